@@ -1,0 +1,152 @@
+import { z } from 'zod'
+import { agentIdSchema, agentSchema, processRefSchema } from './agents.ts'
+import { causeSchema } from './cause.ts'
+import { layerStatusSchema } from './layers.ts'
+import { planSchema } from './plan.ts'
+import { presetIdSchema, presetSettingsSchema } from './presets.ts'
+import { probeSchema } from './probe.ts'
+import { numberReading } from './reading.ts'
+import { runIdSchema, runRecordSchema, runSummarySchema } from './runs.ts'
+import { processCountsSchema, snapshotSchema } from './snapshot.ts'
+
+/** Raised with any change that an older peer would misread. */
+export const PROTOCOL_VERSION = 1
+
+export const SYSTEM_BUS_NAME = 'org.agentmem.Helper1'
+export const SYSTEM_OBJECT_PATH = '/org/agentmem/Helper1'
+export const SESSION_BUS_NAME = 'org.agentmem.Session1'
+export const SESSION_OBJECT_PATH = '/org/agentmem/Session1'
+
+/** polkit actions. `trace` and `agents` belong to later requests. */
+export const polkitActionSchema = z.enum([
+  'org.agentmem.look',
+  'org.agentmem.change-layers',
+  'org.agentmem.reclaim',
+  'org.agentmem.drop-caches',
+])
+export type PolkitAction = z.infer<typeof polkitActionSchema>
+
+/** An agent named by its id, with the processes the caller saw in its tree. */
+export const agentTargetSchema = z.strictObject({
+  id: agentIdSchema,
+  title: z.string().max(128),
+  idleMs: z.number().nullable(),
+  processes: z.array(processRefSchema).min(1).max(512),
+})
+export type AgentTarget = z.infer<typeof agentTargetSchema>
+
+const agentTargets = z.array(agentTargetSchema).max(1000)
+
+export const statusSchema = z.object({
+  protocolVersion: z.int(),
+  version: z.string(),
+  role: z.enum(['system', 'session']),
+  pid: z.int(),
+  startedAtMs: z.number(),
+  openRunId: runIdSchema.nullable(),
+})
+
+export const reclaimedSchema = z.object({
+  pid: z.int(),
+  /** Resident anonymous plus file memory before and after, from smaps_rollup. */
+  rssBeforeBytes: numberReading,
+  rssAfterBytes: numberReading,
+  /** Bytes the advice was given for; not what was won. */
+  advisedBytes: z.int().min(0),
+  error: z.string().nullable(),
+})
+
+/**
+ * Requests of the system role: the D-Bus method is the key, JSON in, JSON out.
+ * `action` is the least polkit action asked of the caller; Apply asks for
+ * those of what its settings contain as well.
+ */
+export const systemRequests = {
+  Status: { action: 'org.agentmem.look', request: z.strictObject({}), response: statusSchema },
+  Probe: {
+    action: 'org.agentmem.look',
+    request: z.strictObject({}),
+    response: z.object({ probe: probeSchema, layers: z.array(layerStatusSchema) }),
+  },
+  Snapshot: {
+    action: 'org.agentmem.look',
+    request: z.strictObject({ commandLines: z.boolean() }),
+    response: snapshotSchema,
+  },
+  Plan: {
+    action: 'org.agentmem.look',
+    request: z.strictObject({ settings: presetSettingsSchema, agents: agentTargets }),
+    response: planSchema,
+  },
+  Apply: {
+    action: 'org.agentmem.change-layers',
+    request: z.strictObject({
+      presetId: presetIdSchema,
+      presetTitle: z.string().min(1).max(60),
+      settings: presetSettingsSchema,
+      /** Of the plan that was shown; another plan now is refused with plan-changed. */
+      digest: z.string().regex(/^[0-9a-f]{64}$/u),
+      cause: causeSchema,
+      /** Treated agents. */
+      agents: agentTargets,
+      /** Measured but left alone. */
+      control: agentTargets,
+      settleMs: z.int().min(0).max(600_000),
+      confirmMs: z.int().min(5_000).max(3_600_000),
+    }),
+    response: z.object({ runId: runIdSchema }),
+  },
+  Keep: { action: 'org.agentmem.change-layers', request: z.strictObject({ runId: runIdSchema }), response: runSummarySchema },
+  /** Undo a run; `runId` null means the last one that is not undone. */
+  Undo: {
+    action: 'org.agentmem.change-layers',
+    request: z.strictObject({ runId: runIdSchema.nullable(), cause: causeSchema }),
+    response: runRecordSchema,
+  },
+  /** Undo every run of this caller, newest first. */
+  Rollback: { action: 'org.agentmem.change-layers', request: z.strictObject({}), response: z.array(runRecordSchema) },
+  /** Stop a run that is under way; what was done is taken back. */
+  Cancel: { action: 'org.agentmem.change-layers', request: z.strictObject({ runId: runIdSchema }), response: runSummarySchema },
+  /** Runs of the caller that are open or kept. */
+  Runs: { action: 'org.agentmem.look', request: z.strictObject({}), response: z.array(runSummarySchema) },
+  Run: { action: 'org.agentmem.look', request: z.strictObject({ runId: runIdSchema }), response: runRecordSchema },
+  Reclaim: {
+    action: 'org.agentmem.reclaim',
+    request: z.strictObject({ processes: z.array(processRefSchema).min(1).max(512), advice: z.enum(['cold', 'pageout', 'willneed']) }),
+    response: z.object({ processes: z.array(reclaimedSchema), tookMs: z.number() }),
+  },
+  DropCaches: {
+    action: 'org.agentmem.drop-caches',
+    request: z.strictObject({ level: z.union([z.literal(1), z.literal(2), z.literal(3)]) }),
+    response: z.object({ availableBeforeBytes: z.int(), availableAfterBytes: z.int(), tookMs: z.number() }),
+  },
+} as const satisfies Record<string, { action: PolkitAction; request: z.ZodType; response: z.ZodType }>
+
+export type SystemMethod = keyof typeof systemRequests
+export type SystemRequest<M extends SystemMethod> = z.infer<(typeof systemRequests)[M]['request']>
+export type SystemResponse<M extends SystemMethod> = z.infer<(typeof systemRequests)[M]['response']>
+
+/** Signals of the system role, each a JSON string sent to the caller of Apply alone. */
+export const SYSTEM_SIGNALS = ['Progress', 'Outcome'] as const
+
+/** Requests of the session role: the user's own bus, no polkit. */
+export const sessionRequests = {
+  Status: { request: z.strictObject({}), response: statusSchema },
+  /** The user's agents with state and idle time; memory is read where `memory` is true. */
+  Snapshot: { request: z.strictObject({ commandLines: z.boolean() }), response: snapshotSchema },
+  /** The cheap look: trees, CPU and state; cost is that of the last Snapshot, `null` before the first. */
+  Agents: {
+    request: z.strictObject({}),
+    response: z.object({
+      takenAtMs: z.number(),
+      agents: z.array(agentSchema.omit({ cost: true }).extend({ cost: agentSchema.shape.cost.nullable() })),
+      counts: processCountsSchema,
+    }),
+  },
+  /** Read the user's own agents.json again. Answers with the kinds now known. */
+  ReloadSignatures: { request: z.strictObject({}), response: z.object({ kinds: z.array(z.string()), problem: z.string().nullable() }) },
+} as const satisfies Record<string, { request: z.ZodType; response: z.ZodType }>
+
+export type SessionMethod = keyof typeof sessionRequests
+export type SessionRequest<M extends SessionMethod> = z.infer<(typeof sessionRequests)[M]['request']>
+export type SessionResponse<M extends SessionMethod> = z.infer<(typeof sessionRequests)[M]['response']>
