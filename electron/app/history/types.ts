@@ -1,0 +1,108 @@
+import type { Result, Failure } from '../../../helper/contract/errors.ts'
+import type { RunRecord } from '../../../helper/contract/runs.ts'
+import type { Snapshot } from '../../../helper/contract/snapshot.ts'
+import type { HistoryEvent, RunDetail, RunView, Series, SnapshotInfo } from '../../contract/views.ts'
+
+/**
+ * Ids of the series that history keeps. `agent:<agent id>` is one agent's cost.
+ * Unknown ids are answered with a series of gaps, never with an error.
+ */
+export const MACHINE_SERIES = [
+  'machine.available',
+  'machine.agents',
+  'machine.compressed',
+  'machine.free',
+  'machine.pressure',
+  'machine.cache',
+  'machine.swap',
+] as const
+export type MachineSeriesId = (typeof MACHINE_SERIES)[number]
+export type SeriesId = MachineSeriesId | `agent:${string}`
+
+export const agentSeriesId = (agentId: string): SeriesId => `agent:${agentId}`
+
+/** One second of the machine; null is "not known then" and becomes a gap. */
+export interface MachineSample {
+  availableBytes: number | null
+  /** Cost of all agents together; null on the seconds in which nobody measured them. */
+  agentsCostBytes: number | null
+  /** Bytes of the compressed pool (zswap and zram together). */
+  compressedBytes: number | null
+  freeBytes: number | null
+  /** Memory pressure, "some" avg10, in percent. */
+  pressurePercent: number | null
+  /** File cache (Cached + Buffers). */
+  cacheBytes: number | null
+  /** Swap in use, uncompressed. */
+  swapUsedBytes: number | null
+}
+
+/** One agent at one look; leave out the agents that were not measured. */
+export interface AgentSample {
+  id: string
+  kind: string
+  title: string
+  name: string
+  costBytes: number
+}
+
+export interface SeriesRequest {
+  fromMs: number
+  toMs: number
+  series: readonly string[]
+  /** Upper bound on the points of one series; coarser steps are chosen to stay below. */
+  maxPoints: number
+}
+
+/** What the window's pages and the reports ask. Reads never wait for a writer. */
+export interface HistoryReader {
+  /**
+   * `resolutionMs` is the step between points: that of the roll-up level used
+   * (1 s, 10 s, 5 min) or a whole multiple of it. See aggregation.ts for what a
+   * point stands for. Where no sample fell, the value is null.
+   */
+  series(request: SeriesRequest): Series
+  agentSeries(agentId: string, range: { fromMs: number; toMs: number; maxPoints: number }): Series
+  /** Newest first. */
+  events(range: { fromMs: number; toMs: number; limit: number }): HistoryEvent[]
+  /** Newest first. */
+  runs(limit: number): RunView[]
+  run(id: string): RunDetail | null
+  /** Newest first. */
+  snapshots(limit: number): SnapshotInfo[]
+  snapshotInfo(id: number): SnapshotInfo | null
+  snapshot(id: number): Snapshot | null
+}
+
+/**
+ * What the app stores. Each call is one transaction: it is there whole or not
+ * at all. A full disk is the failure `disk-full`; the app goes on without.
+ */
+export interface HistoryWriter {
+  /** Before the helper is asked, so that a crash leaves evidence. */
+  startRun(record: RunRecord): Result<void>
+  /** Replaces the record; takes in the snapshots that it has by now. */
+  updateRun(record: RunRecord): Result<void>
+  /** The record, its snapshots, gain and noise; also after keep, undo and recovery. */
+  finishRun(record: RunRecord): Result<void>
+  /** Answers the id of the stored snapshot. */
+  addSnapshot(snapshot: Snapshot, label: string, origin: SnapshotInfo['origin'], runId: string | null): Result<number>
+  /** At most one look a second is kept; a second one in the same second replaces the first. */
+  addSamples(atMs: number, machine: MachineSample, agents: readonly AgentSample[]): Result<void>
+  /** Answers the id of the event. */
+  addEvent(event: Omit<HistoryEvent, 'id'>): Result<number>
+  /** Sums finished seconds up into coarser levels and drops what the finer ones need no more. Call about once a minute. */
+  rollUp(nowMs: number): Result<void>
+  /** Drops what is older than `historyDays`, except runs that can still be undone. Call at start and once a day. */
+  prune(nowMs: number, historyDays: number): Result<void>
+}
+
+export interface History {
+  readonly reader: HistoryReader
+  readonly writer: HistoryWriter
+  /** Sentences for the user about opening: "a damaged file was moved aside ...". Empty when all is well. */
+  readonly notices: readonly string[]
+  /** The last write's failure; null as soon as a write succeeds again. */
+  trouble(): Failure | null
+  close(): void
+}
