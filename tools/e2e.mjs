@@ -1,0 +1,5 @@
+/** `npm run e2e:NAME`: runs on any Node from 18 on; the work is done under the pinned one. */
+import { join } from 'node:path'
+import { projectDir, runPinned, runTool } from './toolchain.mjs'
+
+await runTool(() => runPinned([join(projectDir, 'tools', 'main', 'e2e.mjs'), ...process.argv.slice(2)]))

@@ -1,0 +1,18 @@
+/** `npm run e2e:NAME`: one end-to-end suite by itself, with all it prints. */
+import { buildAll } from '../build.mjs'
+import { ensurePackages, testNeeds } from '../packages.mjs'
+import { runSuites, suites } from '../suites.mjs'
+import { runTool, setUp, SetUpProblem } from '../toolchain.mjs'
+
+await runTool(() => {
+  const name = process.argv[2]
+  const suite = suites.find((candidate) => candidate.name === name)
+  if (suite === undefined) throw new SetUpProblem(`Which suite? Expected one of: ${suites.map((s) => s.name).join(', ')}; got ${name ?? 'nothing'}.`)
+  ensurePackages(testNeeds)
+  const context = setUp()
+  buildAll(context)
+  const [result] = runSuites([suite], context)
+  for (const skip of result?.skips ?? []) process.stdout.write(`skipped: ${skip.name}: ${skip.reason}\n`)
+  process.stdout.write(`${result?.passed ?? 0} passed, ${result?.failed ?? 0} failed, ${result?.skipped ?? 0} skipped\n`)
+  return result === undefined || result.failed > 0 ? 1 : 0
+})

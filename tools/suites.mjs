@@ -1,0 +1,78 @@
+/** The suites of `npm test`, in the order of what fails fastest. Each ends as build/results/NAME.json. */
+import { spawnSync } from 'node:child_process'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { projectDir } from './toolchain.mjs'
+
+/**
+ * @typedef {{ suite: string, passed: number, failed: number, skipped: number, skips: { name: string, reason: string }[], failures: string[] }} SuiteResult
+ * @typedef {{ name: string, what: string, run: (context: { node: string, env: NodeJS.ProcessEnv }) => void }} Suite
+ */
+
+export const resultsDir = join(projectDir, 'build', 'results')
+
+/** @param {string} name @param {Partial<SuiteResult>} result */
+const writeResult = (name, result) => {
+  mkdirSync(resultsDir, { recursive: true })
+  writeFileSync(join(resultsDir, `${name}.json`), JSON.stringify({ suite: name, passed: 0, failed: 0, skipped: 0, skips: [], failures: [], ...result }))
+}
+
+/** @param {string} pack @param {string} bin */
+const tool = (pack, bin) => {
+  const folder = join(projectDir, 'node_modules', pack)
+  const declared = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')).bin
+  return join(folder, typeof declared === 'string' ? declared : declared[bin])
+}
+
+/**
+ * A command that passes or fails as a whole, counted as one test.
+ * @param {string} name @param {() => string[]} args
+ * @returns {Suite['run']}
+ */
+const oneCheck = (name, args) => ({ node, env }) => {
+  const { status } = spawnSync(node, args(), { cwd: projectDir, stdio: 'inherit', env })
+  writeResult(name, status === 0 ? { passed: 1 } : { failed: 1, failures: [`${name} (exit code ${status})`] })
+}
+
+/**
+ * @param {string} name @param {string} config @param {string[]} filters
+ * @returns {Suite['run']}
+ */
+const vitest = (name, config, filters) => ({ node, env }) => {
+  const args = [tool('vitest', 'vitest'), 'run', '--config', config, '--reporter=default', '--reporter=./tools/results-reporter.mjs', ...filters]
+  const { status } = spawnSync(node, args, { cwd: projectDir, stdio: 'inherit', env: { ...env, AGENTMEM_SUITE: name } })
+  const file = join(resultsDir, `${name}.json`)
+  if (!existsSync(file)) writeResult(name, { failed: 1, failures: [`${name}: the test runner ended with ${status} and no result`] })
+}
+
+/** @type {Suite[]} */
+export const suites = [
+  { name: 'types', what: 'types and import rules', run: oneCheck('types', () => [tool('typescript', 'tsc'), '-b']) },
+  { name: 'lint', what: 'type-aware lint', run: oneCheck('lint', () => [tool('oxlint', 'oxlint'), '--type-aware']) },
+  {
+    name: 'native',
+    what: 'C programs, with sanitizers',
+    run: ({ node, env }) => {
+      const { status } = spawnSync(node, ['tools/native.mjs', 'test'], { cwd: projectDir, stdio: 'inherit', env })
+      if (!existsSync(join(resultsDir, 'native.json'))) writeResult('native', { failed: 1, failures: [`native: ended with ${status} and no result`] })
+    },
+  },
+  { name: 'unit', what: 'unit tests', run: vitest('unit', 'tools/vitest.config.ts', []) },
+  { name: 'window', what: 'the window in Chromium', run: vitest('window', 'e2e/vitest.config.ts', ['e2e/mocked']) },
+  { name: 'installed', what: 'real helper, bus, polkit and agents', run: vitest('installed', 'e2e/vitest.config.ts', ['e2e/installed']) },
+]
+
+/**
+ * Runs suites and returns their results in order.
+ * @param {Suite[]} chosen @param {{ node: string, env: NodeJS.ProcessEnv }} context
+ */
+export const runSuites = (chosen, context) =>
+  chosen.map((suite) => {
+    process.stdout.write(`\n=== ${suite.name}: ${suite.what}\n`)
+    // A result of an earlier run must not pass for one of this run.
+    rmSync(join(resultsDir, `${suite.name}.json`), { force: true })
+    const started = Date.now()
+    suite.run(context)
+    const result = /** @type {SuiteResult} */ (JSON.parse(readFileSync(join(resultsDir, `${suite.name}.json`), 'utf8')))
+    return { ...result, seconds: Math.round((Date.now() - started) / 1000) }
+  })
