@@ -81,6 +81,8 @@ export const systemRequests = {
   Apply: {
     action: 'org.agentmem.change-layers',
     request: z.strictObject({
+      /** Chosen by the caller, so that its own record of the run exists before the helper is asked; one in use is refused. */
+      runId: runIdSchema.optional(),
       presetId: presetIdSchema,
       presetTitle: z.string().min(1).max(60),
       settings: presetSettingsSchema,
