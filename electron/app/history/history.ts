@@ -1,0 +1,77 @@
+import type Database from 'better-sqlite3'
+import type { Failure, Result } from '../../../helper/contract/errors.ts'
+import type { HistoryEvent } from '../../contract/views.ts'
+import { attempt } from './failures.ts'
+import { queries } from './queries.ts'
+import { createRunStore } from './runs.ts'
+import { createSampleStore } from './samples.ts'
+import { createSeriesReader } from './series.ts'
+import { agentSeriesId, type History, type HistoryReader, type HistoryWriter } from './types.ts'
+
+/** Reader and writer over one open, migrated database. */
+export const createHistory = (db: Database.Database, path: string, notices: readonly string[]): History => {
+  const runs = createRunStore(db)
+  const series = createSeriesReader(db)
+  const samples = createSampleStore(db)
+  let trouble: Failure | null = null
+
+  const selectEvents = db.prepare<[number, number, number], HistoryEvent>(queries.events)
+  const insertEvent = db.prepare('INSERT INTO event (at_ms, kind, text, run_id, agent_id) VALUES (?, ?, ?, ?, ?)')
+  const dropEvents = db.prepare(queries.dropEvents)
+
+  /** One transaction that takes the write lock at once, so that it waits for another process instead of failing. */
+  const write = <T>(work: () => T): Result<T> => {
+    let committed = false
+    try {
+      const result = attempt(path, () => db.transaction(work).immediate())
+      committed = result.ok
+      trouble = result.ok ? null : result.error
+      return result
+    } finally {
+      // What a rolled back transaction had remembered (series keys) is not in the file.
+      if (!committed) samples.forget()
+    }
+  }
+
+  const reader: HistoryReader = {
+    series,
+    agentSeries: (agentId, range) => series({ ...range, series: [agentSeriesId(agentId)] }),
+    events: ({ fromMs, toMs, limit }) => selectEvents.all(fromMs, toMs, limit),
+    runs: runs.runs,
+    run: runs.run,
+    snapshots: runs.snapshots,
+    snapshotInfo: runs.snapshotInfo,
+    snapshot: runs.snapshot,
+  }
+
+  const storeRun: HistoryWriter['startRun'] = (record) => write(() => runs.storeRun(record))
+  const writer: HistoryWriter = {
+    startRun: storeRun,
+    updateRun: storeRun,
+    finishRun: storeRun,
+    addSnapshot: (snapshot, label, origin, runId) => write(() => runs.addSnapshot(snapshot, label, origin, runId)),
+    addSamples: (atMs, machine, agents) => write(() => samples.addSamples(atMs, machine, agents)),
+    addEvent: ({ atMs, kind, text, runId, agentId }) => write(() => Number(insertEvent.run(Math.round(atMs), kind, text, runId, agentId).lastInsertRowid)),
+    rollUp: (nowMs) => write(() => samples.rollUp(nowMs)),
+    prune: (nowMs, historyDays) => {
+      const beforeMs = nowMs - historyDays * 86_400_000
+      const result = write(() => {
+        samples.prune(nowMs, historyDays)
+        runs.prune(beforeMs)
+        dropEvents.run(beforeMs)
+      })
+      // Gives the pages back to the disk; outside the transaction, it has its own.
+      return result.ok ? write(() => void db.pragma('incremental_vacuum')) : result
+    },
+  }
+
+  return {
+    reader,
+    writer,
+    notices,
+    trouble: () => trouble,
+    close: () => {
+      db.close()
+    },
+  }
+}

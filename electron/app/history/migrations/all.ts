@@ -1,0 +1,5 @@
+import type { Migration } from '../migrate.ts'
+import { first } from './0001-first.ts'
+
+/** In order; the last number is the schema version this app writes. */
+export const migrations: readonly Migration[] = [first]
