@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef AGENTMEM_ADVISE_H
+#define AGENTMEM_ADVISE_H
+
+#include <stdint.h>
+
+#include "target.h"
+
+/* The kernel's numbers; older headers lack them. */
+enum advice { ADVICE_WILLNEED = 3, ADVICE_COLD = 20, ADVICE_PAGEOUT = 21 };
+
+/*
+ * Gives the advice for every area of the process that is worth it. Areas that
+ * the kernel refuses (locked, huge pages, unmapped meanwhile) are left out and
+ * the rest goes on. `advised_bytes` is what the kernel took the advice for,
+ * which is not what was won. NULL, or "process-gone", "not-permitted",
+ * "not-supported" (no area was taken at all), "unreadable", "no-memory".
+ */
+const char *advise_all(const struct target *target, enum advice advice, uint64_t *advised_bytes);
+
+#endif
