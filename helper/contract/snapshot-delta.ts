@@ -185,7 +185,8 @@ export const snapshotDelta = (input: DeltaInput): SnapshotDelta => {
     const b = now.get(id)
     const z0 = older.get(id)
     const shown = (b ?? a) as Agent
-    const change = a === undefined || b === undefined ? null : b.cost.costBytes - a.cost.costBytes
+    // A process that could be measured on one side only would look like a gain or a loss.
+    const change = a === undefined || b === undefined || a.cost.unmeasured !== b.cost.unmeasured ? null : b.cost.costBytes - a.cost.costBytes
     return {
       id,
       kind: shown.kind,
@@ -203,8 +204,8 @@ export const snapshotDelta = (input: DeltaInput): SnapshotDelta => {
     }
   })
 
-  // Only agents seen on both sides can have gained or lost anything.
-  const both = agents.filter((row) => row.beforeBytes.value !== null && row.afterBytes.value !== null)
+  // Only agents seen and measured alike on both sides can have gained or lost anything.
+  const both = agents.filter((row) => row.changeBytes.value !== null)
   const pick = (rows: readonly AgentDelta[]) => ({
     count: rows.length,
     beforeBytes: sumBy(rows, (row) => row.beforeBytes.value ?? 0),
@@ -212,12 +213,32 @@ export const snapshotDelta = (input: DeltaInput): SnapshotDelta => {
   })
   // The signed drift between the two looks before: summed first, then made
   // absolute, because agents' jitters cancel and a sum of noises would not.
+  // Agents that only the second look saw are taken to drift like the others.
   const drift = (rows: readonly AgentDelta[]): number | null => {
-    if (first === undefined) return null
-    return sumBy(rows, (row) => {
-      const z0 = older.get(row.id)
-      return z0 === undefined ? 0 : (row.beforeBytes.value ?? 0) - z0.cost.costBytes
-    })
+    const seenTwice = rows.filter((row) => older.has(row.id))
+    const knownBytes = sumBy(seenTwice, (row) => row.beforeBytes.value ?? 0)
+    if (knownBytes === 0) return null
+    const change = sumBy(seenTwice, (row) => (row.beforeBytes.value ?? 0) - (older.get(row.id)?.cost.costBytes ?? 0))
+    return (change * sumBy(rows, (row) => row.beforeBytes.value ?? 0)) / knownBytes
+  }
+  const fileBytes = (rows: readonly AgentDelta[], side: ReadonlyMap<string, Agent>): number =>
+    sumBy(rows, (row) => side.get(row.id)?.cost.fileBytes.value ?? 0)
+
+  // What the treated would cost now had they moved as the control did. An
+  // agent's own memory moves in proportion. File-backed pages are shared: once
+  // the treated let go of them, more of them is charged to the control, which
+  // is no gain, so a rise there is taken off; a fall is taken in proportion.
+  const expectedAfter = (treatedRows: readonly AgentDelta[], controlRows: readonly AgentDelta[]): number => {
+    const own = (rows: readonly AgentDelta[], side: ReadonlyMap<string, Agent>): number =>
+      sumBy(rows, (row) => side.get(row.id)?.cost.costBytes ?? 0) - fileBytes(rows, side)
+    const treatedOwn = own(treatedRows, old)
+    const treatedFile = fileBytes(treatedRows, old)
+    const controlOwn = own(controlRows, old)
+    const controlFile = fileBytes(controlRows, old)
+    const fileChange = fileBytes(controlRows, now) - controlFile
+    const ownAfter = controlOwn === 0 ? treatedOwn : (treatedOwn * own(controlRows, now)) / controlOwn
+    const fileAfter = fileChange > 0 ? treatedFile - fileChange : controlFile === 0 ? treatedFile : treatedFile * (1 + fileChange / controlFile)
+    return Math.round(ownAfter + fileAfter)
   }
 
   const kinds = [...new Set(both.filter((row) => row.group === 'treated').map((row) => row.kind))].toSorted().map((kind): KindDelta => {
@@ -226,9 +247,10 @@ export const snapshotDelta = (input: DeltaInput): SnapshotDelta => {
     const t = pick(treatedRows)
     const c = pick(controlRows)
     const controlled = c.count > 0 && c.beforeBytes > 0
-    const expected = controlled ? Math.round((t.beforeBytes * c.afterBytes) / c.beforeBytes) : t.beforeBytes
+    const expected = controlled ? expectedAfter(treatedRows, controlRows) : t.beforeBytes
     const treatedDrift = drift(treatedRows)
-    const controlDrift = controlled ? (drift(controlRows) ?? 0) * (t.beforeBytes / c.beforeBytes) : 0
+    const controlDrift = controlled ? drift(controlRows) : 0
+    const perControlByte = controlled ? t.beforeBytes / c.beforeBytes : 0
     return {
       kind,
       title: treatedRows[0]?.title ?? kind,
@@ -236,7 +258,7 @@ export const snapshotDelta = (input: DeltaInput): SnapshotDelta => {
       control: controlled ? c : null,
       expectedAfterBytes: expected,
       gainBytes: expected - t.afterBytes,
-      noiseBytes: num(treatedDrift === null ? null : Math.abs(treatedDrift) + Math.abs(controlDrift)),
+      noiseBytes: num(treatedDrift === null || controlDrift === null ? null : Math.abs(treatedDrift) + Math.abs(controlDrift) * perControlByte),
     }
   })
 
@@ -265,7 +287,8 @@ export const snapshotDelta = (input: DeltaInput): SnapshotDelta => {
       gainPercent: percent(gainBytes, expectedAfterBytes),
       noiseBytes: num(kinds.length === 0 ? null : noise),
       controlled: kinds.length > 0 && withControl === kinds.length ? 'all' : withControl > 0 ? 'some' : 'none',
-      verdict: kinds.length === 0 ? 'nothing-to-compare' : Math.abs(gainBytes) <= (noise ?? 0) ? 'within-noise' : gainBytes > 0 ? 'gain' : 'loss',
+      // Without a second look before there is no noise to stay within: `noiseBytes` says so.
+      verdict: kinds.length === 0 || incomparableReason !== null ? 'nothing-to-compare' : Math.abs(gainBytes) <= (noise ?? 0) ? 'within-noise' : gainBytes > 0 ? 'gain' : 'loss',
     },
   }
 }
