@@ -31,7 +31,7 @@ const startTicks = (pid) => {
 const withSubject = async (context, args, use, asUid = uid) => {
   const subject = spawn(join(context.testDir, 'test-subject'), args, { stdio: ['pipe', 'pipe', 'inherit'], ...(asUid === uid ? {} : { uid: asUid, gid: asUid }) })
   try {
-    await once(/** @type {import('node:stream').Readable} */ (subject.stdout), 'data')
+    await once(subject.stdout, 'data')
     return await use(subject, `${subject.pid}:${startTicks(/** @type {number} */ (subject.pid))}`)
   } finally {
     subject.kill('SIGKILL')

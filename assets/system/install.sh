@@ -1,0 +1,162 @@
+#!/bin/sh
+# Installs or uninstalls the Agent Memory Center helper. The one script that
+# runs as root:
+#
+#   install.sh install BUNDLE [SHA256 of BUNDLE/MANIFEST]
+#   install.sh uninstall
+#
+# Nothing is run from BUNDLE. Its files are copied to a folder only root can
+# enter, the copy is checked against MANIFEST (and MANIFEST against the digest
+# given), and only then put in place. With DESTDIR set, everything goes below
+# it and no service is told.
+set -eu
+PATH=/usr/sbin:/usr/bin:/sbin:/bin
+export PATH LC_ALL=C
+umask 022
+
+DESTDIR=${DESTDIR:-}
+LIB=$DESTDIR/usr/lib/agentmem
+STATE=$DESTDIR/var/lib/agentmem
+CREATED=$LIB/CREATED
+
+say() { printf 'agentmem: %s\n' "$*"; }
+stop() { printf 'agentmem: %s\n' "$*" >&2; exit 1; }
+
+# What is put outside of $LIB: file in the bundle, place.
+places() {
+  cat <<'END'
+system/org.agentmem.policy usr/share/polkit-1/actions/org.agentmem.policy
+system/org.agentmem.Helper1.conf usr/share/dbus-1/system.d/org.agentmem.Helper1.conf
+system/org.agentmem.Helper1.service usr/share/dbus-1/system-services/org.agentmem.Helper1.service
+system/org.agentmem.Session1.service usr/share/dbus-1/services/org.agentmem.Session1.service
+system/agentmem-helper.service usr/lib/systemd/system/agentmem-helper.service
+system/agentmem-recover.service usr/lib/systemd/system/agentmem-recover.service
+system/agentmem-session.service usr/lib/systemd/user/agentmem-session.service
+man/agentmem-run.1 usr/share/man/man1/agentmem-run.1
+man/agentmem-reclaim.8 usr/share/man/man8/agentmem-reclaim.8
+END
+}
+WANTS=usr/lib/systemd/system/multi-user.target.wants
+
+# Makes a folder and those above it, and writes down which ones were not there.
+make_folder() {
+  if [ ! -d "$1" ]; then
+    make_folder "$(dirname "$1")"
+    mkdir -m 0755 "$1"
+    made="$made$1
+"
+  fi
+}
+
+has_systemd() { [ -z "$DESTDIR" ] && [ -d /run/systemd/system ] && command -v systemctl >/dev/null 2>&1; }
+
+# Both watch their folders by themselves; this makes it sure and at once.
+tell_services() {
+  [ -z "$DESTDIR" ] || return 0
+  if has_systemd; then systemctl daemon-reload || true; fi
+  if command -v dbus-send >/dev/null 2>&1; then
+    dbus-send --system --type=method_call --dest=org.freedesktop.DBus / org.freedesktop.DBus.ReloadConfig 2>/dev/null || true
+  fi
+}
+
+# Ends a helper that is running. It undoes nothing by that; its journal stays.
+end_helper() {
+  [ -z "$DESTDIR" ] || return 0
+  if has_systemd; then systemctl stop agentmem-helper.service 2>/dev/null || true; fi
+  command -v dbus-send >/dev/null 2>&1 || return 0
+  pid=$(dbus-send --system --print-reply=literal --dest=org.freedesktop.DBus / \
+    org.freedesktop.DBus.GetConnectionUnixProcessID string:org.agentmem.Helper1 2>/dev/null | tr -dc '0-9 ' | awk '{ print $NF }') || pid=
+  [ -n "$pid" ] || return 0
+  kill -TERM "$pid" 2>/dev/null || true
+  tries=0
+  while [ -d "/proc/$pid" ]; do
+    tries=$((tries + 1))
+    [ "$tries" -le 100 ] || stop "The helper (process $pid) does not end. End its run in the window first."
+    sleep 0.1
+  done
+}
+
+check_copy() {
+  copy=$1
+  [ -z "$(find "$copy" ! -type f ! -type d -print)" ] || stop 'The bundle holds links or special files: refused.'
+  [ -f "$copy/MANIFEST" ] || stop 'The bundle has no MANIFEST: build it again.'
+  if [ -n "$2" ]; then
+    printf '%s  MANIFEST\n' "$2" | (cd "$copy" && sha256sum --check --strict --status -) || stop 'The bundle is not the one that was shown: refused.'
+  fi
+  # Plain relative names only: digest, two spaces, name.
+  if grep -Evq '^[0-9a-f]{64}  [A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*$' "$copy/MANIFEST"; then stop 'MANIFEST has lines of another form: refused.'; fi
+  (cd "$copy" && find . -type f ! -path ./MANIFEST | sed 's|^\./||' | sort) >"$copy.files"
+  cut -c 67- "$copy/MANIFEST" | sort >"$copy.listed"
+  cmp -s "$copy.files" "$copy.listed" || stop 'The bundle holds other files than MANIFEST lists: refused.'
+  (cd "$copy" && sha256sum --check --strict --quiet MANIFEST >&2) || stop 'A file of the bundle does not have the digest of MANIFEST: refused.'
+  for needed in node system.js session.js agentmem-reclaim agentmem-run install.sh; do
+    [ -f "$copy/$needed" ] || stop "The bundle lacks $needed: build it again."
+  done
+  places | while read -r file _place; do [ -f "$copy/$file" ] || stop "The bundle lacks $file: build it again."; done
+}
+
+install_bundle() {
+  bundle=$1
+  [ -d "$bundle" ] || stop "There is no bundle at $bundle."
+  made=
+  make_folder "$DESTDIR/usr/lib"
+  stage=$(mktemp -d "$LIB.XXXXXXXX") # 0700: nobody else looks in or changes it
+  trap 'rm -rf "$stage" "$stage.files" "$stage.listed"' EXIT
+  trap 'exit 1' HUP INT TERM
+  cp -R -P "$bundle/." "$stage/"
+  check_copy "$stage" "$2"
+  rm -f "$stage.files" "$stage.listed"
+  chown -R 0:0 "$stage"
+  find "$stage" -type d -exec chmod 0755 {} +
+  find "$stage" -type f -exec chmod 0644 {} +
+  chmod 0755 "$stage/node" "$stage/agentmem-reclaim" "$stage/agentmem-run" "$stage/install.sh"
+
+  end_helper
+  # Folders that an earlier version made stay on the list.
+  [ ! -f "$CREATED" ] || cp "$CREATED" "$stage/CREATED"
+  rm -rf "$LIB.old"
+  [ ! -d "$LIB" ] || mv "$LIB" "$LIB.old"
+  mv "$stage" "$LIB"
+  rm -rf "$LIB.old"
+
+  for folder in $(places | sed 's|^[^ ]* ||; s|/[^/]*$||') "$WANTS"; do make_folder "$DESTDIR/$folder"; done
+  printf '%s' "$made" >>"$CREATED"
+  places | while read -r file place; do
+    # Aside and renamed: no service ever reads half a file.
+    cp "$LIB/$file" "$DESTDIR/$place.agentmem-new"
+    chmod 0644 "$DESTDIR/$place.agentmem-new"
+    mv -f "$DESTDIR/$place.agentmem-new" "$DESTDIR/$place"
+  done
+  ln -sf ../agentmem-recover.service "$DESTDIR/$WANTS/agentmem-recover.service"
+  tell_services
+  say "installed in $LIB"
+}
+
+uninstall() {
+  [ -d "$LIB" ] || { say 'not installed'; return 0; }
+  end_helper
+  # Every setting goes back first: without the helper nobody could do it.
+  if [ -d "$STATE" ]; then
+    "$LIB/node" "$LIB/system.js" --rollback-all --root "$DESTDIR/" --state-dir "$STATE" ||
+      stop 'Not every run could be undone, see above. Nothing was removed.'
+    rm -rf "$STATE"
+  fi
+  places | while read -r _file place; do rm -f "$DESTDIR/$place"; done
+  rm -f "$DESTDIR/$WANTS/agentmem-recover.service"
+  created=$(sort -r "$CREATED" 2>/dev/null || true)
+  rm -rf "$LIB"
+  # Only folders that installing made, and only empty ones; the deepest first.
+  printf '%s\n' "$created" | while read -r folder; do
+    [ -z "$folder" ] || rmdir "$folder" 2>/dev/null || true
+  done
+  tell_services
+  say 'uninstalled'
+}
+
+[ "$(id -u)" -eq 0 ] || stop 'This needs root.'
+case "${1:-} $#" in
+  'install 2') install_bundle "$2" '' ;;
+  'install 3') install_bundle "$2" "$3" ;;
+  'uninstall 1') uninstall ;;
+  *) stop 'usage: install.sh install BUNDLE [SHA256] | install.sh uninstall' ;;
+esac

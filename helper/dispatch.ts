@@ -1,0 +1,166 @@
+import type { z } from 'zod'
+import type { Authoriser, Caller } from './authorize.ts'
+import type { Call } from './bus.ts'
+import type { ProcessRef } from './contract/agents.ts'
+import { badRequest, fail, ok } from './contract/errors.ts'
+import type { Result } from './contract/errors.ts'
+import type { Plan } from './contract/plan.ts'
+import type { PresetSettings } from './contract/presets.ts'
+import { systemRequests } from './contract/requests.ts'
+import type { AgentTarget, PolkitAction, SystemMethod, SystemRequest, SystemResponse } from './contract/requests.ts'
+import type { RunId, RunRecord, RunSummary } from './contract/runs.ts'
+
+type Answer<T> = Promise<Result<T>> | Result<T>
+
+/** Runs of changes; implemented by change/run-manager.ts. Every one belongs to the uid that applied it. */
+export interface RunControl {
+  apply(uid: number, request: SystemRequest<'Apply'>): Answer<{ runId: RunId }>
+  keep(uid: number, runId: RunId): Answer<RunSummary>
+  undo(uid: number, request: SystemRequest<'Undo'>): Answer<RunRecord>
+  rollback(uid: number): Answer<RunRecord[]>
+  cancel(uid: number, runId: RunId): Answer<RunSummary>
+  runs(uid: number): Answer<RunSummary[]>
+  run(uid: number, runId: RunId): Answer<RunRecord>
+}
+
+/** What the system role can do once a caller is allowed to. */
+export interface SystemServices {
+  runs: RunControl
+  status(): SystemResponse<'Status'>
+  probe(): Answer<SystemResponse<'Probe'>>
+  snapshot(uid: number, commandLines: boolean): Answer<SystemResponse<'Snapshot'>>
+  plan(settings: PresetSettings, agents: AgentTarget[]): Answer<Plan>
+  reclaim(uid: number, processes: ProcessRef[], advice: SystemRequest<'Reclaim'>['advice']): Answer<SystemResponse<'Reclaim'>>
+  dropCaches(level: SystemRequest<'DropCaches'>['level']): Answer<SystemResponse<'DropCaches'>>
+  /** Owner of a live process; null where pid and start time no longer name one. */
+  ownerOf(process: ProcessRef): number | null
+  /** Signals of this run go to this caller from now on. */
+  follow(runId: RunId, caller: Caller): void
+  /** Apply is under way: signals of a run not known yet go to this caller. */
+  expectRun(caller: Caller): void
+}
+
+/** The actions a request needs, the least one first. */
+export const actionsOf = <M extends SystemMethod>(method: M, request: SystemRequest<M>): PolkitAction[] => {
+  const actions: PolkitAction[] = [systemRequests[method].action]
+  if (method === 'Apply' && 'settings' in request) {
+    const { settings } = request as SystemRequest<'Apply'>
+    if (settings.reclaim !== undefined) actions.push('org.agentmem.reclaim')
+    if (settings.pruneCache !== undefined) actions.push('org.agentmem.drop-caches')
+  }
+  return actions
+}
+
+/**
+ * A process named by the caller must be the caller's own. One that is gone is
+ * no offence: agents' children come and go, and pid with start time can never
+ * name a later process; whoever uses it reports it as gone.
+ */
+const foreignProcess = (services: SystemServices, uid: number, processes: Iterable<ProcessRef>): Result<null> => {
+  for (const process of processes) {
+    const owner = services.ownerOf(process)
+    if (owner !== null && owner !== uid) {
+      return fail('not-yours', `Process ${process.pid} belongs to another user.`, { about: String(process.pid), expected: `a process of user ${uid}` })
+    }
+  }
+  return ok(null)
+}
+
+const processesOf = (targets: readonly AgentTarget[]): ProcessRef[] => targets.flatMap((target) => target.processes)
+
+type Handlers = { [M in SystemMethod]: (request: SystemRequest<M>, caller: Caller) => Answer<SystemResponse<M>> }
+
+/** Undoing and deciding also concern a caller who did not press Apply: it hears of the run as well. */
+const createHandlers = (services: SystemServices): Handlers => ({
+  Status: () => ok(services.status()),
+  Probe: () => services.probe(),
+  Snapshot: ({ commandLines }, { uid }) => services.snapshot(uid, commandLines),
+  Plan: ({ settings, agents }, { uid }) => {
+    const own = foreignProcess(services, uid, processesOf(agents))
+    return own.ok ? services.plan(settings, agents) : own
+  },
+  Apply: async (request, caller) => {
+    const own = foreignProcess(services, caller.uid, [...processesOf(request.agents), ...processesOf(request.control)])
+    if (!own.ok) return own
+    services.expectRun(caller)
+    const applied = await services.runs.apply(caller.uid, request)
+    if (applied.ok) services.follow(applied.value.runId, caller)
+    return applied
+  },
+  Keep: ({ runId }, caller) => {
+    services.follow(runId, caller)
+    return services.runs.keep(caller.uid, runId)
+  },
+  Undo: (request, caller) => {
+    if (request.runId !== null) services.follow(request.runId, caller)
+    return services.runs.undo(caller.uid, request)
+  },
+  Rollback: (_request, { uid }) => services.runs.rollback(uid),
+  Cancel: ({ runId }, caller) => {
+    services.follow(runId, caller)
+    return services.runs.cancel(caller.uid, runId)
+  },
+  Runs: (_request, { uid }) => services.runs.runs(uid),
+  Run: ({ runId }, { uid }) => services.runs.run(uid, runId),
+  Reclaim: ({ processes, advice }, { uid }) => {
+    const own = foreignProcess(services, uid, processes)
+    return own.ok ? services.reclaim(uid, processes, advice) : own
+  },
+  DropCaches: ({ level }) => services.dropCaches(level),
+})
+
+/** JSON text into a request of the schema; unknown fields are refused, because a newer caller may mean something by them. */
+export const parseRequest = <S extends z.ZodType>(method: string, text: string, schema: S): Result<z.infer<S>> => {
+  let json: unknown
+  try {
+    json = JSON.parse(text)
+  } catch (error) {
+    return fail('bad-request', `${method}: the request is not JSON`, { about: method, got: error instanceof Error ? error.message : String(error) })
+  }
+  const parsed = schema.safeParse(json)
+  return parsed.success ? ok(parsed.data) : badRequest(method, parsed.error)
+}
+
+const isSystemMethod = (name: string): name is SystemMethod => Object.hasOwn(systemRequests, name)
+
+/** What may run in the background of looking must not open a dialog by itself. */
+const asksForPassword = (action: PolkitAction): boolean => action !== 'org.agentmem.look'
+
+/**
+ * Everything the request needs, or the first refusal. What is denied outright
+ * is found first, so that nobody types a password for nothing.
+ */
+const authorise = async (authoriser: Authoriser, caller: Caller, actions: PolkitAction[], mayAsk: boolean): Promise<Result<null>> => {
+  const toAsk: PolkitAction[] = []
+  for (const action of actions) {
+    const answer = await authoriser.check(caller, action, false)
+    if (answer.ok) continue
+    if (answer.error.code !== 'authorization-obtainable' || !mayAsk || !asksForPassword(action)) return answer
+    toAsk.push(action)
+  }
+  for (const action of toAsk) {
+    const answer = await authoriser.check(caller, action, true)
+    if (!answer.ok) return answer
+  }
+  return ok(null)
+}
+
+/** One call from text to text: parse, identify, authorise, do. */
+export const createDispatcher = (services: SystemServices, authoriser: Authoriser) => {
+  const handlers = createHandlers(services)
+
+  const run = async <M extends SystemMethod>(method: M, call: Call): Promise<Result<unknown>> => {
+    const parsed = parseRequest(method, call.text, systemRequests[method].request)
+    if (!parsed.ok) return parsed
+    const request = parsed.value as SystemRequest<M>
+    const caller = await authoriser.identify(call.sender)
+    if (!caller.ok) return caller
+    const allowed = await authorise(authoriser, caller.value, actionsOf(method, request), call.mayAsk)
+    return allowed.ok ? handlers[method](request, caller.value) : allowed
+  }
+
+  return async (call: Call): Promise<string> => {
+    const result = isSystemMethod(call.method) ? await run(call.method, call) : fail('bad-request', `There is no request ${call.method}.`)
+    return JSON.stringify(result)
+  }
+}

@@ -1,0 +1,79 @@
+/**
+ * `node tools/helper-bundle.mjs` puts everything that installing the helper
+ * copies into build/helper/: both roles as single files, the Node that runs
+ * this, the C programs, data, policy and unit files, and MANIFEST with the
+ * sha256 of each (as sha256sum writes it). Nothing else runs as root.
+ */
+import { createHash } from 'node:crypto'
+import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { rolldown } from 'rolldown'
+import { buildNative } from './native.mjs'
+
+const projectDir = dirname(dirname(fileURLToPath(import.meta.url)))
+const target = join(projectDir, 'build', 'helper')
+
+/** Optional native parts of dbus-next that are not built here; bus.ts gives addresses that need none. */
+const leftOut = ['usocket', 'x11', 'event-stream', 'jsbi']
+
+/** @param {string} folder */
+const bundleRoles = async (folder) => {
+  for (const role of ['system', 'session']) {
+    const bundle = await rolldown({ input: join(projectDir, 'helper', `${role}.ts`), platform: 'node', external: leftOut, logLevel: 'warn' })
+    await bundle.write({ file: join(folder, `${role}.js`), format: 'esm', codeSplitting: false, sourcemap: false })
+    await bundle.close()
+  }
+}
+
+/** @param {string} folder @returns {string[]} */
+const filesBelow = (folder) =>
+  readdirSync(folder, { withFileTypes: true, recursive: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(folder, join(entry.parentPath, entry.name)))
+    .toSorted()
+
+/** @param {string} folder */
+const writeManifest = (folder) => {
+  const lines = filesBelow(folder).map((file) => `${createHash('sha256').update(readFileSync(join(folder, file))).digest('hex')}  ${file}\n`)
+  writeFileSync(join(folder, 'MANIFEST'), lines.join(''))
+}
+
+/** @param {string} from @param {string} to @param {number} [mode] */
+const put = (from, to, mode = 0o644) => {
+  mkdirSync(dirname(to), { recursive: true })
+  copyFileSync(from, to)
+  chmodSync(to, mode)
+}
+
+export const buildHelperBundle = async () => {
+  const folder = `${target}.${process.pid}`
+  rmSync(folder, { recursive: true, force: true })
+  mkdirSync(folder, { recursive: true })
+  try {
+    const native = buildNative('hardened', false)
+    for (const name of ['agentmem-reclaim', 'agentmem-run']) put(join(native, name), join(folder, name), 0o755)
+    put(process.execPath, join(folder, 'node'), 0o755)
+    await bundleRoles(folder)
+    // The files are ES modules; Node looks for this beside them.
+    writeFileSync(join(folder, 'package.json'), `${JSON.stringify({ type: 'module', version: JSON.parse(readFileSync(join(projectDir, 'package.json'), 'utf8')).version })}\n`)
+    const assets = join(projectDir, 'assets')
+    put(join(assets, 'agents.json'), join(folder, 'assets', 'agents.json'))
+    for (const file of filesBelow(join(assets, 'system'))) {
+      if (file === 'install.sh') put(join(assets, 'system', file), join(folder, file), 0o755)
+      else put(join(assets, 'system', file), join(folder, 'system', file))
+    }
+    for (const file of filesBelow(join(projectDir, 'native', 'man'))) put(join(projectDir, 'native', 'man', file), join(folder, 'man', file))
+    put(join(projectDir, 'LICENSE'), join(folder, 'LICENSE'))
+    writeManifest(folder)
+    rmSync(`${target}.old`, { recursive: true, force: true })
+    if (existsSync(target)) renameSync(target, `${target}.old`)
+    renameSync(folder, target)
+    rmSync(`${target}.old`, { recursive: true, force: true })
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+  return target
+}
+
+if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) await buildHelperBundle()
