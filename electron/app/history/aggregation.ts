@@ -15,25 +15,30 @@ interface SeriesMeaning {
   label: string
   unit: Unit
   aggregation: Aggregation
-  /** A look counts for at most this long; after it the silence is a gap. Three times the sampling interval. */
+  /** A look counts for at most this long; after it the silence is a gap. */
   holdMs: number
 }
 
+/** Twice the machine's slowest sampling (5 s with no window open) and a little. */
+const MACHINE_HOLD_MS = 12_000
+/** One and a half times the agents' slowest (a minute), as in the sampler's own sum. */
+const AGENT_HOLD_MS = 90_000
+
 const machine: Record<MachineSeriesId, SeriesMeaning> = {
-  'machine.available': { label: 'Available', unit: 'bytes', aggregation: 'min', holdMs: 3_000 },
-  'machine.agents': { label: 'Agents', unit: 'bytes', aggregation: 'mean', holdMs: 30_000 },
-  'machine.compressed': { label: 'Compressed', unit: 'bytes', aggregation: 'mean', holdMs: 3_000 },
-  'machine.free': { label: 'Free', unit: 'bytes', aggregation: 'min', holdMs: 3_000 },
-  'machine.pressure': { label: 'Memory pressure', unit: 'percent', aggregation: 'max', holdMs: 3_000 },
-  'machine.cache': { label: 'File cache', unit: 'bytes', aggregation: 'mean', holdMs: 3_000 },
-  'machine.swap': { label: 'Swap used', unit: 'bytes', aggregation: 'mean', holdMs: 3_000 },
+  'machine.available': { label: 'Available', unit: 'bytes', aggregation: 'min', holdMs: MACHINE_HOLD_MS },
+  'machine.agents': { label: 'Agents', unit: 'bytes', aggregation: 'mean', holdMs: MACHINE_HOLD_MS },
+  'machine.compressed': { label: 'Compressed', unit: 'bytes', aggregation: 'mean', holdMs: MACHINE_HOLD_MS },
+  'machine.free': { label: 'Free', unit: 'bytes', aggregation: 'min', holdMs: MACHINE_HOLD_MS },
+  'machine.pressure': { label: 'Memory pressure', unit: 'percent', aggregation: 'max', holdMs: MACHINE_HOLD_MS },
+  'machine.cache': { label: 'File cache', unit: 'bytes', aggregation: 'mean', holdMs: MACHINE_HOLD_MS },
+  'machine.swap': { label: 'Swap used', unit: 'bytes', aggregation: 'mean', holdMs: MACHINE_HOLD_MS },
 }
 
 const isMachine = (id: string): id is MachineSeriesId => (MACHINE_SERIES as readonly string[]).includes(id)
 
 /** `label` is the stored one of an agent's series. */
 export const meaningOf = (id: string, label?: string): SeriesMeaning =>
-  isMachine(id) ? machine[id] : { label: label ?? id, unit: 'bytes', aggregation: 'mean', holdMs: 30_000 }
+  isMachine(id) ? machine[id] : { label: label ?? id, unit: 'bytes', aggregation: 'mean', holdMs: AGENT_HOLD_MS }
 
 /** Stored as whole KiB and hundredths of a percent: /proc is no finer, and rows stay small. */
 export const toStored = (unit: Unit, value: number): number => Math.round(unit === 'bytes' ? value / 1024 : value * 100)

@@ -54,19 +54,19 @@ test('seconds come back as they were, with their unit and label', () => {
 test('missing is a gap, not a zero: short silences are held, longer ones are null', () => {
   add(0)
   add(2) // one second skipped by a late timer
-  add(20)
-  const { values } = read(0, 21, 'machine.available')
-  expect(values.slice(0, 6)).toEqual(Array.from({ length: 6 }, () => 900 * MIB))
-  expect(values.slice(6, 20)).toEqual(Array.from({ length: 14 }, () => null))
-  expect(values[20]).toBe(900 * MIB)
-  expect(read(0, 21, 'machine.swap').values.every((value) => value === null)).toBe(true)
-  expect(read(0, 21, 'agent:nobody').values.every((value) => value === null)).toBe(true)
+  add(40)
+  const { values } = read(0, 41, 'machine.available')
+  expect(values.slice(0, 15)).toEqual(Array.from({ length: 15 }, () => 900 * MIB))
+  expect(values.slice(15, 40)).toEqual(Array.from({ length: 25 }, () => null))
+  expect(values[40]).toBe(900 * MIB)
+  expect(read(0, 41, 'machine.swap').values.every((value) => value === null)).toBe(true)
+  expect(read(0, 41, 'agent:nobody').values.every((value) => value === null)).toBe(true)
 })
 
 test('an agent looked at every ten seconds is a line, not dots', () => {
   for (let s = 0; s < 60; s += 10) add(s, {}, [agent])
   expect(read(0, 60, agentSeriesId(agent.id)).values).toEqual(Array.from({ length: 60 }, () => 100 * MIB))
-  expect(read(0, 120, agentSeriesId(agent.id)).values.slice(90)).toEqual(Array.from({ length: 30 }, () => null))
+  expect(read(0, 200, agentSeriesId(agent.id)).values.slice(141)).toEqual(Array.from({ length: 59 }, () => null))
 })
 
 test('a step keeps the least available, the most pressure and the mean cost', () => {
