@@ -71,12 +71,15 @@ export const readText = (path: string, ifAbsent: MissingReason = 'not-supported'
   }
 }
 
-/** The target of a link; a captured tree holds links as small text files, since real ones would lead out of it. */
-export const readLink = (path: string, ifAbsent: MissingReason = 'not-supported'): Reading<string> => {
+/**
+ * The target of a link. A captured tree holds links as small text files, since
+ * real ones would lead out of it; `orText` false refuses those.
+ */
+export const readLink = (path: string, ifAbsent: MissingReason = 'not-supported', orText = true): Reading<string> => {
   try {
     return known(readlinkSync(path))
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EINVAL') {
+    if (error instanceof Error && 'code' in error && error.code === 'EINVAL' && orText) {
       const text = readText(path, ifAbsent)
       return text.value === null ? text : known(text.value.trimEnd())
     }

@@ -1,0 +1,78 @@
+import { known, missing, type Reading } from '../contract/reading.ts'
+import type { AgentState, ProcessRole } from '../contract/agents.ts'
+import { TICK_MS } from '../observe/kernel.ts'
+import type { AgentTree } from './discover.ts'
+
+/** Above this share of one core a tree is at work. */
+const NOTEWORTHY_SHARE = 0.02
+/** Two ticks: less cannot be told from the coarseness of the counter. */
+const NOTEWORTHY_LEAST_MS = 2 * TICK_MS
+/** Looks closer together than this are judged as one: a tick in 50 ms would read as 20 % of a core. */
+const SHORTEST_INTERVAL_MS = 900
+/** So long without noteworthy work, an agent counts as idle. */
+export const IDLE_AFTER_MS = 5_000
+
+const WORKING_ROLES = new Set<ProcessRole>(['tool', 'test-run', 'build'])
+
+interface Record {
+  ticks: number
+  measuredAtMs: number
+  quietSinceMs: number
+  /** A rate needs two looks. */
+  rated: boolean
+}
+
+export interface IdleWatch {
+  /** Takes note of a tree and says what is known about its idleness. */
+  readonly look: (id: string, tree: AgentTree, nowMs: number) => { idleMs: Reading; state: AgentState }
+  readonly keep: (ids: ReadonlySet<string>) => void
+}
+
+/**
+ * CPU time of the tree. Time of ended children moves to the parent that waits
+ * for them, so the sum does not fall when a tool ends.
+ */
+const ticksOf = (tree: AgentTree): number =>
+  tree.members.reduce((sum, { stat }) => sum + stat.cpuTicks + stat.endedChildrenTicks, 0)
+
+const runsTool = (tree: AgentTree): boolean =>
+  tree.holdsAgents || tree.members.some(({ role, stat }) => WORKING_ROLES.has(role) && stat.kernelState !== 'Z')
+
+const isStopped = (tree: AgentTree): boolean =>
+  tree.members.every(({ role, stat }) => role !== 'main' || stat.kernelState === 'T' || stat.kernelState === 't')
+
+/**
+ * Idleness from CPU time between looks. At the first look nothing is known:
+ * `idleMs` is missing and the state is "active", so that nothing acts on an
+ * agent before it was seen to be quiet. Time before the first look never
+ * counts as idle.
+ */
+export const createIdleWatch = (): IdleWatch => {
+  const records = new Map<string, Record>()
+  return {
+    look: (id, tree, nowMs) => {
+      const ticks = ticksOf(tree)
+      let record = records.get(id)
+      if (record === undefined) {
+        record = { ticks, measuredAtMs: nowMs, quietSinceMs: nowMs, rated: false }
+        records.set(id, record)
+      }
+      const elapsedMs = nowMs - record.measuredAtMs
+      if (elapsedMs >= SHORTEST_INTERVAL_MS) {
+        const usedMs = (ticks - record.ticks) * TICK_MS
+        if (usedMs > Math.max(NOTEWORTHY_LEAST_MS, elapsedMs * NOTEWORTHY_SHARE)) record.quietSinceMs = nowMs
+        record.ticks = ticks
+        record.measuredAtMs = nowMs
+        record.rated = true
+      }
+      const busy = runsTool(tree)
+      if (busy) record.quietSinceMs = nowMs
+      const idleMs: Reading = record.rated || busy ? known(Math.max(0, Math.round(nowMs - record.quietSinceMs))) : missing('not-measured', 'idle time needs two looks')
+      if (isStopped(tree)) return { idleMs, state: 'suspended' }
+      return { idleMs, state: idleMs.value !== null && idleMs.value >= IDLE_AFTER_MS ? 'idle' : 'active' }
+    },
+    keep: (ids) => {
+      for (const id of records.keys()) if (!ids.has(id)) records.delete(id)
+    },
+  }
+}
