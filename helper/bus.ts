@@ -127,9 +127,13 @@ export const openBus = async (address: string): Promise<Result<Bus>> => {
   const callDaemon = (member: string, signature: string, body: unknown[]) => call({ destination: DBUS, path: '/org/freedesktop/DBus', interface: DBUS, member }, signature, body)
 
   // An error is either one bad message or a dead socket: only asking tells.
+  const askIfAlive = async (): Promise<void> => {
+    const alive = await callDaemon('GetId', '', [])
+    if (!alive.ok) close(`the bus does not answer: ${alive.error.message}`)
+  }
   bus.on('error', (error: unknown) => {
     console.error(`bus: ${error instanceof Error ? error.message : String(error)}`)
-    callDaemon('GetId', '', []).then((alive) => alive.ok || close('the bus does not answer'), () => close('the bus does not answer'))
+    void askIfAlive()
   })
 
   const gone = new Map<string, (() => void)[]>()
@@ -159,7 +163,7 @@ export const openBus = async (address: string): Promise<Result<Bus>> => {
     if (open >= MAX_OPEN_CALLS_PER_CALLER) return answerOf(fail('busy', 'Too many requests are waiting for an answer.', { advice: 'Wait for the earlier ones.' }).error)
     openCalls.set(sender, open + 1)
     try {
-      return await service.handle({ sender, method: message.member, text, mayAsk: (Number(message.flags) & FLAG_ALLOW_INTERACTIVE_AUTHORIZATION) !== 0 })
+      return await service.handle({ sender, method: message.member, text, mayAsk: (message.flags & FLAG_ALLOW_INTERACTIVE_AUTHORIZATION) !== 0 })
     } catch (error) {
       // The stack stays here: the caller learns that it is a bug, not where.
       console.error(error)
@@ -173,7 +177,7 @@ export const openBus = async (address: string): Promise<Result<Bus>> => {
 
   let service: Service | null = null
   const reply = (message: Message, text: string): void => {
-    if ((Number(message.flags) & FLAG_NO_REPLY) !== 0) return
+    if ((message.flags & FLAG_NO_REPLY) !== 0) return
     try {
       bus.send(Message.newMethodReturn(message, 's', [text]))
     } catch (error) {

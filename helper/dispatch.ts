@@ -41,10 +41,10 @@ export interface SystemServices {
 }
 
 /** The actions a request needs, the least one first. */
-export const actionsOf = <M extends SystemMethod>(method: M, request: SystemRequest<M>): PolkitAction[] => {
+export const actionsOf = (method: SystemMethod, request: SystemRequest<SystemMethod>): PolkitAction[] => {
   const actions: PolkitAction[] = [systemRequests[method].action]
   if (method === 'Apply' && 'settings' in request) {
-    const { settings } = request as SystemRequest<'Apply'>
+    const { settings } = request
     if (settings.reclaim !== undefined) actions.push('org.agentmem.reclaim')
     if (settings.pruneCache !== undefined) actions.push('org.agentmem.drop-caches')
   }
@@ -149,14 +149,17 @@ const authorise = async (authoriser: Authoriser, caller: Caller, actions: Polkit
 export const createDispatcher = (services: SystemServices, authoriser: Authoriser) => {
   const handlers = createHandlers(services)
 
-  const run = async <M extends SystemMethod>(method: M, call: Call): Promise<Result<unknown>> => {
+  const run = async (method: SystemMethod, call: Call): Promise<Result<unknown>> => {
     const parsed = parseRequest(method, call.text, systemRequests[method].request)
     if (!parsed.ok) return parsed
-    const request = parsed.value as SystemRequest<M>
+    const request = parsed.value
     const caller = await authoriser.identify(call.sender)
     if (!caller.ok) return caller
     const allowed = await authorise(authoriser, caller.value, actionsOf(method, request), call.mayAsk)
-    return allowed.ok ? handlers[method](request, caller.value) : allowed
+    if (!allowed.ok) return allowed
+    // The request was parsed by the schema of this very method: the pair belongs together.
+    const handler = handlers[method] as (request: unknown, caller: Caller) => Answer<unknown>
+    return handler(request, caller.value)
   }
 
   return async (call: Call): Promise<string> => {
