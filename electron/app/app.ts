@@ -1,0 +1,153 @@
+import { EventEmitter } from 'node:events'
+import { join } from 'node:path'
+import type { Payload, Answer, CallName, EventName, Request } from '../contract/channels.ts'
+import { createSessionClient, type SessionClient } from './helper-client/session-client.ts'
+import { sessionProgram } from './helper-client/session-child.ts'
+import { createSystemClient, type SystemClient } from './helper-client/system-client.ts'
+import { systemBusAddress } from './helper-client/bus.ts'
+import { openHistory, openHistoryInMemory } from './history/open.ts'
+import type { History } from './history/types.ts'
+import { createInstaller } from './install/installer.ts'
+import { dispatch } from './ipc/dispatch.ts'
+import { createHandlers } from './ipc/handlers.ts'
+import { appPaths, type AppPaths } from './paths.ts'
+import { createPresets, type Presets } from './presets/presets.ts'
+import { createReports } from './report/reports.ts'
+import { createPlanner, type Planner } from './runs/planner.ts'
+import { createRuns, type Runs } from './runs/runs.ts'
+import { helperState } from './sampling/helper-state.ts'
+import { createSampler, type Sampler } from './sampling/sampler.ts'
+import { createSettingsStore } from './settings/settings.ts'
+
+export interface AppOptions {
+  readonly paths?: Partial<AppPaths>
+  /** Address of the system bus; the standard one otherwise. */
+  readonly systemBus?: string
+  /** Address of the session bus; null starts a private one; undefined takes the environment's. */
+  readonly sessionBus?: string | null
+  /** False: no timers, everything is read when asked. The command line works so. */
+  readonly sampling?: boolean
+  readonly startSession?: boolean
+  readonly now?: () => number
+}
+
+/** The use-cases behind every host: Electron, browser, command line. */
+export interface App {
+  call<K extends CallName>(name: K, request: Request<K>): Promise<Answer<K>>
+  /** For hosts: a name and a body from outside, not yet trusted. */
+  callUntrusted(name: CallName, request: unknown): Promise<Answer<CallName>>
+  on<K extends EventName>(name: K, listener: (payload: Payload<K>) => void): () => void
+  close(): void
+  readonly paths: AppPaths
+  /** For the command line, which needs more than the window's channels. */
+  readonly inner: { runs: Runs; planner: Planner; sampler: Sampler; presets: Presets; history: History; system: SystemClient; session: SessionClient }
+}
+
+const ROLL_UP_MS = 60_000
+const DAY_MS = 24 * 3600_000
+const HELPER_LOOK_MS = 15_000
+
+export const createApp = (options: AppOptions = {}): App => {
+  const now = options.now ?? Date.now
+  const paths = appPaths(process.env, options.paths)
+  const events = new EventEmitter()
+  events.setMaxListeners(0)
+  const emit = <K extends EventName>(name: K, payload: Payload<K>): void => { events.emit(name, payload) }
+  const changed = (what: Payload<'changed'>['what'], runId: string | null = null): void => { emit('changed', { what, runId }) }
+
+  const opened = openHistory(join(paths.stateDir, 'history.db'), { now })
+  const history = opened.ok ? opened.value : openHistoryInMemory(opened.error)
+  const settings = createSettingsStore(paths.configDir)
+  let current = settings.get().settings
+  const presets = createPresets({ builtInDir: join(paths.projectDir, 'assets', 'presets'), ownDir: join(paths.configDir, 'presets') })
+
+  const system = createSystemClient(options.systemBus ?? systemBusAddress())
+  const session = createSessionClient({
+    address: options.sessionBus === undefined ? (process.env['DBUS_SESSION_BUS_ADDRESS'] ?? null) : options.sessionBus,
+    runtimeDir: paths.runtimeDir,
+    program: sessionProgram(paths.projectDir),
+    startChild: options.startSession ?? true,
+  })
+  const stateNow = () => helperState(system.state(), session.state(), session.problem())
+
+  const sampler: Sampler = createSampler({
+    root: paths.root,
+    session,
+    history,
+    idleAfterMs: () => current.idleAfterMs,
+    helper: stateNow,
+    progress: () => runs.progress(),
+    watched: () => events.listenerCount('live') > 0,
+    onLive: (live) => { emit('live', live) },
+    onProblem: (text) => { console.error(text) },
+    now,
+  })
+  const planner = createPlanner({
+    root: paths.root,
+    system,
+    presets,
+    agents: () => sampler.agents(3_000),
+    keepControl: () => current.keepControl,
+    uid: process.getuid?.() ?? 0,
+  })
+  const runs: Runs = createRuns({
+    system,
+    planner,
+    history,
+    onProgress: (progress) => {
+      if (progress !== null) emit('progress', progress)
+      else sampler.hurry()
+    },
+    onChanged: (runId) => { changed('runs', runId) },
+    now,
+  })
+  const reports = createReports({ history })
+  const installer = createInstaller({ projectDir: paths.projectDir })
+  const handlers = createHandlers({
+    root: paths.root,
+    sampler, system, helperState: stateNow, history, presets, settings, planner, runs, reports, installer,
+    changed: (what) => { changed(what) },
+    settingsChanged: (next) => { current = next },
+    now,
+  })
+
+  system.onState((state) => {
+    changed('helper')
+    history.writer.addEvent({ atMs: now(), kind: 'helper', text: `Helper: ${state.system}`, runId: null, agentId: null })
+  })
+  session.onState(() => { changed('helper') })
+
+  const timers: NodeJS.Timeout[] = []
+  if (options.sampling !== false) {
+    sampler.start()
+    history.writer.prune(now(), current.historyDays)
+    timers.push(
+      setInterval(() => { history.writer.rollUp(now()) }, ROLL_UP_MS),
+      setInterval(() => { history.writer.prune(now(), current.historyDays) }, DAY_MS),
+      setInterval(() => { system.refresh().catch((error: unknown) => { console.error(error) }) }, HELPER_LOOK_MS),
+    )
+    runs.adopt().catch((error: unknown) => { console.error(error) })
+  }
+
+  return {
+    call: (name, request) => dispatch(handlers, name, request),
+    callUntrusted: (name, request) => dispatch(handlers, name, request),
+    on(name, listener) {
+      events.on(name, listener)
+      // The first window to look gets figures of now, not of the slow pace.
+      if (name === 'live' && options.sampling !== false && events.listenerCount('live') === 1) sampler.hurry()
+      return () => { events.off(name, listener) }
+    },
+    close() {
+      for (const timer of timers) clearInterval(timer)
+      sampler.close()
+      runs.close()
+      system.close()
+      session.close()
+      history.close()
+      events.removeAllListeners()
+    },
+    paths,
+    inner: { runs, planner, sampler, presets, history, system, session },
+  }
+}

@@ -1,0 +1,237 @@
+import type { Cause } from '../../../helper/contract/cause.ts'
+import { fail, ok, type Failure, type Result } from '../../../helper/contract/errors.ts'
+import { isOpen, type Progress, type RunId, type RunRecord, type RunState } from '../../../helper/contract/runs.ts'
+import type { HistoryEvent, RunDetail } from '../../contract/views.ts'
+import type { SystemClient } from '../helper-client/system-client.ts'
+import type { History } from '../history/types.ts'
+import type { Planner } from './planner.ts'
+import { detailOf, failedRecord, newRunId, startedRecord } from './run-record.ts'
+
+export interface RunsDeps {
+  readonly system: SystemClient
+  readonly planner: Planner
+  readonly history: History
+  readonly onProgress: (progress: Progress | null) => void
+  readonly onChanged: (runId: RunId) => void
+  readonly now: () => number
+  /** Between two looks at an open run whose signals go to somebody else, or got lost. */
+  readonly pollMs?: number
+}
+
+export interface Runs {
+  apply(request: { presetId: string; digest: string; cause: Cause }): Promise<Result<{ runId: RunId }>>
+  keep(runId: RunId): Promise<Result<Record<string, never>>>
+  undo(runId: RunId | null): Promise<Result<RunDetail>>
+  rollback(): Promise<Result<RunDetail[]>>
+  cancel(runId: RunId): Promise<Result<Record<string, never>>>
+  /** The open run, if any. */
+  progress(): Progress | null
+  /** The whole record as last heard; from the helper where history has only part of it. */
+  record(runId: RunId): Promise<Result<RunRecord>>
+  /** Another program of this user started or changed a run: follow it as our own. */
+  heardOf(runId: RunId): void
+  /** Looks for runs left open by an app that ended, and follows them. */
+  adopt(): Promise<void>
+  close(): void
+}
+
+/** What history notes for a state; open states other than these are progress, not events. */
+const eventOf: Partial<Record<RunState, { kind: HistoryEvent['kind']; text: string }>> = {
+  waiting: { kind: 'run-waiting', text: 'is measured and waits for keep or undo' },
+  kept: { kind: 'run-kept', text: 'was kept' },
+  undone: { kind: 'run-undone', text: 'was undone' },
+  'partly-undone': { kind: 'run-undone', text: 'was undone except for what others have changed since' },
+  failed: { kind: 'run-failed', text: 'failed and was taken back' },
+}
+
+export const createRuns = (deps: RunsDeps): Runs => {
+  const pollMs = deps.pollMs ?? 3_000
+  const { system, history } = deps
+  const following = new Map<RunId, RunState>()
+  let current: Progress | null = null
+  let timer: NodeJS.Timeout | null = null
+  let polling = false
+  let ended = false
+
+  const setProgress = (progress: Progress | null): void => {
+    current = progress
+    deps.onProgress(progress)
+  }
+
+  /** In one transaction; a failing store never stops the run itself. */
+  const store = (record: RunRecord): void => {
+    const before = following.get(record.id)
+    history.writer.finishRun(record)
+    const event = eventOf[record.state]
+    if (event !== undefined && before !== record.state) {
+      history.writer.addEvent({ atMs: deps.now(), kind: event.kind, text: `${record.presetTitle} ${event.text}`, runId: record.id, agentId: null })
+    }
+    if (isOpen(record.state)) following.set(record.id, record.state)
+    else {
+      following.delete(record.id)
+      if (current?.runId === record.id) setProgress(null)
+    }
+    if (record.state === 'waiting') {
+      setProgress({ runId: record.id, state: 'waiting', fraction: 1, text: 'Measured: keep it, or undo', confirmUntilMs: record.confirmUntilMs, canCancel: false })
+    }
+    deps.onChanged(record.id)
+  }
+
+  const fetchAndStore = async (runId: RunId): Promise<Result<RunRecord>> => {
+    const answer = await system.call('Run', { runId })
+    if (answer.ok) store(answer.value)
+    return answer
+  }
+
+  /** The helper has no record of it: nothing of it can be open, and saying so beats a run that never ends. */
+  const orphan = (runId: RunId): void => {
+    const known = history.reader.run(runId)
+    following.delete(runId)
+    if (current?.runId === runId) setProgress(null)
+    if (known === null || !isOpen(known.record.state)) return
+    const error: Failure = { code: 'no-such-run', message: 'The app ended before the helper took this run up; nothing was changed by it.' }
+    history.writer.finishRun(failedRecord({ ...known.record, before: [], after: null }, error, deps.now()))
+    deps.onChanged(runId)
+  }
+
+  const poll = async (): Promise<void> => {
+    if (polling || ended) return
+    polling = true
+    try {
+      const list = await system.call('Runs', {})
+      if (!list.ok) return
+      for (const [runId, state] of following) {
+        const now = list.value.find((run) => run.id === runId)
+        if (now !== undefined && now.state === state) continue
+        if (now !== undefined && isOpen(now.state) && now.state !== 'waiting') {
+          following.set(runId, now.state)
+          continue
+        }
+        const record = await fetchAndStore(runId)
+        if (!record.ok && record.error.code === 'no-such-run') orphan(runId)
+      }
+    } finally {
+      polling = false
+    }
+  }
+
+  const schedule = (): void => {
+    if (timer !== null || ended) return
+    timer = setTimeout(() => {
+      timer = null
+      if (following.size === 0) return
+      void poll().catch(() => {}).finally(schedule)
+    }, pollMs)
+  }
+
+  const follow = (runId: RunId, state: RunState): void => {
+    following.set(runId, state)
+    schedule()
+  }
+
+  const stops = [
+    system.onProgress((progress) => {
+      if (!following.has(progress.runId)) follow(progress.runId, progress.state)
+      setProgress(progress)
+    }),
+    system.onOutcome((outcome) => { void fetchAndStore(outcome.runId).catch(() => {}) }),
+    // A helper that died is started again by the bus with the next poll, and takes back what was open.
+    system.onGone(() => {
+      if (following.size > 0) {
+        if (current !== null) setProgress({ ...current, text: 'The helper ended; it is started again and takes back what was open', canCancel: false })
+        schedule()
+      }
+    }),
+  ]
+
+  return {
+    async apply({ presetId, digest, cause }) {
+      const shown = deps.planner.shown(presetId, digest)
+      if (shown === null) return fail('plan-changed', 'This plan was not shown here, or is too old.', { about: presetId, advice: 'Look at the plan again, then apply it.' })
+      if (shown.view.simulation) {
+        return fail('helper-missing', 'Without the helper nothing can be changed: this plan is a simulation.', { advice: 'Install the helper in Settings, then apply the preset.' })
+      }
+      const id = newRunId(deps.now())
+      const record = startedRecord({ id, nowMs: deps.now(), preset: shown.preset, plan: shown.view.plan, cause, treated: shown.view.treated, control: shown.view.control })
+      history.writer.startRun(record)
+      history.writer.addEvent({ atMs: deps.now(), kind: 'run-started', text: `${shown.preset.title} was started`, runId: id, agentId: null })
+      deps.onChanged(id)
+      const answer = await system.call('Apply', {
+        runId: id,
+        presetId: shown.preset.id,
+        presetTitle: shown.preset.title,
+        settings: shown.preset.settings,
+        digest,
+        cause,
+        agents: shown.agents,
+        control: shown.control,
+        settleMs: shown.preset.settleMs,
+        confirmMs: shown.preset.confirmMs,
+      })
+      if (!answer.ok) {
+        // After helper-gone it may still be found in the journal: keep following until the helper says.
+        if (answer.error.code === 'helper-gone') follow(id, 'started')
+        else store(failedRecord(record, answer.error, deps.now()))
+        return answer
+      }
+      const { runId } = answer.value
+      if (runId !== id) {
+        store(failedRecord(record, { code: 'too-old', message: `The helper gave this run another number: ${runId}.` }, deps.now()))
+        history.writer.startRun({ ...record, id: runId })
+      }
+      follow(runId, 'started')
+      return ok({ runId })
+    },
+    async keep(runId) {
+      const answer = await system.call('Keep', { runId })
+      if (!answer.ok) return answer
+      await fetchAndStore(runId)
+      return ok({})
+    },
+    async undo(runId) {
+      const answer = await system.call('Undo', { runId, cause: 'user-undo' })
+      if (!answer.ok) return answer
+      store(answer.value)
+      return ok(detailOf(answer.value))
+    },
+    async rollback() {
+      const answer = await system.call('Rollback', {})
+      if (!answer.ok) return answer
+      for (const record of answer.value) store(record)
+      return ok(answer.value.map(detailOf))
+    },
+    async cancel(runId) {
+      const answer = await system.call('Cancel', { runId })
+      if (!answer.ok) return answer
+      await fetchAndStore(runId)
+      return ok({})
+    },
+    progress: () => current,
+    record: (runId) => system.call('Run', { runId }),
+    heardOf(runId) {
+      follow(runId, following.get(runId) ?? 'started')
+      void poll().catch(() => {})
+    },
+    async adopt() {
+      const openHere = history.reader.runs(50).filter((run) => isOpen(run.summary.state))
+      const state = await system.refresh()
+      if (state.system !== 'ready') return
+      const list = await system.call('Runs', {})
+      if (!list.ok) return
+      for (const run of list.value) if (isOpen(run.state)) follow(run.id, 'started')
+      for (const run of openHere) follow(run.summary.id, run.summary.state)
+      await poll()
+      // What is still open and not waiting gets its words from the next look at Runs.
+      for (const run of list.value) {
+        if (following.has(run.id) && current === null) {
+          setProgress({ runId: run.id, state: run.state, fraction: 0.5, text: 'A run started earlier is under way', confirmUntilMs: run.confirmUntilMs, canCancel: true })
+        }
+      }
+    },
+    close() {
+      ended = true
+      if (timer !== null) clearTimeout(timer)
+      for (const stop of stops) stop()
+    },
+  }
+}
