@@ -115,7 +115,10 @@ export const createApp = (options: AppOptions = {}): App => {
     changed('helper')
     history.writer.addEvent({ atMs: now(), kind: 'helper', text: `Helper: ${state.system}`, runId: null, agentId: null })
   })
-  session.onState(() => { changed('helper') })
+  session.onState((state) => {
+    changed('helper')
+    if (state === 'ready' && options.sampling !== false) sampler.hurry()
+  })
 
   const timers: NodeJS.Timeout[] = []
   if (options.sampling !== false) {

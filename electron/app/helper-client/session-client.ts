@@ -36,6 +36,8 @@ export interface SessionOptions {
 }
 
 const TIMEOUT_MS = 60_000
+/** How long the first call waits for a session role that was just started. */
+const START_MS = 8_000
 
 /** Connects to the session role; starts it, and a bus for it, where nobody else did. */
 export const createSessionClient = (options: SessionOptions): SessionClient => {
@@ -47,6 +49,7 @@ export const createSessionClient = (options: SessionOptions): SessionClient => {
   let state: HelperState['session'] = 'starting'
   let problem: Failure | null = null
   let lastLine = ''
+  let starting: Promise<void> | null = null
   let ended = false
 
   const setState = (next: HelperState['session'], why: Failure | null): void => {
@@ -92,7 +95,7 @@ export const createSessionClient = (options: SessionOptions): SessionClient => {
     })
     await bus.onOwner(SESSION_BUS_NAME, (owned) => {
       if (owned) setState('ready', null)
-      else setState('starting', { code: 'helper-gone', message: 'The part that finds agents ended; it is being started again.' })
+      else if (!ended) setState('starting', { code: 'helper-gone', message: 'The part that finds agents ended; it is being started again.' })
     })
     return made
   }
@@ -104,6 +107,15 @@ export const createSessionClient = (options: SessionOptions): SessionClient => {
     if ((startable.ok && startable.value) || !options.startChild || ended) return
     child ??= createSessionChild({ program: options.program, busAddress: to.address, onLine: (line) => { lastLine = line.slice(-500) } })
     child.ensure()
+    await new Promise<void>((resolve) => {
+      const done = (): void => {
+        clearTimeout(timer)
+        events.off('state', done)
+        resolve()
+      }
+      const timer = setTimeout(done, START_MS)
+      events.on('state', done)
+    })
   }
 
   return {
@@ -117,7 +129,7 @@ export const createSessionClient = (options: SessionOptions): SessionClient => {
         ready = null
         return to
       }
-      if (state !== 'ready') await ensureOwner(to.value)
+      if (state !== 'ready') await (starting ??= ensureOwner(to.value).finally(() => { starting = null }))
       const answer = await to.value.call({ destination: SESSION_BUS_NAME, path: SESSION_OBJECT_PATH, member: method, json: JSON.stringify(request), interactive: false, timeoutMs: TIMEOUT_MS })
       if (!answer.ok) {
         const { code } = answer.error
