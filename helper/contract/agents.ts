@@ -117,6 +117,8 @@ export const agentIdOf = (bootId: string, ref: ProcessRef): AgentId =>
 export const signatureSchema = z.strictObject({
   kind: z.string().regex(/^[a-z0-9][a-z0-9-]{0,63}$/u),
   title: z.string().min(1).max(64),
+  /** CPU time, in percent of one core, up to which this agent counts as quiet at its prompt; 1.2 where left out. */
+  idleCpuPercent: z.number().min(0).max(50).optional(),
   /**
    * Any of these makes a process a candidate; every one tests evidence that a
    * plain server with a similar name does not have. Paths are matched at whole
@@ -150,7 +152,10 @@ export const signaturesFileSchema = z.strictObject({
       role: processRoleSchema,
       label: z.string().optional(),
       executable: z.array(z.string()).optional(),
-      /** Whole word, or prefix before "-", "." or "/" of any argv path segment. */
+      /**
+       * Whole words, between "-", "_", "." or "@", of what the process is: its
+       * program, script, package or first plain argument; never of a path it works on.
+       */
       argument: z.array(z.string()).optional(),
     }),
   ).max(500),
