@@ -2,7 +2,7 @@ import type { ProcessRole, Signature, SignaturesFile } from '../contract/agents.
 import type { ProcessStat, ProcessTable } from '../observe/process.ts'
 import { childByRule, shortName } from './children.ts'
 import { readIdentity, type Identity } from './identity.ts'
-import { calledAsOther, matchSignature } from './match.ts'
+import { calledAsOther, matchSignature, runsProgramOf } from './match.ts'
 
 export interface TreeMember {
   readonly stat: ProcessStat
@@ -52,16 +52,17 @@ const UNSPECIFIC = new Set<ProcessRole>(['tool', 'shell'])
 
 interface Parent { readonly role: ProcessRole; readonly identity: Identity | null }
 
-const childOf = (stat: ProcessStat, identity: Identity | null, same: Signature | null, parent: Parent, rules: Rules): Pick<TreeMember, 'role' | 'label'> => {
+const childOf = (stat: ProcessStat, identity: Identity | null, signature: Signature, parent: Parent, rules: Rules): Pick<TreeMember, 'role' | 'label'> => {
   if (identity === null) return { role: PASSED_ON.has(parent.role) ? parent.role : parent.role === 'main' ? 'tool' : parent.role, label: stat.comm }
   const called = calledAsOther(identity)
   const ruled = childByRule(identity, rules)
   const server = ruled !== null && (ruled.role === 'mcp-server' || ruled.role === 'language-server')
-  // The agent's own program under the agent: its relaunch or a worker, unless it acts as a server or as another tool.
+  // The agent's own program under the agent: its relaunch, its worker or its background service (Codex's
+  // app-server), unless it acts as an MCP server, or as another tool by the name it is called with.
   const itself = identity.executable !== null && !identity.interpreter && identity.executable === parent.identity?.executable
   const asTool = called !== null && ruled?.role === 'tool'
-  if (parent.role === 'main' && !server && !asTool && (same !== null || itself)) {
-    return { role: 'main', label: same === null ? shortName(identity) : `${same.title} worker` }
+  if (parent.role === 'main' && !server && !asTool && (itself || runsProgramOf(identity, signature))) {
+    return { role: 'main', label: `${signature.title} worker` }
   }
   const own = ruled ?? { role: 'tool' as const, label: shortName(identity) }
   return PASSED_ON.has(parent.role) && UNSPECIFIC.has(own.role) ? { role: parent.role, label: own.label } : own
@@ -106,8 +107,7 @@ export const discoverAgents = (table: Pick<ProcessTable, 'processes'>, identityO
           continue
         }
         const identity = identityOf(child)
-        const same = kinds.get(child.pid) ?? null
-        members.push({ stat: child, identity, ...childOf(child, identity, same, member, signatures.children) })
+        members.push({ stat: child, identity, ...childOf(child, identity, signature, member, signatures.children) })
       }
     }
     return { signature, top, members, holdsAgents }

@@ -3,12 +3,17 @@ import type { AgentState, ProcessRole } from '../contract/agents.ts'
 import { TICK_MS } from '../observe/kernel.ts'
 import type { AgentTree } from './discover.ts'
 
-/** Above this share of one core a tree is at work. */
-const NOTEWORTHY_SHARE = 0.02
+/**
+ * Above this share of one core, in percent, a tree is at work. Seen at the
+ * prompt: Claude Code 0.3, Gemini CLI 0, Codex 0.3; waiting for an answer:
+ * Codex 1.5 to 2, Claude Code and Gemini CLI 6. An agent whose prompt takes
+ * more (opencode 2, and 22 while waiting) says so in its signature.
+ */
+const NOTEWORTHY_PERCENT = 1.2
 /** Two ticks: less cannot be told from the coarseness of the counter. */
 const NOTEWORTHY_LEAST_MS = 2 * TICK_MS
 /** Looks closer together than this are judged as one: a tick in 50 ms would read as 20 % of a core. */
-const SHORTEST_INTERVAL_MS = 900
+const SHORTEST_INTERVAL_MS = 1_900
 /** So long without noteworthy work, an agent counts as idle. */
 export const IDLE_AFTER_MS = 5_000
 
@@ -60,7 +65,8 @@ export const createIdleWatch = (): IdleWatch => {
       const elapsedMs = nowMs - record.measuredAtMs
       if (elapsedMs >= SHORTEST_INTERVAL_MS) {
         const usedMs = (ticks - record.ticks) * TICK_MS
-        if (usedMs > Math.max(NOTEWORTHY_LEAST_MS, elapsedMs * NOTEWORTHY_SHARE)) record.quietSinceMs = nowMs
+        const quietPercent = tree.signature.idleCpuPercent ?? NOTEWORTHY_PERCENT
+        if (usedMs > Math.max(NOTEWORTHY_LEAST_MS, (elapsedMs * quietPercent) / 100)) record.quietSinceMs = nowMs
         record.ticks = ticks
         record.measuredAtMs = nowMs
         record.rated = true

@@ -37,7 +37,7 @@ const runsModule = (identity: Identity, modules: readonly string[]): boolean =>
     identity.module === module ||
     [identity.script, identity.scriptArgument].some((path) => path !== null && path.endsWith(`/bin/${module}`)))
 
-const fits = (identity: Identity, evidence: Evidence): boolean => {
+const isProgram = (identity: Identity, evidence: Evidence): boolean => {
   const path = identity.executable ?? identity.argv[0] ?? null
   if (evidence.executable !== undefined && !evidence.executable.includes(identity.name)) return false
   if (evidence.executableIn !== undefined && !holdsAny(path, evidence.executableIn)) return false
@@ -47,9 +47,15 @@ const fits = (identity: Identity, evidence: Evidence): boolean => {
   if (evidence.scriptIn !== undefined && !holdsAny(identity.script, evidence.scriptIn)) return false
   if (evidence.module !== undefined && !runsModule(identity, evidence.module)) return false
   // An entry that names nothing would match everything.
-  if (evidence.executable === undefined && evidence.executableIn === undefined && !scripted) return false
-  return evidence.notArguments === undefined || !hasArgument(identity.rest, evidence.notArguments)
+  return evidence.executable !== undefined || evidence.executableIn !== undefined || scripted
 }
+
+const fits = (identity: Identity, evidence: Evidence): boolean =>
+  isProgram(identity, evidence) && (evidence.notArguments === undefined || !hasArgument(identity.rest, evidence.notArguments))
+
+/** Whether a process runs an agent's program in any way, as a server too: under the agent it is its worker. */
+export const runsProgramOf = (identity: Identity, signature: Signature): boolean =>
+  signature.match.some((evidence) => isProgram(identity, evidence))
 
 /** The first signature that a process fits. */
 export const matchSignature = (identity: Identity, signatures: readonly Signature[]): Signature | null =>
