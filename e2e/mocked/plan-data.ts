@@ -1,0 +1,82 @@
+import { createHash } from 'node:crypto'
+import type { Agent } from '../../helper/contract/agents.ts'
+import type { Plan, Step } from '../../helper/contract/plan.ts'
+import type { PresetSettings } from '../../helper/contract/presets.ts'
+import { controlOf } from './fleet.ts'
+import { KERNEL } from './machine.ts'
+
+type Draft = Omit<Step, 'number'>
+
+const write = (source: Step['source'], path: string, old: string, value: string, why: string): Draft => ({
+  source,
+  operation: { op: 'write', path, value },
+  target: path,
+  old,
+  new: value,
+  undoClass: 'now',
+  undo: `write ${old} back`,
+  why,
+})
+
+export interface PlanOptions {
+  ksm: boolean
+  swapPossible: boolean
+}
+
+export interface Planned {
+  plan: Plan
+  treated: Agent[]
+  control: Agent[]
+}
+
+/** What the helper's planner would answer for these settings on the laptop of machine.ts. */
+export const makePlanFor = (settings: PresetSettings, agents: readonly Agent[], chosen: readonly string[] | null, options: PlanOptions): Planned => {
+  const steps: Draft[] = []
+  const skipped: Plan['skipped'] = []
+  const notes: string[] = []
+  const { ksm, compressedSwap, reclaim } = settings
+
+  if (compressedSwap !== undefined && compressedSwap.mode !== 'off') {
+    if (options.swapPossible) {
+      const size = Math.round(((compressedSwap.sizePercentOfMemory ?? 50) / 100) * 15.6)
+      steps.push(
+        { source: 'compressed-swap', operation: { op: 'zram-init', device: 'zram0', algorithms: ['zstd', 'lz4'], sizeBytes: size * 1024 ** 3 }, target: '/sys/block/zram0/disksize', old: '0', new: `${size} GB, zstd`, undoClass: 'when-it-fits', undo: 'reset the device once it is empty', why: 'Makes a compressed place in memory for pages that nobody touches.' },
+        { source: 'compressed-swap', operation: { op: 'make-swap', path: '/dev/zram0' }, target: '/dev/zram0', old: null, new: 'swap signature', undoClass: 'now', undo: 'goes with the device', why: 'The kernel takes only marked devices as swap.' },
+        { source: 'compressed-swap', operation: { op: 'swap-on', path: '/dev/zram0', priority: 100 }, target: '/dev/zram0', old: 'off', new: 'on, priority 100', undoClass: 'when-it-fits', undo: 'swap off, once its content fits into memory', why: 'Turns it on, before any slower swap.' },
+      )
+      skipped.push({ source: 'compressed-swap', what: 'zswap', reason: 'This kernel offers only lzo and deflate for it; zram is faster here.', kind: 'not-needed' })
+    } else skipped.push({ source: 'compressed-swap', what: 'Compressed swap', reason: 'No swap is possible here: the kernel has no zram, and the disk has 0.4 GB free where 8 are needed.', kind: 'impossible' })
+  }
+  if (compressedSwap?.mode === 'off') skipped.push({ source: 'compressed-swap', what: 'Compressed swap', reason: 'We have not added any.', kind: 'already-so' })
+  if (ksm !== undefined) {
+    if (!options.ksm) skipped.push({ source: 'ksm', what: 'Merging of equal pages', reason: 'This kernel was built without CONFIG_KSM.', kind: 'impossible' })
+    else if (ksm.mode === 'merge') {
+      const base = '/sys/kernel/mm/ksm'
+      steps.push(
+        write('ksm', `${base}/pages_to_scan`, '100', String(ksm.pagesToScan ?? 1000), 'Looks at more pages each time, so that merging takes minutes and not hours.'),
+        write('ksm', `${base}/run`, '0', '1', 'Starts merging pages that are equal.'),
+      )
+      notes.push('Merging lets one of your own programs find out by timing whether another has a certain page. On a machine that only you use this hardly matters.')
+      skipped.push({ source: 'ksm', what: 'sleep_millisecs', reason: 'It is 20 ms already.', kind: 'already-so' })
+    } else skipped.push({ source: 'ksm', what: 'Merging of equal pages', reason: 'It is off already.', kind: 'already-so' })
+  }
+  const idle = agents.filter((agent) => agent.state === 'idle' && (agent.idleMs.value ?? 0) >= (reclaim?.minIdleMs ?? Infinity))
+  const wanted = chosen === null ? idle : agents.filter((agent) => chosen.includes(agent.id))
+  const control = reclaim === undefined || chosen !== null ? [] : controlOf(agents).filter((agent) => wanted.includes(agent))
+  const treated = reclaim === undefined ? [] : wanted.filter((agent) => !control.includes(agent))
+  for (const agent of treated)
+    steps.push({
+      source: 'reclaim',
+      operation: { op: 'reclaim', agentId: agent.id, title: `${agent.title} ${agent.name}`, processes: agent.processes.map(({ pid, startTimeTicks }) => ({ pid, startTimeTicks })), cgroup: null },
+      target: `${agent.title} ${agent.name}`,
+      old: `${Math.round(agent.cost.pssBytes / 1024 ** 2)} MB resident`,
+      new: 'paged out',
+      undoClass: 'now',
+      undo: 'nothing to undo: pages come back when they are used',
+      why: `Idle for ${Math.round((agent.idleMs.value ?? 0) / 60_000)} min; its pages move into compressed swap.`,
+    })
+  if (treated.length > 0) notes.push('The first key in a paged-out agent answers in about 50 ms instead of 20.')
+  const numbered = steps.map((step, i): Step => ({ ...step, number: i + 1 }))
+  const digest = createHash('sha256').update(JSON.stringify(numbered)).digest('hex')
+  return { plan: { version: 1, digest, kernelRelease: KERNEL, steps: numbered, skipped, notes }, treated, control }
+}

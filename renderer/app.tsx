@@ -1,0 +1,88 @@
+import { Tooltip } from 'radix-ui'
+import { lazy, Suspense, useEffect, useRef } from 'react'
+import { Skeleton } from './ui/page.tsx'
+import { ConnectionStrip } from './features/run/connection-strip.tsx'
+import { RunStrip } from './features/run/run-strip.tsx'
+import { PresetDialog } from './features/presets/preset-dialog.tsx'
+import { Overview } from './features/overview/overview.tsx'
+import { useRoute, type Page } from './stores/route.ts'
+import { HelpDialog } from './ui/help.tsx'
+import { pageTitles, Rail } from './ui/rail.tsx'
+import { useKeys } from './ui/keys.ts'
+
+// Charts for comparing are large: they come when their page is opened.
+const Agents = lazy(() => import('./features/agents/agents.tsx'))
+const Layers = lazy(() => import('./features/layers/layers.tsx'))
+const Compare = lazy(() => import('./features/compare/compare.tsx'))
+const History = lazy(() => import('./features/history/history.tsx'))
+const Settings = lazy(() => import('./features/settings/settings.tsx'))
+
+const PageOf = ({ page, rest }: { page: Page; rest: readonly string[] }) => {
+  switch (page) {
+    case 'overview':
+      return <Overview />
+    case 'agents':
+      return <Agents />
+    case 'layers':
+      return <Layers />
+    case 'compare':
+      return <Compare />
+    case 'history':
+      return <History rest={rest} />
+    case 'settings':
+      return <Settings />
+  }
+}
+
+export const App = () => {
+  const { page, rest } = useRoute()
+  const main = useRef<HTMLElement>(null)
+  const first = useRef(true)
+  const where = [page, ...rest].join('/')
+  useKeys()
+
+  useEffect(() => {
+    document.title = `${pageTitles[page]} · Agent Memory Center`
+    if (first.current) {
+      first.current = false
+      return
+    }
+    main.current?.scrollTo(0, 0)
+    main.current?.focus({ preventScroll: true })
+  }, [page, where])
+
+  return (
+    <Tooltip.Provider delayDuration={350}>
+      <a
+        className="skip"
+        href={`#/${where}`}
+        onClick={(event) => {
+          event.preventDefault()
+          main.current?.focus()
+        }}
+      >
+        Skip to the page
+      </a>
+      <div className="frame">
+        <Rail page={page} />
+        <div className="stage">
+          <ConnectionStrip />
+          <RunStrip />
+          <main className="scroll" id="page" ref={main} tabIndex={-1} aria-label={pageTitles[page]}>
+            <Suspense
+              fallback={
+                <div className="page">
+                  <Skeleton height="20rem" />
+                </div>
+              }
+            >
+              <PageOf page={page} rest={rest} />
+            </Suspense>
+          </main>
+        </div>
+      </div>
+      <PresetDialog />
+      <HelpDialog />
+    </Tooltip.Provider>
+  )
+}

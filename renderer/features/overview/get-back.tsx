@@ -1,0 +1,85 @@
+import { ArrowRight } from 'lucide-react'
+import type { Live } from '../../../electron/contract/views.ts'
+import { count, missingWords, plural } from '../../format/format.ts'
+import { openPreset } from '../../stores/flow.ts'
+import { useRun, isOpenState } from '../../stores/run.ts'
+import { Button } from '../../ui/button.tsx'
+import { BigBytes, Gap } from '../../ui/figure.tsx'
+import { FailureNotice } from '../../ui/failure-notice.tsx'
+import { Panel } from '../../ui/page.tsx'
+import { Why } from '../../ui/why.tsx'
+import { usePresets } from '../presets/use-presets.ts'
+
+/** The preset that the large button offers: the one that wins most. */
+const MAIN_PRESET = 'more-agents'
+
+const Presets = ({ blocked }: { blocked: boolean }) => {
+  const { data, error, reload } = usePresets()
+  if (error !== null) return <FailureNotice failure={error} onRetry={reload} />
+  const list = data?.presets ?? []
+  const main = list.find((entry) => entry.preset.id === MAIN_PRESET) ?? list[0]
+  const others = list.filter((entry) => entry !== main)
+  return (
+    <div className="presets">
+      <div className="row">
+        <Button kind="primary" disabled={main === undefined || blocked} onClick={() => main !== undefined && openPreset(main.preset.id)}>
+          {main?.preset.title ?? 'More agents'}
+          <ArrowRight aria-hidden="true" />
+        </Button>
+        <span className="muted presets-hint">{blocked ? 'Decide on the run above first.' : 'Shows what will happen before anything does.'}</span>
+      </div>
+      <ul className="preset-list">
+        {others.map(({ preset }) => (
+          <li key={preset.id}>
+            <button type="button" className="preset" disabled={blocked} onClick={() => openPreset(preset.id)} title={preset.description}>
+              {preset.title}
+            </button>
+          </li>
+        ))}
+      </ul>
+    </div>
+  )
+}
+
+const Room = ({ live }: { live: Live }) => {
+  const { roomFor, roomForAfter } = live.totals
+  return (
+    <Panel title="Room for" className="room">
+      <p className="figure-line">
+        <Why
+          what="Room for more agents"
+          how="Available memory divided by what the middle one of your agents costs now. After: the same with what you could get back added."
+          sources={['/proc/meminfo (MemAvailable)', '/proc/PID/smaps_rollup of all agents']}
+          atMs={live.agentsMeasuredAtMs}
+        >
+          <span className="big-value">{roomFor.value === null ? <Gap reason={missingWords(roomFor.reason, roomFor.detail)} /> : count(roomFor.value)}</span>
+          <span className="big-unit"> more</span>
+        </Why>
+      </p>
+      <p className="figure-text">agents like yours{roomForAfter.value !== null && roomFor.value !== null && roomForAfter.value > roomFor.value ? <>, <strong className="num">{count(roomForAfter.value)}</strong> after</> : ''}</p>
+    </Panel>
+  )
+}
+
+/** What can be won, what to press, and what that makes room for. */
+export const GetBack = ({ live }: { live: Live }) => {
+  const { couldGetBackBytes, couldGetBackBasis, idleCount, agentsCount } = live.totals
+  const run = useRun((state) => state.progress)
+  const blocked = run !== null && isOpenState(run.state)
+  return (
+    <div className="get-back">
+      <Panel title="You could get back" className="win">
+        <p className="figure-line">
+          <Why what="What you could get back" how={couldGetBackBasis} sources={['/proc/PID/smaps_rollup of the idle agents']} atMs={live.agentsMeasuredAtMs}>
+            {couldGetBackBytes.value === null ? <span className="big-value"><Gap reason={missingWords(couldGetBackBytes.reason, couldGetBackBytes.detail)} /></span> : <BigBytes bytes={couldGetBackBytes.value} />}
+          </Why>
+        </p>
+        <p className="figure-text">
+          {idleCount === 0 ? `none of your ${plural(agentsCount, 'agent')} is idle right now` : `from ${plural(idleCount, 'idle agent')}`}
+        </p>
+        <Presets blocked={blocked} />
+      </Panel>
+      <Room live={live} />
+    </div>
+  )
+}

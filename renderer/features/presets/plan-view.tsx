@@ -1,0 +1,118 @@
+import { ArrowRight } from 'lucide-react'
+import type { PlanView as Plan } from '../../../electron/contract/views.ts'
+import type { SourceId } from '../../../helper/contract/layers.ts'
+import type { Step } from '../../../helper/contract/plan.ts'
+import { plural } from '../../format/format.ts'
+import { useLive } from '../../stores/live.ts'
+
+export const sourceTitles: Record<SourceId, string> = {
+  'shared-memory': 'Shared memory',
+  'mapped-store': 'Mapped store',
+  'compressed-swap': 'Compressed swap',
+  ksm: 'Merging of equal pages (KSM)',
+  'kernel-module': 'Kernel module',
+  'prune-cache': 'Cache pruning',
+  reclaim: 'Paging out idle agents',
+}
+
+const kindWords = { 'already-so': 'Already so', impossible: 'Not possible here', 'not-needed': 'Not needed' } as const
+
+/** One step: the file, the value before and after, why, and the way back. */
+export const StepCard = ({ step, outcome }: { step: Step; outcome?: React.ReactNode }) => (
+  <li className="step">
+    <p className="step-why">{step.why}</p>
+    <p className="step-change">
+      <code className="path">{step.target}</code>
+      <span className="step-values">
+        <code>{step.old === null ? 'not known' : step.old === '' ? 'empty' : step.old}</code>
+        <ArrowRight aria-label="becomes" />
+        <code className="step-new">{step.new}</code>
+      </span>
+    </p>
+    <p className="step-undo">
+      {step.undoClass === 'when-it-fits' ? 'Undo, once there is memory for it: ' : 'Undo: '}
+      {step.undo}
+    </p>
+    {outcome}
+  </li>
+)
+
+const AgentNames = ({ ids }: { ids: readonly string[] }) => {
+  const agents = useLive((state) => state.live?.agents)
+  const byId = new Map((agents ?? []).map((agent) => [agent.id, agent]))
+  const names = ids.map((id) => {
+    const agent = byId.get(id)
+    return agent === undefined ? 'an agent that has ended' : `${agent.title} ${agent.name === agent.title ? '' : agent.name}`.trim()
+  })
+  return (
+    <ul className="names">
+      {names.map((name, i) => (
+        <li key={ids[i]}>{name}</li>
+      ))}
+    </ul>
+  )
+}
+
+/** The whole plan as it will be done, in order, with what is left out and what to know before. */
+export const PlanBody = ({ view }: { view: Plan }) => {
+  const { plan } = view
+  const sources = [...new Set(plan.steps.map((step) => step.source))]
+  const reclaims = view.treated.length > 0 || view.control.length > 0
+  return (
+    <>
+      {plan.notes.length > 0 && (
+        <section>
+          <h3 className="plan-heading">Know before</h3>
+          <ul className="plan-notes">
+            {plan.notes.map((note) => (
+              <li key={note}>{note}</li>
+            ))}
+          </ul>
+        </section>
+      )}
+      {reclaims && (
+        <section>
+          <h3 className="plan-heading">Agents</h3>
+          <div className="plan-agents">
+            <details>
+              <summary>
+                <strong>{plural(view.treated.length, 'agent')}</strong> will be treated
+              </summary>
+              <AgentNames ids={view.treated} />
+            </details>
+            {view.control.length > 0 && (
+              <details>
+                <summary>
+                  <strong>{plural(view.control.length, 'agent')}</strong> left alone, to compare with
+                </summary>
+                <AgentNames ids={view.control} />
+              </details>
+            )}
+          </div>
+        </section>
+      )}
+      {sources.map((source) => (
+        <section key={source}>
+          <h3 className="plan-heading">{sourceTitles[source]}</h3>
+          <ol className="steps">
+            {plan.steps.filter((step) => step.source === source).map((step) => (
+              <StepCard key={step.number} step={step} />
+            ))}
+          </ol>
+        </section>
+      ))}
+      {plan.skipped.length > 0 && (
+        <section>
+          <h3 className="plan-heading">Left out</h3>
+          <ul className="skipped">
+            {plan.skipped.map((skip) => (
+              <li key={`${skip.source} ${skip.what}`}>
+                <span className="tag">{kindWords[skip.kind]}</span> <strong>{skip.what}</strong> <span className="muted">{skip.reason}</span>
+              </li>
+            ))}
+          </ul>
+        </section>
+      )}
+    </>
+  )
+}

@@ -1,0 +1,185 @@
+import { useEffect, useState } from 'react'
+import type { PlanView } from '../../../electron/contract/views.ts'
+import type { Failure } from '../../../helper/contract/errors.ts'
+import { call } from '../../api.ts'
+import { plural } from '../../format/format.ts'
+import { closePreset, useFlow } from '../../stores/flow.ts'
+import { go } from '../../stores/route.ts'
+import { cancel, isOpenState, keep, putAway, undo, useRun } from '../../stores/run.ts'
+import { Button } from '../../ui/button.tsx'
+import { Dialog } from '../../ui/dialog.tsx'
+import { FailureNotice } from '../../ui/failure-notice.tsx'
+import { Notice } from '../../ui/notice.tsx'
+import { Skeleton } from '../../ui/page.tsx'
+import { PlanBody } from './plan-view.tsx'
+import { RunBody } from './run-body.tsx'
+import { usePresets } from './use-presets.ts'
+import './presets.css'
+
+interface Planned {
+  view: PlanView | null
+  error: Failure | null
+  planning: boolean
+}
+
+/** Plans the preset, and again on demand; an overtaken plan is dropped. */
+const usePlan = (presetId: string | null, agentIds: readonly string[] | null): Planned & { again: () => void; setError: (error: Failure | null) => void } => {
+  const [state, setState] = useState<Planned>({ view: null, error: null, planning: true })
+  const [turn, setTurn] = useState(0)
+  useEffect(() => {
+    if (presetId === null) return
+    let current = true
+    setState((old) => ({ view: turn === 0 ? null : old.view, error: turn === 0 ? null : old.error, planning: true }))
+    void call('plan.make', { presetId, agentIds: agentIds === null ? null : [...agentIds] }).then((answer) => {
+      if (!current) return
+      setState((old) => (answer.ok ? { view: answer.value, error: old.error?.code === 'plan-changed' ? old.error : null, planning: false } : { view: null, error: answer.error, planning: false }))
+    })
+    return () => {
+      current = false
+    }
+  }, [presetId, agentIds, turn])
+  return { ...state, again: () => setTurn((n) => n + 1), setError: (error) => setState((old) => ({ ...old, error })) }
+}
+
+const simulationText = 'This is what would be done. Changing settings needs the helper, a small program that runs as root and asks for each change. Looking works without it.'
+
+const footText = (view: PlanView | null): string => {
+  if (view === null) return ''
+  if (view.simulation) return 'Simulation: nothing can be changed without the helper.'
+  if (view.plan.steps.length === 0) return 'There is nothing to change.'
+  return `${plural(view.plan.steps.length, 'step')}. ${view.asksPassword ? 'Your password will be asked for. ' : ''}Everything is undone unless you keep it.`
+}
+
+export const PresetDialog = () => {
+  const { presetId, agentIds } = useFlow()
+  return presetId === null ? null : <OpenDialog key={`${presetId} ${agentIds?.join(' ') ?? 'all'}`} presetId={presetId} agentIds={agentIds} />
+}
+
+const OpenDialog = ({ presetId, agentIds }: { presetId: string; agentIds: readonly string[] | null }) => {
+  const presets = usePresets()
+  const preset = presets.data?.presets.find((entry) => entry.preset.id === presetId)?.preset
+  const { view, error, planning, again, setError } = usePlan(presetId, agentIds)
+  const [runId, setRunId] = useState<string | null>(null)
+  const [applying, setApplying] = useState(false)
+  const run = useRun()
+  const mine = runId !== null && run.progress?.runId === runId ? run.progress : null
+
+  const close = (): void => {
+    if (mine !== null && !isOpenState(mine.state)) putAway(mine.runId)
+    closePreset()
+  }
+
+  const apply = async (): Promise<void> => {
+    if (view === null) return
+    setApplying(true)
+    setError(null)
+    const answer = await call('run.apply', { presetId, digest: view.plan.digest, agentIds: agentIds === null ? null : [...agentIds] })
+    setApplying(false)
+    if (answer.ok) {
+      setRunId(answer.value.runId)
+      return
+    }
+    setError(answer.error)
+    if (answer.error.code === 'plan-changed') again()
+  }
+
+  const title = preset?.title ?? 'Preset'
+  const scope = agentIds === null ? (preset?.description ?? '') : `${preset?.description ?? ''} Only for ${agentIds.length === 1 ? 'this agent' : `these ${agentIds.length} agents`}.`
+
+  if (runId !== null) {
+    const waiting = mine?.state === 'waiting' && run.pending !== 'undo'
+    const open = mine === null || isOpenState(mine.state) || run.pending === 'undo'
+    return (
+      <Dialog
+        open
+        onClose={close}
+        title={title}
+        foot={
+          waiting ? (
+            <>
+              <span className="grow">Silence undoes it.</span>
+              <Button busy={run.pending === 'undo'} disabled={run.pending !== null} onClick={() => void undo(runId)}>
+                Undo
+              </Button>
+              <Button kind="primary" busy={run.pending === 'keep'} disabled={run.pending !== null} onClick={() => void keep(runId)}>
+                Keep
+              </Button>
+            </>
+          ) : open ? (
+            <>
+              <span className="grow">You can close this; the strip at the top of every page goes on showing it.</span>
+              {mine?.canCancel === true && (
+                <Button busy={run.pending === 'cancel'} onClick={() => void cancel(runId)}>
+                  Cancel
+                </Button>
+              )}
+              <Button kind="quiet" onClick={close}>
+                Close
+              </Button>
+            </>
+          ) : (
+            <>
+              <span className="grow" />
+              <Button
+                onClick={() => {
+                  close()
+                  go('history', 'run', runId)
+                }}
+              >
+                Details and report
+              </Button>
+              <Button kind="primary" onClick={close}>
+                Done
+              </Button>
+            </>
+          )
+        }
+      >
+        <RunBody progress={mine} detail={mine === null ? null : run.detail} pending={run.pending} error={run.error} />
+      </Dialog>
+    )
+  }
+
+  return (
+    <Dialog
+      open
+      onClose={close}
+      title={`${title}: what will happen`}
+      lead={scope}
+      foot={
+        <>
+          <span className="grow">{footText(view)}</span>
+          <Button onClick={close}>Not now</Button>
+          {view?.simulation === true ? (
+            <Button
+              kind="primary"
+              onClick={() => {
+                close()
+                go('settings')
+              }}
+            >
+              Install the helper
+            </Button>
+          ) : (
+            <Button kind="primary" busy={applying} disabled={view === null || view.plan.steps.length === 0 || planning} onClick={() => void apply()}>
+              Apply
+            </Button>
+          )}
+        </>
+      }
+    >
+      <FailureNotice failure={error} onRetry={error?.code === 'authorization-obtainable' || (error !== null && view !== null && error.code !== 'plan-changed') ? () => void apply() : again} />
+      {view?.simulation === true && (
+        <Notice tone="info" title="Simulation">
+          {simulationText}
+        </Notice>
+      )}
+      {view === null ? planning && <Skeleton lines={8} /> : <PlanBody view={view} />}
+      {view !== null && view.plan.steps.length === 0 && (
+        <Notice tone="info" title="Nothing to do">
+          Everything this preset asks for is already so, or is not possible on this machine.
+        </Notice>
+      )}
+    </Dialog>
+  )
+}

@@ -1,0 +1,57 @@
+import type { ReactNode } from 'react'
+import type { Failure } from '../../helper/contract/errors.ts'
+import { failureWords, type Offer } from '../format/failure.ts'
+import { go } from '../stores/route.ts'
+import { closePreset } from '../stores/flow.ts'
+import { Button } from './button.tsx'
+import { Notice } from './notice.tsx'
+
+interface Props {
+  failure: Failure | null
+  onRetry?: (() => void) | undefined
+}
+
+const leave = (page: 'settings' | 'layers'): void => {
+  closePreset()
+  go(page)
+}
+
+const offerButton = (offer: Offer, failure: Failure, onRetry: (() => void) | undefined): ReactNode => {
+  switch (offer) {
+    case 'retry':
+      return onRetry === undefined ? undefined : <Button size="s" onClick={onRetry}>Try again</Button>
+    case 'show-run':
+      return failure.runId === undefined ? undefined : (
+        <Button
+          size="s"
+          onClick={() => {
+            closePreset()
+            go('history', 'run', failure.runId ?? '')
+          }}
+        >
+          Show that run
+        </Button>
+      )
+    case 'new-plan':
+      return onRetry === undefined ? undefined : <Button size="s" onClick={onRetry}>Make the plan again</Button>
+    case 'install':
+      return <Button size="s" onClick={() => leave('settings')}>Install the helper</Button>
+    case 'layers':
+      return <Button size="s" onClick={() => leave('layers')}>What this machine has</Button>
+    case 'none':
+      return undefined
+  }
+}
+
+/** A failure in words with the one thing to do next. Shows nothing for what needs no words. */
+export const FailureNotice = ({ failure, onRetry }: Props) => {
+  if (failure === null) return null
+  const words = failureWords(failure)
+  if (words === null) return null
+  const actions = offerButton(words.offer, failure, onRetry)
+  return (
+    <Notice tone={words.tone} title={words.title} {...(actions === undefined ? {} : { actions })}>
+      {words.text}
+    </Notice>
+  )
+}

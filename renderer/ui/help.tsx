@@ -1,0 +1,38 @@
+import { setHelp, useFlow } from '../stores/flow.ts'
+import { Dialog } from './dialog.tsx'
+
+const rows: readonly [readonly string[], string][] = [
+  [['1', 'o'], 'Overview'],
+  [['2', 'a'], 'Agents'],
+  [['3', 'l'], 'Layers'],
+  [['4', 'c'], 'Compare'],
+  [['5', 'h'], 'History'],
+  [['6', 's'], 'Settings'],
+  [['/'], 'Filter the agents'],
+  [['↑', '↓'], 'Move through the agents'],
+  [['→', '←'], 'Open or close an agent’s processes'],
+  [['Space'], 'Select the agent'],
+  [['Enter'], 'Details of the agent'],
+  [['Esc'], 'Close what is open'],
+  [['?'], 'This help'],
+]
+
+export const HelpDialog = () => {
+  const open = useFlow((state) => state.help)
+  return (
+    <Dialog open={open} onClose={() => setHelp(false)} title="Keyboard" lead="Every figure can be asked where it comes from: press it.">
+      <dl className="help">
+        {rows.map(([keys, text]) => (
+          <div key={text}>
+            <dt>
+              {keys.map((key) => (
+                <kbd key={key}>{key}</kbd>
+              ))}
+            </dt>
+            <dd>{text}</dd>
+          </div>
+        ))}
+      </dl>
+    </Dialog>
+  )
+}

@@ -1,0 +1,63 @@
+import { Bot, GitCompareArrows, History, Info, Layers, LayoutDashboard, Settings, ShieldCheck } from 'lucide-react'
+import { setHelp } from '../stores/flow.ts'
+import { useLive } from '../stores/live.ts'
+import { go, pages, type Page } from '../stores/route.ts'
+
+export const pageTitles: Record<Page, string> = {
+  overview: 'Overview',
+  agents: 'Agents',
+  layers: 'Layers',
+  compare: 'Compare',
+  history: 'History',
+  settings: 'Settings',
+}
+
+const icons = { overview: LayoutDashboard, agents: Bot, layers: Layers, compare: GitCompareArrows, history: History, settings: Settings } as const
+
+const helperWords = (system: string): string => (system === 'ready' ? 'Helper ready' : system === 'not-installed' ? 'Looking only: helper not installed' : 'Looking only: helper not reachable')
+
+export const Rail = ({ page }: { page: Page }) => {
+  const agents = useLive((state) => state.live?.totals.agentsCount ?? null)
+  const helper = useLive((state) => state.live?.helper ?? null)
+  const ready = helper?.system === 'ready'
+  return (
+    <nav className="rail" aria-label="Pages">
+      <div className="brand">
+        <svg viewBox="0 0 20 20" aria-hidden="true" fill="currentColor">
+          <rect x="2" y="3" width="16" height="4" rx="1.5" />
+          <rect x="2" y="8.5" width="11" height="4" rx="1.5" opacity="0.6" />
+          <rect x="2" y="14" width="6" height="4" rx="1.5" opacity="0.35" />
+        </svg>
+        Agent Memory Center
+      </div>
+      {pages.map((name) => {
+        const Icon = icons[name]
+        return (
+          <a
+            key={name}
+            className="rail-link"
+            href={`#/${name}`}
+            title={pageTitles[name]}
+            {...(name === page ? { 'aria-current': 'page' as const } : {})}
+          >
+            <Icon aria-hidden="true" />
+            <span className="rail-text">{pageTitles[name]}</span>
+            {name === 'agents' && agents !== null && <span className="rail-count">{agents}</span>}
+          </a>
+        )
+      })}
+      <div className="rail-foot">
+        {helper !== null && (
+          <button type="button" className="rail-helper" onClick={() => go('settings')} title={helper.advice === '' ? 'The helper makes changes; each one is authorised.' : helper.advice}>
+            {ready ? <ShieldCheck aria-hidden="true" /> : <Info aria-hidden="true" />}
+            <span className="rail-helper-text">{helperWords(helper.system)}</span>
+            <span className="sr-only">Helper settings</span>
+          </button>
+        )}
+        <button type="button" className="link rail-keys" onClick={() => setHelp(true)}>
+          Keyboard <kbd>?</kbd>
+        </button>
+      </div>
+    </nav>
+  )
+}

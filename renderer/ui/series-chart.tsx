@@ -1,0 +1,183 @@
+import { useEffect, useRef } from 'react'
+import uPlot from 'uplot'
+import 'uplot/dist/uPlot.min.css'
+import { bytes, clock, gigabytes, moment } from '../format/format.ts'
+import { useSettings } from '../stores/settings.ts'
+
+export interface ChartLine {
+  id: string
+  label: string
+  /** A colour token, with its dash pattern so that lines differ without colour. */
+  color: string
+  dash?: number[]
+  fill?: string
+  width?: number
+}
+
+export interface ChartMark {
+  atMs: number
+  sign: string
+}
+
+interface Props {
+  /** Unix time in ms, then one column a line; null is a gap. */
+  atMs: readonly number[]
+  columns: readonly (readonly (number | null)[])[]
+  lines: readonly ChartLine[]
+  marks?: readonly ChartMark[]
+  height: number
+  label: string
+  /** The full range of the axis of time, in ms; without it the data's own. */
+  range?: readonly [number, number]
+  /** Seconds matter on short ranges. */
+  long?: boolean
+}
+
+const token = (name: string): string => (name.startsWith('--') ? getComputedStyle(document.documentElement).getPropertyValue(name).trim() : name)
+
+const drawMarks = (u: uPlot, marks: readonly ChartMark[]): void => {
+  const { ctx, bbox } = u
+  const scale = uPlot.pxRatio
+  ctx.save()
+  ctx.fillStyle = token('--ink-2')
+  ctx.strokeStyle = token('--line-strong')
+  ctx.font = `600 ${11 * scale}px "Inter Variable", sans-serif`
+  ctx.textAlign = 'center'
+  for (const mark of marks) {
+    const x = Math.round(u.valToPos(mark.atMs / 1000, 'x', true))
+    if (x < bbox.left || x > bbox.left + bbox.width) continue
+    ctx.setLineDash([2 * scale, 3 * scale])
+    ctx.beginPath()
+    ctx.moveTo(x, bbox.top + 14 * scale)
+    ctx.lineTo(x, bbox.top + bbox.height)
+    ctx.stroke()
+    ctx.fillText(mark.sign, x, bbox.top + 10 * scale)
+  }
+  ctx.restore()
+}
+
+const options = (props: Props, width: number, onHover: (index: number | null) => void, marksNow: () => readonly ChartMark[]): uPlot.Options => ({
+  width,
+  height: props.height,
+  pxAlign: false,
+  legend: { show: false },
+  cursor: { y: false, points: { size: 7 }, drag: { x: false, y: false } },
+  padding: [8, 8, 0, 0],
+  scales: { x: { time: true }, y: { range: (_u, _min, max) => [0, Math.max(max ?? 0, 256 * 1024 * 1024) * 1.12] } },
+  axes: [
+    {
+      stroke: token('--ink-3'),
+      font: '11px "Inter Variable", sans-serif',
+      grid: { show: false },
+      ticks: { show: false },
+      space: 90,
+      values: (_u, splits) => splits.map((s) => (props.long === true ? moment(s * 1000, Date.now()) : clock(s * 1000).slice(0, 5))),
+    },
+    {
+      stroke: token('--ink-3'),
+      font: '11px "Inter Variable", sans-serif',
+      size: 44,
+      space: 40,
+      grid: { stroke: token('--line'), width: 1 },
+      ticks: { show: false },
+      incrs: [0.25, 0.5, 1, 2, 4, 8, 16, 32, 64, 128, 256].map((n) => n * 1024 ** 3),
+      values: (_u, splits) => splits.map((value) => (value === 0 ? '0' : gigabytes(value))),
+    },
+  ],
+  series: [
+    {},
+    ...props.lines.map((line) => ({
+      label: line.label,
+      stroke: token(line.color),
+      width: line.width ?? 1.5,
+      spanGaps: false,
+      points: { show: false },
+      ...(line.dash === undefined ? {} : { dash: line.dash }),
+      ...(line.fill === undefined ? {} : { fill: token(line.fill) }),
+    })),
+  ],
+  hooks: {
+    setCursor: [(u) => onHover(u.cursor.idx ?? null)],
+    draw: [(u) => drawMarks(u, marksNow())],
+  },
+})
+
+/** A line chart over time. The legend carries the figures under the pointer, else the newest ones. */
+export const SeriesChart = (props: Props) => {
+  const { atMs, columns, lines, marks, height, label, range } = props
+  const box = useRef<HTMLDivElement>(null)
+  const plot = useRef<uPlot | null>(null)
+  const legend = useRef<HTMLDivElement>(null)
+  const latest = useRef(props)
+  latest.current = props
+  const hover = useRef<number | null>(null)
+  const dark = useSettings((state) => state.dark)
+  const shape = lines.map((line) => line.id).join(' ')
+
+  const showFigures = (): void => {
+    const { columns: now, atMs: times } = latest.current
+    const index = hover.current ?? times.length - 1
+    const root = legend.current
+    if (root === null) return
+    for (const [i, node] of [...root.querySelectorAll('[data-figure]')].entries()) {
+      const value = now[i]?.[index] ?? null
+      node.textContent = value === null ? '–' : bytes(value)
+    }
+    const time = root.querySelector('[data-time]')
+    if (time !== null) time.textContent = hover.current === null ? '' : moment(times[index] ?? 0, Date.now()) === '' ? '' : latest.current.long === true ? moment(times[index] ?? 0, Date.now()) : clock(times[index] ?? 0)
+  }
+
+  useEffect(() => {
+    const node = box.current
+    if (node === null) return
+    const made = new uPlot(
+      options(
+        latest.current,
+        Math.max(100, node.clientWidth),
+        (index) => {
+          hover.current = index
+          showFigures()
+        },
+        () => latest.current.marks ?? [],
+      ),
+      [[], ...latest.current.lines.map(() => [])],
+      node,
+    )
+    plot.current = made
+    const observer = new ResizeObserver(() => made.setSize({ width: Math.max(100, node.clientWidth), height }))
+    observer.observe(node)
+    return () => {
+      observer.disconnect()
+      made.destroy()
+      plot.current = null
+    }
+    // A new set of lines, theme or height is a new chart; data flows in below.
+  }, [shape, dark, height])
+
+  useEffect(() => {
+    const u = plot.current
+    if (u === null) return
+    u.setData([atMs.map((t) => t / 1000), ...columns.map((column) => [...column])], false)
+    const from = (range?.[0] ?? atMs[0] ?? 0) / 1000
+    const to = (range?.[1] ?? atMs.at(-1) ?? 1) / 1000
+    u.setScale('x', { min: from, max: Math.max(to, from + 1) })
+    showFigures()
+  }, [atMs, columns, marks, range, shape, dark, height])
+
+  return (
+    <div className="chart">
+      <div className="legend" ref={legend}>
+        {lines.map((line) => (
+          <span key={line.id} className="legend-item">
+            <svg width="18" height="8" aria-hidden="true">
+              <line x1="0" y1="4" x2="18" y2="4" stroke={`var(${line.color})`} strokeWidth={line.width ?? 1.5} strokeDasharray={line.dash?.join(' ')} />
+            </svg>
+            {line.label} <span className="legend-figure" data-figure="" />
+          </span>
+        ))}
+        <span className="legend-time" data-time="" />
+      </div>
+      <div className="chart-plot" ref={box} style={{ height }} role="img" aria-label={label} />
+    </div>
+  )
+}
