@@ -1,0 +1,151 @@
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { ok } from '../../contract/errors.ts'
+import type { SystemTools } from '../../layers/compressed-swap/system-tools.ts'
+import { createKernelFiles, type KernelFiles } from '../write.ts'
+
+const KIB = 1024
+
+/** Files of a machine with KSM, zswap and one unused zram device, as a kernel 6.18 shows them. */
+export const fakeFiles: Readonly<Record<string, string>> = {
+  '/proc/sys/kernel/random/boot_id': '11111111-2222-4333-8444-555555555555\n',
+  '/proc/sys/kernel/osrelease': '6.18.0-test\n',
+  '/proc/version': 'Linux version 6.18.0-test\n',
+  '/proc/meminfo': 'MemTotal:       16384000 kB\nMemFree:         8000000 kB\nMemAvailable:   12000000 kB\nBuffers:          100000 kB\nCached:          2000000 kB\nSwapCached:            0 kB\nAnonPages:       2000000 kB\nShmem:            100000 kB\nDirty:                 0 kB\nSReclaimable:     100000 kB\nSUnreclaim:       100000 kB\nSwapTotal:             0 kB\nSwapFree:              0 kB\nZswap:                 0 kB\nZswapped:              0 kB\n',
+  '/proc/vmstat': 'pgmajfault 0\npswpin 0\npswpout 0\n',
+  '/proc/swaps': 'Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n',
+  '/proc/mounts': '/dev/vda / ext4 rw 0 0\n',
+  '/proc/sys/vm/drop_caches': '',
+  '/sys/kernel/mm/ksm/run': '0\n',
+  '/sys/kernel/mm/ksm/pages_to_scan': '250\n',
+  '/sys/kernel/mm/ksm/sleep_millisecs': '20\n',
+  '/sys/kernel/mm/ksm/advisor_mode': '[none] scan-time\n',
+  '/sys/kernel/mm/ksm/smart_scan': '0\n',
+  '/sys/kernel/mm/ksm/pages_shared': '0\n',
+  '/sys/kernel/mm/ksm/pages_sharing': '0\n',
+  '/sys/kernel/mm/ksm/pages_scanned': '0\n',
+  '/sys/kernel/mm/ksm/full_scans': '0\n',
+  '/sys/kernel/mm/ksm/general_profit': '0\n',
+  '/sys/module/zswap/parameters/enabled': 'N\n',
+  '/sys/module/zswap/parameters/compressor': 'lzo\n',
+  '/sys/module/zswap/parameters/max_pool_percent': '20\n',
+  '/sys/module/zswap/parameters/shrinker_enabled': 'N\n',
+  '/sys/block/zram0/comp_algorithm': '[lzo-rle] lzo lz4 \n',
+  '/sys/block/zram0/disksize': '0\n',
+  '/sys/block/zram0/initstate': '0\n',
+  '/sys/block/zram0/mm_stat': '0 0 0 0 0 0 0 0 0\n',
+  '/sys/block/zram0/reset': '',
+  '/dev/zram0': '',
+}
+
+/** Lays the files out under `root`. */
+export const layOut = (root: string, files: Readonly<Record<string, string>> = fakeFiles): void => {
+  for (const [path, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(root, path)), { recursive: true })
+    writeFileSync(join(root, path), text)
+  }
+}
+
+/** Settings that a run may change, with their present values; what must be equal before and after. */
+export const settingsOf = (root: string): Record<string, string> =>
+  Object.fromEntries(
+    Object.keys(fakeFiles)
+      .filter((path) => /\/(ksm\/(run|pages_to_scan|sleep_millisecs|advisor_mode|smart_scan)|parameters\/\w+|zram0\/(comp_algorithm|disksize)|proc\/swaps)$/u.test(path))
+      .map((path) => [path, existsSync(join(root, path)) ? readFileSync(join(root, path), 'utf8').trim() : 'absent']),
+  )
+
+export interface FakeOptions {
+  /** zswap compressors this kernel has; another is accepted and silently not kept. */
+  zswapCompressors?: readonly string[]
+  /** KiB that land in swap with each swapon. */
+  usedKib?: number
+  onWrite?: (line: string) => void
+}
+
+/**
+ * Kernel files on a plain tree, with the side effects that real ones have:
+ * lists keep their brackets, reset empties a device, changing the advisor
+ * resets pages_to_scan, a compressor that is not there is not kept.
+ */
+export const fakeKernel = (root: string, options: FakeOptions = {}): KernelFiles => {
+  const real = createKernelFiles({ root, ...(options.onWrite === undefined ? {} : { onWrite: options.onWrite }) })
+  const at = (path: string) => join(root, path)
+  const text = (path: string) => readFileSync(at(path), 'utf8')
+  const put = (path: string, value: string) => writeFileSync(at(path), `${value}\n`)
+  const choose = (list: string, value: string) =>
+    list
+      .trim()
+      .split(/\s+/u)
+      .map((word) => word.replace(/^\[(.*)\]$/u, '$1'))
+      .map((word) => (word === value ? `[${word}]` : word))
+      .join(' ')
+  return {
+    read: real.read,
+    write: async (path, value) => {
+      const list = /comp_algorithm$|advisor_mode$/u.test(path) ? text(path) : null
+      const compressor = path.endsWith('/compressor') ? text(path) : null
+      const result = await real.write(path, value)
+      if (!result.ok) return result
+      if (list !== null) {
+        const all = list.replaceAll(/[[\]]/gu, '').trim().split(/\s+/u)
+        put(path, all.includes(value) ? choose(list, value) : list.trim())
+        if (path.endsWith('advisor_mode')) put('/sys/kernel/mm/ksm/pages_to_scan', value === 'none' ? '100' : '500')
+      }
+      if (compressor !== null && !(options.zswapCompressors ?? ['lzo', 'deflate']).includes(value)) put(path, compressor.trim())
+      const device = /^\/sys\/block\/(zram\d+)\/reset$/u.exec(path)?.[1]
+      if (device !== undefined) {
+        put(`/sys/block/${device}/disksize`, '0')
+        put(`/sys/block/${device}/comp_algorithm`, choose(text(`/sys/block/${device}/comp_algorithm`), 'lzo-rle'))
+        writeFileSync(at(path), '')
+      }
+      if (path.endsWith('/hot_remove')) {
+        rmSync(at(`/sys/block/zram${value}`), { recursive: true, force: true })
+        rmSync(at(`/dev/zram${value}`), { force: true })
+      }
+      return result
+    },
+  }
+}
+
+/** mkswap, swapon and swapoff on the plain tree's /proc/swaps. */
+export const fakeTools = (root: string, options: FakeOptions = {}): SystemTools => {
+  const swaps = join(root, '/proc/swaps')
+  const inside = (path: string) => (path.startsWith(root) ? path.slice(root.length) : path)
+  const sizeKib = (path: string): number => {
+    const zram = /^\/dev\/(zram\d+)$/u.exec(path)?.[1]
+    const bytes = zram === undefined ? readFileSync(join(root, path)).length : Number(readFileSync(join(root, `/sys/block/${zram}/disksize`), 'utf8'))
+    return Math.floor(bytes / 4096) * 4 - 4
+  }
+  return {
+    makeSwap: async () => ok(null),
+    swapOn: async (path, priority) => {
+      const name = inside(path)
+      writeFileSync(swaps, `${readFileSync(swaps, 'utf8')}${name} ${name.startsWith('/dev/') ? 'partition' : 'file'} ${sizeKib(name)} ${options.usedKib ?? 0} ${priority}\n`)
+      return ok(null)
+    },
+    swapOff: async (path) => {
+      const kept = readFileSync(swaps, 'utf8').split('\n').filter((line) => !line.startsWith(`${inside(path)} `))
+      writeFileSync(swaps, kept.join('\n'))
+      return ok(null)
+    },
+    zramAdd: async () => {
+      let n = 0
+      while (existsSync(join(root, `/sys/block/zram${n}`))) n += 1
+      layOut(root, {
+        [`/sys/block/zram${n}/comp_algorithm`]: '[lzo-rle] lzo lz4 \n',
+        [`/sys/block/zram${n}/disksize`]: '0\n',
+        [`/sys/block/zram${n}/mm_stat`]: '0 0 0 0 0 0 0 0 0\n',
+        [`/sys/block/zram${n}/reset`]: '',
+        [`/dev/zram${n}`]: '',
+      })
+      return ok(n)
+    },
+    fillFile: async (path, sizeBytes) => {
+      // A small stand-in: the tests ask for the name and the mode, not for the blocks.
+      writeFileSync(path, Buffer.alloc(Math.min(sizeBytes, 64 * KIB)))
+      chmodSync(path, 0o600)
+      return ok(null)
+    },
+    sync: async () => ok(null),
+  }
+}
