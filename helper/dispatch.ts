@@ -1,35 +1,22 @@
 import type { z } from 'zod'
 import type { Authoriser, Caller } from './authorize.ts'
 import type { Call } from './bus.ts'
+import type { RunManager } from './change/run-manager.ts'
 import type { ProcessRef } from './contract/agents.ts'
 import { badRequest, fail, ok } from './contract/errors.ts'
 import type { Result } from './contract/errors.ts'
-import type { Plan } from './contract/plan.ts'
-import type { PresetSettings } from './contract/presets.ts'
 import { systemRequests } from './contract/requests.ts'
 import type { AgentTarget, PolkitAction, SystemMethod, SystemRequest, SystemResponse } from './contract/requests.ts'
-import type { RunId, RunRecord, RunSummary } from './contract/runs.ts'
+import type { RunId } from './contract/runs.ts'
 
 type Answer<T> = Promise<Result<T>> | Result<T>
 
-/** Runs of changes; implemented by change/run-manager.ts. Every one belongs to the uid that applied it. */
-export interface RunControl {
-  apply(uid: number, request: SystemRequest<'Apply'>): Answer<{ runId: RunId }>
-  keep(uid: number, runId: RunId): Answer<RunSummary>
-  undo(uid: number, request: SystemRequest<'Undo'>): Answer<RunRecord>
-  rollback(uid: number): Answer<RunRecord[]>
-  cancel(uid: number, runId: RunId): Answer<RunSummary>
-  runs(uid: number): Answer<RunSummary[]>
-  run(uid: number, runId: RunId): Answer<RunRecord>
-}
-
 /** What the system role can do once a caller is allowed to. */
 export interface SystemServices {
-  runs: RunControl
-  status(): SystemResponse<'Status'>
+  runs: Pick<RunManager, 'plan' | 'apply' | 'keep' | 'undo' | 'rollback' | 'cancel' | 'runs' | 'run'>
+  status(uid: number): SystemResponse<'Status'>
   probe(): Answer<SystemResponse<'Probe'>>
   snapshot(uid: number, commandLines: boolean): Answer<SystemResponse<'Snapshot'>>
-  plan(settings: PresetSettings, agents: AgentTarget[]): Answer<Plan>
   reclaim(uid: number, processes: ProcessRef[], advice: SystemRequest<'Reclaim'>['advice']): Answer<SystemResponse<'Reclaim'>>
   dropCaches(level: SystemRequest<'DropCaches'>['level']): Answer<SystemResponse<'DropCaches'>>
   /** Owner of a live process; null where pid and start time no longer name one. */
@@ -72,12 +59,12 @@ type Handlers = { [M in SystemMethod]: (request: SystemRequest<M>, caller: Calle
 
 /** Undoing and deciding also concern a caller who did not press Apply: it hears of the run as well. */
 const createHandlers = (services: SystemServices): Handlers => ({
-  Status: () => ok(services.status()),
+  Status: (_request, { uid }) => ok(services.status(uid)),
   Probe: () => services.probe(),
   Snapshot: ({ commandLines }, { uid }) => services.snapshot(uid, commandLines),
   Plan: ({ settings, agents }, { uid }) => {
     const own = foreignProcess(services, uid, processesOf(agents))
-    return own.ok ? services.plan(settings, agents) : own
+    return own.ok ? ok(services.runs.plan({ settings, agents })) : own
   },
   Apply: async (request, caller) => {
     const own = foreignProcess(services, caller.uid, [...processesOf(request.agents), ...processesOf(request.control)])
@@ -93,7 +80,7 @@ const createHandlers = (services: SystemServices): Handlers => ({
   },
   Undo: (request, caller) => {
     if (request.runId !== null) services.follow(request.runId, caller)
-    return services.runs.undo(caller.uid, request)
+    return services.runs.undo(caller.uid, request.runId, request.cause)
   },
   Rollback: (_request, { uid }) => services.runs.rollback(uid),
   Cancel: ({ runId }, caller) => {
@@ -140,13 +127,19 @@ const authorise = async (authoriser: Authoriser, caller: Caller, actions: Polkit
   }
   for (const action of toAsk) {
     const answer = await authoriser.check(caller, action, true)
-    if (!answer.ok) return answer
+    if (answer.ok) continue
+    // A password would have done a moment ago, so this one was wrong.
+    if (answer.error.code === 'authorization-denied') return fail('authorization-denied', 'The password was not accepted. Nothing was changed.', { about: action, advice: 'Try again with the password of an administrator.' })
+    return answer
   }
   return ok(null)
 }
 
+/** What came of a request that changes something, for the system log. */
+export type Audit = (caller: Caller, method: SystemMethod, result: Result<unknown>) => void
+
 /** One call from text to text: parse, identify, authorise, do. */
-export const createDispatcher = (services: SystemServices, authoriser: Authoriser) => {
+export const createDispatcher = (services: SystemServices, authoriser: Authoriser, audit: Audit = () => undefined) => {
   const handlers = createHandlers(services)
 
   const run = async (method: SystemMethod, call: Call): Promise<Result<unknown>> => {
@@ -156,10 +149,11 @@ export const createDispatcher = (services: SystemServices, authoriser: Authorise
     const caller = await authoriser.identify(call.sender)
     if (!caller.ok) return caller
     const allowed = await authorise(authoriser, caller.value, actionsOf(method, request), call.mayAsk)
-    if (!allowed.ok) return allowed
     // The request was parsed by the schema of this very method: the pair belongs together.
     const handler = handlers[method] as (request: unknown, caller: Caller) => Answer<unknown>
-    return handler(request, caller.value)
+    const result = allowed.ok ? await handler(request, caller.value) : allowed
+    if (systemRequests[method].action !== 'org.agentmem.look') audit(caller.value, method, result)
+    return result
   }
 
   return async (call: Call): Promise<string> => {
