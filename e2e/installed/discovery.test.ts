@@ -65,7 +65,7 @@ describe.skipIf(reason !== null)(`discovery of real agents${reason === null ? ''
       decoyPids.set(shellPid, what)
     }
     // Until each decoy has been exec'd: the shell of its pane has a child.
-    for (const [shellPid, what] of [...decoyPids]) {
+    for (const [shellPid, what] of Array.from(decoyPids)) {
       await vi.waitFor(async () => {
         expect((await treeOf(shellPid)).length, what).toBeGreaterThan(1)
       }, { timeout: 10_000, interval: 100 })
