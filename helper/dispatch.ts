@@ -80,7 +80,7 @@ const createHandlers = (services: SystemServices): Handlers => ({
   },
   Undo: (request, caller) => {
     if (request.runId !== null) services.follow(request.runId, caller)
-    return services.runs.undo(caller.uid, request.runId, request.cause)
+    return services.runs.undo(caller.uid, request)
   },
   Rollback: (_request, { uid }) => services.runs.rollback(uid),
   Cancel: ({ runId }, caller) => {

@@ -14,13 +14,21 @@ import { buildNative } from './native.mjs'
 const projectDir = dirname(dirname(fileURLToPath(import.meta.url)))
 const target = join(projectDir, 'build', 'helper')
 
-/** Optional native parts of dbus-next that are not built here; bus.ts gives addresses that need none. */
-const leftOut = ['usocket', 'x11', 'event-stream', 'jsbi']
+/**
+ * Optional parts of dbus-next that bus.ts never needs. They must not be looked
+ * for at run time either: what root runs is what stands in MANIFEST.
+ * @type {import('rolldown').Plugin}
+ */
+const leaveOut = {
+  name: 'leave-out',
+  resolveId: (id) => (['usocket', 'x11', 'event-stream'].includes(id) ? `\0${id}` : null),
+  load: (id) => (id.startsWith('\0') ? `throw new Error('${id.slice(1)} is left out of this program')\nmodule.exports = {}` : null),
+}
 
 /** @param {string} folder */
 const bundleRoles = async (folder) => {
   for (const role of ['system', 'session']) {
-    const bundle = await rolldown({ input: join(projectDir, 'helper', `${role}.ts`), platform: 'node', external: leftOut, logLevel: 'warn' })
+    const bundle = await rolldown({ input: join(projectDir, 'helper', `${role}.ts`), platform: 'node', plugins: [leaveOut], logLevel: 'warn' })
     await bundle.write({ file: join(folder, `${role}.js`), format: 'esm', codeSplitting: false, sourcemap: false })
     await bundle.close()
   }
