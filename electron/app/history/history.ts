@@ -42,6 +42,7 @@ export const createHistory = (db: Database.Database, path: string, notices: read
     snapshots: runs.snapshots,
     snapshotInfo: runs.snapshotInfo,
     snapshot: runs.snapshot,
+    runSnapshot: runs.runSnapshot,
   }
 
   const storeRun: HistoryWriter['startRun'] = (record) => write(() => runs.storeRun(record))

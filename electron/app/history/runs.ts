@@ -93,6 +93,11 @@ export const createRunStore = (db: Database.Database) => {
     return row === undefined ? null : snapshotSchema.parse(unpack(row.body))
   }
 
+  const runSnapshot = (runId: string, side: 'before' | 'after'): Snapshot | null => {
+    const sides = sidesOf(runId)
+    return side === 'after' ? sides.after : (sides.before.at(-1) ?? null)
+  }
+
   const prune = (beforeMs: number): void => {
     for (const { id } of oldRuns.all(beforeMs)) {
       dropRunSnapshots.run(id)
@@ -101,5 +106,5 @@ export const createRunStore = (db: Database.Database) => {
     dropSnapshots.run(beforeMs)
   }
 
-  return { addSnapshot, storeRun, runs, run, snapshots: (limit: number) => selectSnapshots.all(limit), snapshotInfo: (id: number) => selectInfo.get(id) ?? null, snapshot, prune }
+  return { addSnapshot, storeRun, runs, run, snapshots: (limit: number) => selectSnapshots.all(limit), snapshotInfo: (id: number) => selectInfo.get(id) ?? null, snapshot, runSnapshot, prune }
 }

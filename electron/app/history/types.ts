@@ -72,6 +72,8 @@ export interface HistoryReader {
   snapshots(limit: number): SnapshotInfo[]
   snapshotInfo(id: number): SnapshotInfo | null
   snapshot(id: number): Snapshot | null
+  /** One side of a run: the last look before it, or the one after. */
+  runSnapshot(runId: string, side: 'before' | 'after'): Snapshot | null
 }
 
 /**

@@ -1,0 +1,134 @@
+import { BarChart } from 'echarts/charts'
+import { GridComponent, LegendComponent } from 'echarts/components'
+import { init, use } from 'echarts/core'
+import { SVGRenderer } from 'echarts/renderers'
+import { unitFor, type ByteUnit } from './format.ts'
+import type { ReportModel } from './model.ts'
+
+use([BarChart, GridComponent, LegendComponent, SVGRenderer])
+
+/** Colours of a chart. In HTML they are CSS variables, so that one drawing serves light and dark. */
+export interface Palette {
+  ink: string
+  line: string
+  before: string
+  expected: string
+  after: string
+  control: string
+  other: string
+}
+
+export const PAPER: Palette = { ink: '#4a4c54', line: '#e4e4df', before: '#b4b5b0', expected: '#8a8c96', after: '#0f8f6d', control: '#0b62c4', other: '#6a4bb0' }
+
+export interface Chart {
+  id: string
+  title: string
+  /** The same in words, for those who do not see it. */
+  text: string
+  svg: string
+  width: number
+  height: number
+}
+
+interface Bars {
+  id: string
+  title: string
+  labels: readonly string[]
+  series: readonly { name: string; color: string; values: readonly (number | null)[]; colors?: readonly string[] }[]
+}
+
+const BYTES: Record<ByteUnit, number> = { GB: 1024 ** 3, MB: 1024 ** 2 }
+const shorten = (label: string): string => (label.length > 30 ? `${label.slice(0, 29)}…` : label)
+
+/** Horizontal bars: labels are names, and names are long. */
+const draw = ({ id, title, labels, series }: Bars, palette: Palette, width: number, fontFamily: string): Chart => {
+  const unit = unitFor(series.flatMap((one) => one.values))
+  const rowPx = series.length * 13 + 12
+  const height = 62 + labels.length * rowPx
+  const text = { color: palette.ink, fontFamily, fontSize: 12 }
+  const chart = init(null, null, { renderer: 'svg', ssr: true, width, height })
+  chart.setOption({
+    animation: false,
+    legend: { top: 0, left: 0, itemWidth: 12, itemHeight: 12, icon: 'rect', itemGap: 18, textStyle: text, selectedMode: false },
+    grid: { left: 210, right: 56, top: 34, bottom: 26 },
+    xAxis: { type: 'value', axisLabel: { ...text, formatter: (value: number) => `${value} ${unit}` }, splitLine: { lineStyle: { color: palette.line } }, splitNumber: 4 },
+    yAxis: {
+      type: 'category',
+      inverse: true,
+      data: labels.map(shorten),
+      axisTick: { show: false },
+      axisLine: { lineStyle: { color: palette.line } },
+      axisLabel: { ...text, interval: 0, width: 198, overflow: 'truncate' },
+    },
+    series: series.map((one) => ({
+      type: 'bar',
+      name: one.name,
+      barWidth: 11,
+      barGap: '18%',
+      color: one.color,
+      label: {
+        show: true,
+        position: 'right',
+        ...text,
+        fontSize: 11,
+        formatter: ({ value }: { value: unknown }) => (typeof value === 'number' ? value.toFixed(unit === 'GB' ? 1 : 0) : ''),
+      },
+      data: one.values.map((value, i) =>
+        value === null ? { value: '-' } : { value: Math.max(0, value) / BYTES[unit], itemStyle: { color: one.colors?.[i] ?? one.color } },
+      ),
+    })),
+  })
+  const svg = chart.renderToSVGString()
+  chart.dispose()
+  const words = labels.map((label, i) => `${label}: ${series.map((one) => `${one.name} ${one.values[i] === null || one.values[i] === undefined ? 'not known' : `${((one.values[i] ?? 0) / BYTES[unit]).toFixed(unit === 'GB' ? 1 : 0)} ${unit}`}`).join(', ')}`)
+  return { id, title, text: words.join('; '), svg, width, height }
+}
+
+/** Agents beyond this many are in the table only. */
+export const MOST_BARS = 30
+const MACHINE_BARS = ['agents', 'available', 'pool', 'cache', 'swap-used']
+
+/** Charts of what the model holds; none where there is nothing to draw. */
+export const drawCharts = (model: ReportModel, palette: Palette, width: number, fontFamily: string): Chart[] => {
+  const { delta } = model
+  if (delta === null) return []
+  const bars: Bars[] = []
+  if (delta.kinds.length > 0) {
+    bars.push({
+      id: 'kinds',
+      title: 'What agents cost',
+      labels: delta.kinds.map((kind) => `${kind.title} (${kind.treated.count})`),
+      series: [
+        { name: 'Before', color: palette.before, values: delta.kinds.map((kind) => kind.treated.beforeBytes) },
+        ...(delta.total.controlled === 'none' ? [] : [{ name: 'Expected now, left alone', color: palette.expected, values: delta.kinds.map((kind) => (kind.control === null ? null : kind.expectedAfterBytes)) }]),
+        { name: 'Now', color: palette.after, values: delta.kinds.map((kind) => kind.treated.afterBytes) },
+      ],
+    })
+  }
+  const machine = delta.machine.filter((row) => MACHINE_BARS.includes(row.id) && (row.beforeBytes.value !== null || row.afterBytes.value !== null))
+  if (machine.length > 0) {
+    bars.push({
+      id: 'machine',
+      title: 'The machine',
+      labels: machine.map((row) => row.label),
+      series: [
+        { name: 'Before', color: palette.before, values: machine.map((row) => row.beforeBytes.value) },
+        { name: 'After', color: palette.after, values: machine.map((row) => row.afterBytes.value) },
+      ],
+    })
+  }
+  const agents = model.agents.slice(0, MOST_BARS)
+  if (agents.length > 0) {
+    const color = { treated: palette.after, control: palette.control, other: palette.other }
+    bars.push({
+      id: 'agents',
+      title: model.agents.length > MOST_BARS ? `The ${MOST_BARS} largest agents` : 'Each agent',
+      labels: agents.map((agent) => (agent.group === 'control' ? `${shorten(agent.label)}, control` : agent.label)),
+      series: [
+        { name: 'Before', color: palette.before, values: agents.map((agent) => agent.beforeBytes.value) },
+        { name: 'After', color: palette.after, values: agents.map((agent) => agent.afterBytes.value), colors: agents.map((agent) => color[agent.group]) },
+      ],
+    })
+  }
+  return bars.map((one) => draw(one, palette, width, fontFamily))
+}

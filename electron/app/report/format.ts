@@ -1,0 +1,60 @@
+import type { Reading } from '../../../helper/contract/reading.ts'
+
+/** 1024-based, as a machine sold with "16 GB" counts. */
+const MB = 1024 ** 2
+const GB = 1024 ** 3
+export type ByteUnit = 'GB' | 'MB'
+const sizeOf = (unit: ByteUnit): number => (unit === 'GB' ? GB : MB)
+
+/** A dash for what is not known; never a zero. */
+export const GAP = '–'
+
+/** One unit for a whole column: GB as soon as its largest figure reaches 1000 MB. */
+export const unitFor = (values: readonly (number | null)[]): ByteUnit =>
+  values.some((value) => value !== null && Math.abs(value) >= 1000 * MB) ? 'GB' : 'MB'
+
+/** The finest step worth showing: one decimal of GB, whole MB, or the leading digit of the noise where that is coarser. */
+const stepOf = (unit: ByteUnit, noiseBytes: number | null): number => {
+  const finest = unit === 'GB' ? 0.1 : 1
+  if (noiseBytes === null || noiseBytes <= 0) return finest
+  return Math.max(finest, 10 ** Math.floor(Math.log10(noiseBytes / sizeOf(unit))))
+}
+
+/** The bare figure, for a column whose head has the unit. */
+export const figure = (bytes: number | null, unit: ByteUnit, noiseBytes: number | null = null): string => {
+  if (bytes === null) return GAP
+  const step = stepOf(unit, noiseBytes)
+  const rounded = Math.round(bytes / sizeOf(unit) / step) * step
+  const text = Math.abs(rounded).toFixed(step < 1 ? 1 : 0)
+  return rounded < 0 ? `−${text}` : text
+}
+
+/** With its sign: for changes. */
+export const signed = (bytes: number | null, unit: ByteUnit, noiseBytes: number | null = null): string => {
+  const text = figure(bytes, unit, noiseBytes)
+  return bytes !== null && bytes > 0 && /[1-9]/u.test(text) ? `+${text}` : text
+}
+
+/** Noise is rounded up and never shown as nothing. */
+export const noiseFigure = (bytes: number | null, unit: ByteUnit): string => {
+  if (bytes === null) return GAP
+  const step = stepOf(unit, bytes)
+  return Math.max(step, Math.ceil(bytes / sizeOf(unit) / step - 1e-9) * step).toFixed(step < 1 ? 1 : 0)
+}
+
+/** "1.6 GB", in the unit that fits; for sentences. */
+export const bytesText = (bytes: number, noiseBytes: number | null = null, unit: ByteUnit = unitFor([bytes])): string => `${figure(bytes, unit, noiseBytes)} ${unit}`
+
+export const percentText = (reading: Reading, digits = 0): string => (reading.value === null ? GAP : `${reading.value < 0 ? '−' : ''}${Math.abs(reading.value).toFixed(digits)} %`)
+
+const pad = (value: number): string => String(value).padStart(2, '0')
+
+/** "2026-11-20 14:03:12 UTC": the reader may sit in another time zone. */
+export const timeText = (atMs: number): string => {
+  const at = new Date(atMs)
+  return `${at.getUTCFullYear()}-${pad(at.getUTCMonth() + 1)}-${pad(at.getUTCDate())} ${pad(at.getUTCHours())}:${pad(at.getUTCMinutes())}:${pad(at.getUTCSeconds())} UTC`
+}
+
+export const durationText = (ms: number): string => (ms < 120_000 ? `${Math.round(ms / 1000)} s` : ms < 7_200_000 ? `${Math.round(ms / 60_000)} min` : `${Math.round(ms / 3_600_000)} h`)
+
+export const plural = (count: number, one: string, many = `${one}s`): string => `${count} ${count === 1 ? one : many}`
