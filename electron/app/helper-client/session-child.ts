@@ -2,10 +2,10 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** From a checkout the source, from an installed bundle the built file beside it. */
+/** From a checkout the source, else the built file: with the app, or as installed. */
 export const sessionProgram = (projectDir: string): string => {
-  const bundled = join(projectDir, 'helper', 'session.mjs')
-  return existsSync(bundled) ? bundled : join(projectDir, 'helper', 'session.ts')
+  const source = join(projectDir, 'helper', 'session.ts')
+  return [source, join(projectDir, 'build', 'helper', 'session.js'), '/usr/lib/agentmem/session.js'].find((path) => existsSync(path)) ?? source
 }
 
 export interface SessionChild {

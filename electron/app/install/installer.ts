@@ -1,15 +1,60 @@
-import type { Result } from '../../../helper/contract/errors.ts'
+import { createHash } from 'node:crypto'
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fail, ok, type Result } from '../../../helper/contract/errors.ts'
 import type { InstallPlan } from '../../contract/views.ts'
-import { fail, ok } from '../../../helper/contract/errors.ts'
+import { messageOf } from '../files.ts'
+import { checkedCommand, isPlainPath, runAsRoot } from './as-root.ts'
+import { INSTALLED_DIR, readBundle, type Bundle } from './bundle.ts'
 
 export interface Installer {
   plan(): Promise<Result<InstallPlan>>
+  /** Installs exactly what was shown: another script or bundle by now is refused. */
   install(scriptSha256: string): Promise<Result<void>>
   uninstall(): Promise<Result<void>>
 }
 
-export const createInstaller = (_options: { readonly projectDir: string }): Installer => ({
-  plan: async () => ok({ installed: false, files: [], script: '', scriptSha256: '', command: '', problem: { code: 'not-supported', message: 'The helper is not built yet.' } }),
-  install: async () => fail('not-supported', 'The helper is not built yet.'),
-  uninstall: async () => fail('not-supported', 'The helper is not built yet.'),
-})
+export interface InstallerOptions {
+  readonly projectDir: string
+  readonly run?: (command: string) => Promise<Result<string>>
+  readonly installedDir?: string
+}
+
+export const createInstaller = (options: InstallerOptions): Installer => {
+  const run = options.run ?? runAsRoot
+  const installedDir = options.installedDir ?? INSTALLED_DIR
+  const isInstalled = (): boolean => existsSync(join(installedDir, 'system.js'))
+  let shown: Bundle | null = null
+
+  return {
+    async plan() {
+      const bundle = await readBundle(options.projectDir)
+      if (!bundle.ok) {
+        return ok({ installed: isInstalled(), files: [], script: '', scriptSha256: '', command: isInstalled() ? `sudo ${installedDir}/install.sh uninstall` : '', problem: bundle.error })
+      }
+      shown = bundle.value
+      const { folder, script, scriptSha256, manifestSha256, files } = bundle.value
+      const problem = isPlainPath(folder) ? null : { code: 'not-supported' as const, message: `The folder ${folder} has characters in its name that are not passed to root.`, advice: 'Move the app to a folder with a plain name.' }
+      return ok({ installed: isInstalled(), files, script, scriptSha256, command: problem === null ? `sudo sh ${folder}/install.sh install ${folder} ${manifestSha256}` : '', problem })
+    },
+    async install(scriptSha256) {
+      if (shown === null || shown.scriptSha256 !== scriptSha256) {
+        return fail('plan-changed', 'The script that was shown is not the one that is here now.', { expected: scriptSha256, advice: 'Look at what would be installed again.' })
+      }
+      if (!isPlainPath(shown.folder)) return fail('not-supported', `The folder ${shown.folder} has characters in its name that are not passed to root.`)
+      const result = await run(checkedCommand(join(shown.folder, 'install.sh'), scriptSha256, ['install', shown.folder, shown.manifestSha256]))
+      return result.ok ? ok(undefined) : result
+    },
+    async uninstall() {
+      if (!isInstalled()) return fail('not-supported', 'The helper is not installed.')
+      const script = join(installedDir, 'install.sh')
+      try {
+        const sha256 = createHash('sha256').update(readFileSync(script)).digest('hex')
+        const result = await run(checkedCommand(script, sha256, ['uninstall']))
+        return result.ok ? ok(undefined) : result
+      } catch (error) {
+        return fail('internal', `${script} cannot be read: ${messageOf(error)}`)
+      }
+    },
+  }
+}

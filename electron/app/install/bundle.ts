@@ -1,0 +1,110 @@
+import { spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { fail, ok, type Result } from '../../../helper/contract/errors.ts'
+import type { InstallPlan } from '../../contract/views.ts'
+import { messageOf } from '../files.ts'
+
+/** Where install.sh puts the helper; the same in every version. */
+export const INSTALLED_DIR = '/usr/lib/agentmem'
+
+export interface Bundle {
+  readonly folder: string
+  readonly script: string
+  readonly scriptSha256: string
+  readonly manifestSha256: string
+  readonly files: InstallPlan['files']
+}
+
+const sha256 = (text: string | Buffer): string => createHash('sha256').update(text).digest('hex')
+
+const EXECUTABLE = new Set(['node', 'agentmem-reclaim', 'agentmem-run', 'install.sh'])
+
+const WHAT: readonly [RegExp, string][] = [
+  [/^node$/u, 'The Node.js that runs the helper, separate from any other on this machine'],
+  [/^system\.js$/u, 'The helper: the part that runs as root'],
+  [/^session\.js$/u, 'Finds your agents, as you'],
+  [/^agentmem-reclaim$/u, 'Pages out an idle agent'],
+  [/^agentmem-run$/u, 'Starts a program with page merging allowed'],
+  [/^install\.sh$/u, 'This script, for uninstalling'],
+  [/^MANIFEST$/u, 'Digests of these files'],
+  [/\.policy$/u, 'Which action needs which password (polkit)'],
+  [/\.conf$/u, 'Who may talk to the helper (D-Bus)'],
+  [/\.service$/u, 'How the helper is started'],
+  [/^man\//u, 'Manual page'],
+  [/agents\.json$/u, 'How agents are recognised'],
+  [/^LICENSE$/u, 'License'],
+]
+const whatIs = (file: string): string => WHAT.find(([pattern]) => pattern.test(file))?.[1] ?? 'Part of the helper'
+
+/** "FILE PLACE" lines of the script's own list, so that what is shown is what the script does. */
+export const placesOf = (script: string): { file: string; place: string }[] => {
+  const block = /places\(\) \{\s*cat <<'END'\n([\s\S]*?)\nEND/u.exec(script)?.[1] ?? ''
+  return block.split('\n').flatMap((line) => {
+    const [file, place] = line.trim().split(/\s+/u)
+    return file === undefined || place === undefined ? [] : [{ file, place: `/${place}` }]
+  })
+}
+
+/** Newest change of any file below; 0 where there is nothing. */
+const newestMs = (folder: string): number =>
+  existsSync(folder)
+    ? readdirSync(folder, { withFileTypes: true, recursive: true })
+        .filter((entry) => entry.isFile() && !entry.parentPath.includes('/test') && !entry.name.endsWith('.test.ts'))
+        .reduce((newest, entry) => Math.max(newest, statSync(join(entry.parentPath, entry.name)).mtimeMs), 0)
+    : 0
+
+/** In a checkout the bundle follows the sources; elsewhere it came with the app. */
+const isStale = (projectDir: string, manifest: string): boolean => {
+  if (!existsSync(manifest)) return true
+  const builtMs = statSync(manifest).mtimeMs
+  return ['helper', 'native', 'assets/system'].some((folder) => newestMs(join(projectDir, folder)) > builtMs)
+}
+
+const build = (projectDir: string): Promise<Result<void>> =>
+  new Promise((resolve) => {
+    const child = spawn(process.execPath, [join(projectDir, 'tools', 'helper-bundle.mjs')], { cwd: projectDir, stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, ELECTRON_RUN_AS_NODE: '1' } })
+    let text = ''
+    child.stderr.on('data', (chunk: Buffer) => { text = (text + chunk.toString()).slice(-2000) })
+    child.on('error', (error) => { resolve(fail('internal', `The helper could not be built: ${messageOf(error)}`)) })
+    child.on('close', (code) => {
+      resolve(code === 0 ? ok(undefined) : fail('not-supported', 'The helper could not be built.', { got: text.trim(), advice: 'A C compiler is needed: sudo apt install gcc libc6-dev' }))
+    })
+  })
+
+/** Reads build/helper, building it first where it is missing or older than its sources. */
+export const readBundle = async (projectDir: string): Promise<Result<Bundle>> => {
+  const folder = join(projectDir, 'build', 'helper')
+  const manifestPath = join(folder, 'MANIFEST')
+  if (isStale(projectDir, manifestPath) && existsSync(join(projectDir, 'tools', 'helper-bundle.mjs'))) {
+    const built = await build(projectDir)
+    if (!built.ok) return built
+  }
+  try {
+    const manifest = readFileSync(manifestPath)
+    const script = readFileSync(join(folder, 'install.sh'), 'utf8')
+    const places = placesOf(script)
+    const names = [...manifest.toString('utf8').split('\n').filter((line) => line !== '').map((line) => line.slice(66)), 'MANIFEST']
+    const entry = (name: string, path: string): InstallPlan['files'][number] => ({
+      path,
+      what: whatIs(name),
+      sizeBytes: statSync(join(folder, name)).size,
+      mode: path.startsWith(`${INSTALLED_DIR}/`) && EXECUTABLE.has(name) ? '0755' : '0644',
+    })
+    return ok({
+      folder,
+      script,
+      scriptSha256: sha256(script),
+      manifestSha256: sha256(manifest),
+      files: [
+        ...names.map((name) => entry(name, `${INSTALLED_DIR}/${name}`)),
+        { path: `${INSTALLED_DIR}/CREATED`, what: 'Folders that installing made, so that uninstalling removes them', sizeBytes: 0, mode: '0644' },
+        ...places.map(({ file, place }) => entry(file, place)),
+        { path: '/usr/lib/systemd/system/multi-user.target.wants/agentmem-recover.service', what: 'Link: takes back unfinished changes at boot', sizeBytes: 0, mode: 'link' },
+      ],
+    })
+  } catch (error) {
+    return fail('not-supported', 'The helper is not built.', { got: messageOf(error), advice: 'Run: npm run build' })
+  }
+}
