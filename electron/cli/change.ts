@@ -1,0 +1,209 @@
+import { createInterface } from 'node:readline/promises'
+import { isOpen, type RunId } from '../../helper/contract/runs.ts'
+import type { App } from '../app/app.ts'
+import { askApp } from '../app/app-socket.ts'
+import type { PlanView, RunDetail } from '../contract/views.ts'
+import { EXIT, exitCodeOf } from './exit-codes.ts'
+import { withApp } from './open-app.ts'
+import { bytes, bytesOr, note, out, outJson, printFailure, table } from './print.ts'
+
+export interface PlanOptions {
+  json: boolean
+  agents?: string[]
+  control?: string[]
+  /** First watch the agents for as long as the preset wants them idle. */
+  observe: boolean
+}
+export interface ApplyOptions extends PlanOptions {
+  yes: boolean
+  keep: boolean
+  wait: boolean
+}
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => { setTimeout(resolve, ms) })
+
+const printPlan = (view: PlanView): void => {
+  const { plan } = view
+  if (view.simulation) note('Without the helper this is a simulation: it shows what would be done.')
+  if (plan.steps.length === 0) out('Nothing to do.')
+  for (const step of plan.steps) {
+    out(`${String(step.number).padStart(3)}. ${step.target}: ${step.old ?? '?'} -> ${step.new}`)
+    out(`     ${step.why}`)
+    out(`     Undo: ${step.undo}`)
+  }
+  for (const skipped of plan.skipped) out(`  -  ${skipped.what}: ${skipped.reason}`)
+  for (const text of plan.notes) out(`  !  ${text}`)
+  out(`Agents: ${view.treated.length} treated, ${view.control.length} left alone as a control.`)
+  out(`Digest: ${plan.digest}`)
+}
+
+/** Idle time counts only while somebody watches; a fresh session role has seen nothing yet. */
+const observe = async (app: App, presetId: string, quiet: boolean): Promise<void> => {
+  const preset = app.inner.presets.get(presetId)
+  const idleMs = preset.ok ? (preset.value.preset.settings.reclaim?.minIdleMs ?? 0) : 0
+  const untilMs = Date.now() + idleMs + 8_000
+  if (!quiet) note(`Watching the agents for ${Math.round((idleMs + 8_000) / 1000)} s to see which are idle...`)
+  while (Date.now() < untilMs) {
+    await app.inner.session.call('Agents', {})
+    await pause(2_000)
+  }
+}
+
+const makePlan = async (app: App, presetId: string, options: PlanOptions) => {
+  if (options.observe) await observe(app, presetId, options.json)
+  return app.inner.planner.plan({ presetId, agentIds: options.agents ?? null, controlIds: options.control ?? null })
+}
+
+export const plan = (presetId: string, options: PlanOptions): Promise<number> =>
+  withApp(async (app) => {
+    const view = await makePlan(app, presetId, options)
+    if (!view.ok) return printFailure(view.error, options.json)
+    if (options.json) outJson(view.value)
+    else printPlan(view.value)
+    return EXIT.ok
+  })
+
+const printDetail = (detail: RunDetail): void => {
+  const { record, delta } = detail
+  for (const step of record.steps) {
+    if (step.outcome === 'failed') note(`Step ${step.number} failed: ${step.target}: ${step.error?.message ?? 'unknown'}`)
+  }
+  if (record.error !== null) note(record.error.message)
+  if (delta !== null) {
+    const { total } = delta
+    out(table(
+      ['KIND', 'AGENTS', 'BEFORE', 'AFTER', 'EXPECTED', 'GAIN', 'NOISE', 'CONTROL'],
+      delta.kinds.map((kind) => [kind.title, String(kind.treated.count), bytes(kind.treated.beforeBytes), bytes(kind.treated.afterBytes), bytes(kind.expectedAfterBytes), bytes(kind.gainBytes), bytesOr(kind.noiseBytes), kind.control === null ? '-' : `${bytes(kind.control.beforeBytes)} -> ${bytes(kind.control.afterBytes)}`]),
+      [1, 2, 3, 4, 5, 6],
+    ))
+    const percent = total.gainPercent.value === null ? '' : ` (${total.gainPercent.value} %)`
+    out(`Before ${bytes(total.beforeBytes)}, after ${bytes(total.afterBytes)}, gain ${bytes(total.gainBytes)}${percent} +- ${bytesOr(total.noiseBytes)}${total.controlled === 'none' ? ', without a control group' : ''}: ${total.verdict}`)
+  }
+  for (const line of record.undo) out(`${line.outcome.padEnd(18)} ${line.target}${line.old === null ? '' : ` = ${line.old}`}${line.outcome === 'restored' || line.outcome === 'already-so' ? '' : `: ${line.reason}`}`)
+  out(`Run ${record.id}: ${record.state}`)
+}
+
+const question = async (text: string): Promise<string> => {
+  const readline = createInterface({ input: process.stdin, output: process.stderr })
+  try {
+    return (await readline.question(text)).trim().toLowerCase()
+  } finally {
+    readline.close()
+  }
+}
+
+/** Resolves once `good` holds for the run as stored; the app follows the run by itself. */
+const untilRun = (app: App, runId: RunId, good: (detail: RunDetail) => boolean): Promise<RunDetail> =>
+  new Promise((resolve) => {
+    const look = (): void => {
+      const detail = app.inner.history.reader.run(runId)
+      if (detail === null || !good(detail)) return
+      stop()
+      resolve(detail)
+    }
+    const stop = app.on('changed', look)
+    look()
+  })
+
+const tellApp = async (app: App, runId: RunId): Promise<void> => { await askApp(app.paths.runtimeDir, { do: 'run-changed', runId }) }
+
+const decide = async (app: App, detail: RunDetail, options: ApplyOptions): Promise<'keep' | 'undo' | 'wait'> => {
+  if (options.keep) return 'keep'
+  if (options.wait) return 'wait'
+  if (options.json || !process.stdin.isTTY) return 'undo'
+  const seconds = Math.max(0, Math.round(((detail.record.confirmUntilMs ?? 0) - Date.now()) / 1000))
+  const answer = await Promise.race([
+    question(`Keep this? [k]eep or [u]ndo; without an answer it is undone in ${seconds} s: `),
+    untilRun(app, detail.record.id, ({ record }) => !isOpen(record.state)).then(() => 'over'),
+  ])
+  if (answer === 'over') return 'wait'
+  return answer.startsWith('k') || answer === 'y' || answer === 'yes' ? 'keep' : 'undo'
+}
+
+export const apply = (presetId: string, options: ApplyOptions): Promise<number> =>
+  withApp(async (app) => {
+    const view = await makePlan(app, presetId, options)
+    if (!view.ok) return printFailure(view.error, options.json)
+    if (!options.json) printPlan(view.value)
+    if (view.value.simulation) {
+      return printFailure({ code: 'helper-missing', message: 'The helper cannot be reached, so nothing was changed.', advice: 'Install it in Settings of the window (npm start), then try again.' }, options.json)
+    }
+    if (!options.yes) {
+      if (options.json || !process.stdin.isTTY) return printFailure({ code: 'bad-request', message: 'Nobody can be asked here whether to apply this plan.', advice: 'Add --yes to apply it without a question.' }, options.json)
+      if (!(await question('Apply this plan? [y/N] ')).startsWith('y')) return EXIT.ok
+    }
+
+    const started = await app.inner.runs.apply({ presetId, digest: view.value.plan.digest, cause: 'command-line' })
+    if (!started.ok) return printFailure(started.error, options.json)
+    const { runId } = started.value
+    await tellApp(app, runId)
+
+    let interrupted = false
+    const interrupt = (): void => {
+      interrupted = true
+      note('Taking back what was changed...')
+      const detail = app.inner.history.reader.run(runId)
+      const undone = detail?.record.state === 'waiting' ? app.inner.runs.undo(runId) : app.inner.runs.cancel(runId)
+      undone.catch((error: unknown) => { note(String(error)) })
+    }
+    process.on('SIGINT', interrupt)
+    process.on('SIGTERM', interrupt)
+
+    let last = ''
+    app.on('progress', (progress) => {
+      if (options.json || progress.runId !== runId || progress.text === last) return
+      last = progress.text
+      note(`${String(Math.round(progress.fraction * 100)).padStart(3)} %  ${progress.text}`)
+    })
+
+    let detail = await untilRun(app, runId, ({ record }) => record.state === 'waiting' || !isOpen(record.state))
+    if (detail.record.state === 'waiting' && !interrupted) {
+      if (!options.json) printDetail(detail)
+      const choice = await decide(app, detail, options)
+      if (choice === 'keep') {
+        const kept = await app.inner.runs.keep(runId)
+        if (!kept.ok) return printFailure(kept.error, options.json)
+      } else if (choice === 'undo') {
+        const undone = await app.inner.runs.undo(runId)
+        if (!undone.ok) return printFailure(undone.error, options.json)
+      } else if (!options.json) note(`Waiting for "agentmemctl keep ${runId}" or "agentmemctl undo"...`)
+    }
+    detail = await untilRun(app, runId, ({ record }) => !isOpen(record.state))
+    await tellApp(app, runId)
+    if (options.json) outJson(detail)
+    else out(`Run ${runId}: ${detail.record.state}`)
+    if (interrupted) return EXIT.interrupted
+    if (detail.record.state !== 'failed') return EXIT.ok
+    return detail.record.error === null ? EXIT.failed : exitCodeOf(detail.record.error.code)
+  })
+
+export const keep = (runId: RunId, options: { json: boolean }): Promise<number> =>
+  withApp(async (app) => {
+    const kept = await app.inner.runs.keep(runId)
+    if (!kept.ok) return printFailure(kept.error, options.json)
+    await tellApp(app, runId)
+    if (options.json) outJson({ runId, state: 'kept' })
+    else out(`Run ${runId} is kept until undo or restart.`)
+    return EXIT.ok
+  })
+
+export const undo = (runId: RunId | null, options: { json: boolean }): Promise<number> =>
+  withApp(async (app) => {
+    const undone = await app.inner.runs.undo(runId)
+    if (!undone.ok) return printFailure(undone.error, options.json)
+    await tellApp(app, undone.value.record.id)
+    if (options.json) outJson(undone.value)
+    else printDetail(undone.value)
+    return EXIT.ok
+  })
+
+export const rollback = (options: { json: boolean }): Promise<number> =>
+  withApp(async (app) => {
+    const undone = await app.inner.runs.rollback()
+    if (!undone.ok) return printFailure(undone.error, options.json)
+    for (const detail of undone.value) await tellApp(app, detail.record.id)
+    if (options.json) outJson(undone.value)
+    else if (undone.value.length === 0) out('There was nothing to undo.')
+    else for (const detail of undone.value) printDetail(detail)
+    return EXIT.ok
+  })

@@ -1,0 +1,142 @@
+import { writeFileSync } from 'node:fs'
+import { askApp } from '../app/app-socket.ts'
+import { messageOf } from '../app/files.ts'
+import { appPaths } from '../app/paths.ts'
+import type { Request } from '../contract/channels.ts'
+import { EXIT } from './exit-codes.ts'
+import { withApp } from './open-app.ts'
+import { bytes, bytesOr, duration, note, out, outJson, printFailure, table } from './print.ts'
+
+/** One look at everything: the JSON is the contract's snapshot. */
+export const snapshot = (options: { json: boolean; commandLines: boolean; save?: string }): Promise<number> =>
+  withApp(async (app) => {
+    if (options.save !== undefined) {
+      const saved = await app.call('snapshots.take', { label: options.save })
+      if (!saved.ok) return printFailure(saved.error, options.json)
+      if (options.json) outJson(saved.value)
+      else out(`Saved as snapshot ${saved.value.id}: ${saved.value.agents} agents, ${bytes(saved.value.agentsCostBytes)}.`)
+      return EXIT.ok
+    }
+    const taken = await app.inner.sampler.snapshot(options.commandLines)
+    if (!taken.ok) return printFailure(taken.error, options.json)
+    const { machine, agents, counts, cpuMs } = taken.value
+    if (options.json) {
+      outJson(taken.value)
+      return EXIT.ok
+    }
+    out(`Memory     ${bytes(machine.memory.availableBytes)} available of ${bytes(machine.memory.totalBytes)}`)
+    out(`Agents     ${agents.length}, together ${bytes(agents.reduce((sum, agent) => sum + agent.cost.costBytes, 0))}`)
+    out(`Compressed ${bytes(taken.value.compressed.storedBytes)} held in ${bytes(taken.value.compressed.poolBytes)}`)
+    out(`Looked at  ${counts.seen} processes in ${Math.round(cpuMs)} ms of CPU; ${counts.vanished} vanished, ${counts.unreadable} unreadable`)
+    return EXIT.ok
+  })
+
+export const agents = (options: { json: boolean }): Promise<number> =>
+  withApp(async (app) => {
+    const seen = await app.inner.sampler.agents(0)
+    if (!seen.ok) return printFailure(seen.error, options.json)
+    if (options.json) {
+      outJson(seen.value)
+      return EXIT.ok
+    }
+    if (seen.value.length === 0) out('No agents are running. Start one, or name your own in ~/.config/agentmem/agents.json.')
+    else {
+      const rows = seen.value
+        .toSorted((a, b) => b.cost.costBytes - a.cost.costBytes)
+        .map((agent) => [agent.title, agent.name, agent.state, duration(agent.idleMs.value), bytes(agent.cost.costBytes), bytes(agent.cost.compressedBytes), String(agent.processes.length), agent.id])
+      out(table(['AGENT', 'PROJECT', 'STATE', 'IDLE', 'COST', 'COMPRESSED', 'PROCESSES', 'ID'], rows, [3, 4, 5, 6]))
+    }
+    return EXIT.ok
+  })
+
+export const presets = (options: { json: boolean }): Promise<number> =>
+  withApp(async (app) => {
+    const list = await app.call('presets.list', {})
+    if (!list.ok) return printFailure(list.error, options.json)
+    if (options.json) outJson(list.value)
+    else {
+      for (const { preset, builtIn } of list.value.presets) out(`${preset.id.padEnd(18)} ${preset.title}${builtIn ? '' : ' (own)'}\n${''.padEnd(19)}${preset.description}`)
+      for (const problem of list.value.problems) note(problem)
+    }
+    return EXIT.ok
+  })
+
+export const status = (options: { json: boolean }): Promise<number> =>
+  withApp(async (app) => {
+    const live = await app.inner.sampler.agents(0)
+    const helper = await app.call('helper.get', {})
+    const machine = await app.call('machine.get', {})
+    if (!helper.ok) return printFailure(helper.error, options.json)
+    if (!machine.ok) return printFailure(machine.error, options.json)
+    const running = await askApp(app.paths.runtimeDir, { do: 'info' })
+    const open = helper.value.system === 'ready' ? await app.inner.system.call('Runs', {}) : null
+    const runs = open?.ok === true ? open.value : []
+    if (options.json) {
+      outJson({ helper: helper.value, app: running.ok ? { pid: running.value.pid } : null, agents: live.ok ? live.value.length : null, runs, layers: machine.value.layers })
+      return EXIT.ok
+    }
+    out(`Helper   ${helper.value.system}${helper.value.systemVersion === null ? '' : ` (${helper.value.systemVersion})`}`)
+    out(`Session  ${helper.value.session}`)
+    out(`App      ${running.ok ? `running, process ${running.value.pid}` : 'not running'}`)
+    out(`Agents   ${live.ok ? live.value.length : '-'}`)
+    for (const layer of machine.value.layers) out(`${layer.state.padEnd(12)} ${layer.title}: ${layer.summary}`)
+    for (const run of runs) out(`Run ${run.id} (${run.presetTitle}) is ${run.state}`)
+    if (helper.value.advice !== '') note(helper.value.advice)
+    return EXIT.ok
+  })
+
+export const runs = (options: { json: boolean; limit: number }): Promise<number> =>
+  withApp(async (app) => {
+    const list = await app.call('runs.list', { limit: options.limit })
+    if (!list.ok) return printFailure(list.error, options.json)
+    if (options.json) outJson(list.value)
+    else if (list.value.length === 0) out('No runs yet. Begin with: agentmemctl plan balanced')
+    else {
+      const rows = list.value.map(({ summary, gainBytes, noiseBytes }) => [summary.id, summary.presetTitle, summary.state, new Date(summary.startedAtMs).toLocaleString(), bytesOr(gainBytes), bytesOr(noiseBytes)])
+      out(table(['RUN', 'PRESET', 'STATE', 'STARTED', 'GAIN', 'NOISE'], rows, [4, 5]))
+    }
+    return EXIT.ok
+  })
+
+export const compare = (fromId: number, toId: number, options: { json: boolean }): Promise<number> =>
+  withApp(async (app) => {
+    const delta = await app.call('compare.get', { fromId, toId })
+    if (!delta.ok) return printFailure(delta.error, options.json)
+    if (options.json) {
+      outJson(delta.value)
+      return EXIT.ok
+    }
+    if (delta.value.incomparableReason !== null) note(delta.value.incomparableReason)
+    out(table(['', 'BEFORE', 'AFTER', 'CHANGE'], delta.value.machine.map((row) => [row.label, bytesOr(row.beforeBytes), bytesOr(row.afterBytes), bytesOr(row.changeBytes)]), [1, 2, 3]))
+    out('')
+    out(table(['AGENT', 'PROJECT', 'BEFORE', 'AFTER', 'CHANGE'], delta.value.agents.map((row) => [row.title, row.name, bytesOr(row.beforeBytes), bytesOr(row.afterBytes), bytesOr(row.changeBytes)]), [2, 3, 4]))
+    return EXIT.ok
+  })
+
+export const report = (runId: string, options: { format: Request<'report.make'>['format']; output?: string; private: boolean }): Promise<number> =>
+  withApp(async (app) => {
+    const made = await app.call('report.make', { subject: { of: 'run', runId }, format: options.format, private: options.private })
+    if (!made.ok) return printFailure(made.error, false)
+    const content = Buffer.from(made.value.base64, 'base64')
+    if (options.output === '-') {
+      process.stdout.write(content)
+      return EXIT.ok
+    }
+    const path = options.output ?? made.value.fileName
+    try {
+      // Never over somebody's file without being told which.
+      writeFileSync(path, content, { flag: options.output === undefined ? 'wx' : 'w', mode: 0o600 })
+    } catch (error) {
+      note(`agentmemctl: ${path} could not be written: ${messageOf(error)}`)
+      return EXIT.failed
+    }
+    note(`Written to ${path}`)
+    return EXIT.ok
+  })
+
+export const openWindow = async (): Promise<number> => {
+  const reply = await askApp(appPaths().runtimeDir, { do: 'open' })
+  if (!reply.ok) return printFailure(reply.error, false)
+  out(reply.value.url ?? 'The window of the running app is shown.')
+  return EXIT.ok
+}

@@ -1,0 +1,46 @@
+import type { Failure } from '../../helper/contract/errors.ts'
+import type { Reading } from '../../helper/contract/reading.ts'
+import { exitCodeOf } from './exit-codes.ts'
+
+export const out = (text: string): void => { process.stdout.write(`${text}\n`) }
+export const note = (text: string): void => { process.stderr.write(`${text}\n`) }
+export const outJson = (value: unknown): void => { out(JSON.stringify(value, null, 2)) }
+
+/** As in the window: decimal units, GB with one decimal below it MB whole. */
+export const bytes = (value: number): string => {
+  const size = Math.abs(value)
+  if (size >= 1e9) return `${(value / 1e9).toFixed(1)} GB`
+  if (size >= 1e6) return `${Math.round(value / 1e6)} MB`
+  return `${Math.round(value / 1e3)} kB`
+}
+/** A dash is "not known"; it is never shown as zero. */
+export const bytesOr = (reading: Reading): string => (reading.value === null ? '-' : bytes(reading.value))
+
+export const duration = (ms: number | null): string => {
+  if (ms === null) return '-'
+  const seconds = Math.round(ms / 1000)
+  if (seconds < 120) return `${seconds} s`
+  const minutes = Math.round(seconds / 60)
+  return minutes < 120 ? `${minutes} min` : `${Math.round(minutes / 60)} h`
+}
+
+/** Columns padded to their widest cell; the ones named are aligned right. */
+export const table = (head: readonly string[], rows: readonly (readonly string[])[], right: readonly number[] = []): string => {
+  const widths = head.map((cell, column) => Math.max(cell.length, ...rows.map((row) => row[column]?.length ?? 0)))
+  const line = (row: readonly string[]): string =>
+    row.map((cell, column) => (right.includes(column) ? cell.padStart(widths[column] ?? 0) : cell.padEnd(widths[column] ?? 0))).join('  ').trimEnd()
+  return [line(head), ...rows.map(line)].join('\n')
+}
+
+/** Sentence, what was met, what to do: to stderr, or whole as JSON to stdout. Answers the exit code. */
+export const printFailure = (error: Failure, json: boolean): number => {
+  if (json) outJson({ error })
+  else {
+    note(`agentmemctl: ${error.message}`)
+    if (error.expected !== undefined) note(`  expected: ${error.expected}`)
+    if (error.got !== undefined) note(`  got: ${error.got}`)
+    if (error.runId !== undefined) note(`  run: ${error.runId}`)
+    if (error.advice !== undefined) note(`  ${error.advice}`)
+  }
+  return exitCodeOf(error.code)
+}
