@@ -58,7 +58,7 @@ export interface RunManager {
   /** Possible while the run is waiting. */
   keep(uid: number, runId: RunId): Promise<Result<RunSummary>>
   /** An open run is stopped and taken back, a kept one is undone; null is the newest of this user that is not undone. Answers after the first pass: lines may still wait for memory. */
-  undo(uid: number, runId: RunId | null, cause: Cause): Promise<Result<RunRecord>>
+  undo(uid: number, request: { runId: RunId | null; cause: Cause }): Promise<Result<RunRecord>>
   /** Every run of this user, newest first. */
   rollback(uid: number): Promise<Result<RunRecord[]>>
   cancel(uid: number, runId: RunId): Promise<Result<RunSummary>>
@@ -217,7 +217,7 @@ export const createRunManager = (deps: RunManagerDeps): RunManager => {
       return fail(run.record.error?.code ?? 'no-such-run', run.record.error?.message ?? 'The run was undone before it could be kept.', { about: runId })
     },
 
-    undo: async (uid, runId, cause) => {
+    undo: async (uid, { runId, cause }) => {
       const id = runId ?? (open !== null && mine(uid, open.record) ? open.record.id : undoable(uid)[0]?.id)
       if (id === undefined) return fail('no-such-run', 'There is nothing to undo.')
       const record = load(uid, id)

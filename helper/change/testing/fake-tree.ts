@@ -80,7 +80,7 @@ export const fakeKernel = (root: string, options: FakeOptions = {}): KernelFiles
       .map((word) => (word === value ? `[${word}]` : word))
       .join(' ')
   return {
-    read: real.read,
+    read: (path) => real.read(path),
     write: async (path, value) => {
       const list = /comp_algorithm$|advisor_mode$/u.test(path) ? text(path) : null
       const compressor = path.endsWith('/compressor') ? text(path) : null
