@@ -3,39 +3,46 @@ import { snapshotDelta } from '../../../helper/contract/snapshot-delta.ts'
 import type { Request, Response } from '../../contract/channels.ts'
 import type { History } from '../history/types.ts'
 import { makeReport } from './make-report.ts'
-import { factsOf, type ReportSubject } from './subject.ts'
+import { factsOf, type ReportFacts, type ReportSubject } from './subject.ts'
 
 export interface Reports {
   make(request: Request<'report.make'>): Promise<Result<Response<'report.make'>>>
 }
 
+/** The newest snapshots are looked through for the one that tells of the machine. */
+const MOST_SNAPSHOTS = 1000
+
 /** From history to a file: finds the run or the two snapshots and hands them to the report. */
 export const createReports = ({ history }: { readonly history: Pick<History, 'reader'> }): Reports => {
   const { reader } = history
 
-  const find = (subject: Request<'report.make'>['subject']): Result<ReportSubject> => {
-    if (subject.of === 'run') {
-      const run = reader.run(subject.runId)
-      if (run === null) return fail('no-such-run', 'This run is no longer in the history.', { about: subject.runId, advice: 'Choose one from the list.' })
-      const after = reader.runSnapshot(subject.runId, 'after')
-      return ok({ kind: 'run', ...run, facts: after === null ? null : factsOf(after) })
+  const factsOfRun = (runId: string): ReportFacts | null => {
+    const info = reader.snapshots(MOST_SNAPSHOTS).find((one) => one.runId === runId && one.origin === 'run-after')
+    const snapshot = info === undefined ? null : reader.snapshot(info.id)
+    return snapshot === null ? null : factsOf(snapshot)
+  }
+
+  const subjectOf = (wanted: Request<'report.make'>['subject']): Result<ReportSubject> => {
+    if (wanted.of === 'run') {
+      const detail = reader.run(wanted.runId)
+      if (detail === null) return fail('no-such-run', 'This run is not in the history.', { about: wanted.runId })
+      return ok({ kind: 'run', record: detail.record, delta: detail.delta, facts: factsOfRun(wanted.runId) })
     }
-    const [from, to] = [reader.snapshotInfo(subject.fromId), reader.snapshotInfo(subject.toId)]
-    const [before, after] = [reader.snapshot(subject.fromId), reader.snapshot(subject.toId)]
+    const [from, to] = [reader.snapshotInfo(wanted.fromId), reader.snapshotInfo(wanted.toId)]
+    const [before, after] = [reader.snapshot(wanted.fromId), reader.snapshot(wanted.toId)]
     if (from === null || to === null || before === null || after === null) {
-      return fail('bad-request', 'One of the two snapshots is no longer in the history.', { about: String(from === null ? subject.fromId : subject.toId), advice: 'Choose two from the list.' })
+      return fail('bad-request', 'One of the two snapshots is no longer in the history.', { advice: 'Choose two from the list.' })
     }
     return ok({ kind: 'comparison', from, to, delta: snapshotDelta({ before: [before], after, treated: [], control: [] }), facts: factsOf(after) })
   }
 
   return {
-    make: async (request) => {
-      const subject = find(request.subject)
+    async make(request) {
+      const subject = subjectOf(request.subject)
       if (!subject.ok) return subject
       const file = await makeReport({ subject: subject.value, format: request.format, private: request.private })
       if (!file.ok) return file
-      const { fileName, mediaType, bytes } = file.value
-      return ok({ fileName, mediaType, base64: Buffer.from(bytes).toString('base64') })
+      return ok({ fileName: file.value.fileName, mediaType: file.value.mediaType, base64: Buffer.from(file.value.bytes).toString('base64') })
     },
   }
 }
