@@ -51,17 +51,12 @@ export const parseInvocation = (name: string, argv: readonly string[]): Invocati
 const followLinks = (root: string, path: string): string => {
   let at = path
   for (let hops = 0; hops < 8; hops += 1) {
-    // A script is a regular file, so under "/" only a true link is followed.
-    const target = readLinkOnly(root, at)
-    if (target === null) return at
-    at = resolve(dirname(at), target)
+    // A script is a regular file, so on a real machine only a true link is followed; a captured tree holds links alone.
+    const target = readLink(under(root, at), 'not-supported', root !== '/')
+    if (target.value === null) return at
+    at = resolve(dirname(at), target.value)
   }
   return at
-}
-
-const readLinkOnly = (root: string, path: string): string | null => {
-  const target = readLink(under(root, path), 'not-supported', false)
-  return target.value
 }
 
 const resolveScript = (root: string, pid: number, scriptArgument: string): string => {
