@@ -5,7 +5,7 @@ import { numberReading, readingSchema } from './reading.ts'
  * A process that cannot be mistaken for a later one with the same number:
  * `startTimeTicks` is field 22 of /proc/<pid>/stat, in clock ticks since boot.
  */
-export const processRefSchema = z.object({
+export const processRefSchema = z.strictObject({
   pid: z.int().min(1).max(4_194_304),
   startTimeTicks: z.int().min(0),
 })
