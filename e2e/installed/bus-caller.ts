@@ -10,6 +10,7 @@ import { Message, MessageType, Variant, sessionBus } from 'dbus-next'
 const HELPER = 'org.agentmem.Helper1'
 const HELPER_PATH = '/org/agentmem/Helper1'
 const POLKIT = 'org.freedesktop.PolicyKit1'
+const POLKIT_PATH = '/org/freedesktop/PolicyKit1/Authority'
 const AGENT_PATH = '/org/agentmem/TestAgent'
 const FLAG_ALLOW_INTERACTIVE_AUTHORIZATION = 4
 
@@ -57,14 +58,14 @@ const register = async (): Promise<string> => {
   const startTime = BigInt(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? '0')
   const subject = ['unix-process', { pid: new Variant('u', process.pid), 'start-time': new Variant('t', startTime) }]
   try {
-    await call(POLKIT, `/${POLKIT.replaceAll('.', '/')}/Authority`, `${POLKIT}.Authority`, 'RegisterAuthenticationAgent', '(sa{sv})ss', [subject, 'C', AGENT_PATH])
+    await call(POLKIT, POLKIT_PATH, `${POLKIT}.Authority`, 'RegisterAuthenticationAgent', '(sa{sv})ss', [subject, 'C', AGENT_PATH])
     return 'registered'
   } catch (error) {
     return error instanceof Error ? error.message : String(error)
   }
 }
 
-const handle = async (request: { id: number; what: string; method: string; text: string; mayAsk: boolean; how: string }): Promise<unknown> => {
+const handle = async (request: { id: number; what: string; method: string; text: string; mayAsk: boolean; how: string; uid: number; cookie: string }): Promise<unknown> => {
   switch (request.what) {
     case 'call':
       try {
@@ -80,6 +81,9 @@ const handle = async (request: { id: number; what: string; method: string; text:
     case 'dialog-done':
       finish()
       return 'done'
+    case 'vouch':
+      // What the set-user-ID helper of a real agent says once the password was right; polkit takes it from root alone.
+      return call(POLKIT, POLKIT_PATH, `${POLKIT}.Authority`, 'AuthenticationAgentResponse2', 'us(sa{sv})', [request.uid, request.cookie, ['unix-user', { uid: new Variant('u', 0) }]])
     case 'dialogs':
       return dialogs
     default:

@@ -201,6 +201,8 @@ export interface BusCaller {
   answerDialogs(how: 'cancel' | 'wrong-password' | 'right-password' | 'never'): Promise<void>
   /** For 'right-password': ends the dialog after polkit was told. */
   finishDialog(): Promise<void>
+  /** For a caller that is root: tells polkit that the user of a dialog knew the password. */
+  vouch(uid: number, cookie: string): Promise<void>
   /** Actions for which a dialog was opened, in order. */
   dialogs(): Promise<string[]>
   signals(): Promise<Signalled[]>
@@ -258,6 +260,9 @@ export const startCaller = async (bus: PrivateBus, uid: number): Promise<BusCall
     },
     finishDialog: async () => {
       await ask('dialog-done', {})
+    },
+    vouch: async (ofUid, cookie) => {
+      await ask('vouch', { uid: ofUid, cookie })
     },
     dialogs: async () => (await ask('dialogs', {})) as string[],
     signals: async () => {
