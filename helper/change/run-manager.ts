@@ -76,6 +76,9 @@ export interface RunManager {
 
 const newRunId = (nowMs: number): RunId => `${new Date(nowMs).toISOString().replaceAll(/[-:]|\.\d{3}/gu, '')}-${randomBytes(4).toString('hex')}`
 
+/** Ids are of one second; runs may be closer. */
+const newestFirst = (a: RunRecord, b: RunRecord): number => b.startedAtMs - a.startedAtMs || (a.id < b.id ? 1 : -1)
+
 export const createRunManager = (deps: RunManagerDeps): RunManager => {
   const { root, stateDir } = deps
   // A failure shows up with the first request that changes something; looking works without.
@@ -99,22 +102,28 @@ export const createRunManager = (deps: RunManagerDeps): RunManager => {
     checkpoint: deps.checkpoint ?? (() => {}),
     pace: { ...defaultPace, ...deps.pace },
   }
-  let open: OpenRun | null = null
+  let latest: OpenRun | null = null
+  /** The run under way. One whose state is final is over for everybody who has heard so, though its promises are still settling. */
+  const current = (): OpenRun | null => (latest !== null && isOpen(latest.record.state) ? latest : null)
   let lock: Lock | null = null
   let closed = false
 
   const mine = (uid: number, record: RunRecord): boolean => uid === 0 || record.uid === uid
   const notYours = () => fail('not-yours', 'This run belongs to another user.')
   const noSuchRun = (runId: string) => fail('no-such-run', 'There is no such run any more.', { about: runId })
+  const ownOpen = (uid: number): OpenRun | null => {
+    const run = current()
+    return run !== null && mine(uid, run.record) ? run : null
+  }
   const busy = (uid: number) =>
-    open !== null && mine(uid, open.record)
-      ? fail('busy', 'Another run is open: keep it or undo it first.', { runId: open.record.id })
+    ownOpen(uid) !== null
+      ? fail('busy', 'Another run is open: keep it or undo it first.', { runId: ownOpen(uid)?.record.id ?? '' })
       : fail('busy', 'Another run is open.', { advice: 'Try again when it is over.' })
 
   /** Ready to change something: folders, lock, nothing else open. */
   const ready = (uid: number): Result<null> => {
     if (closed) return fail('helper-gone', 'The helper is about to end.')
-    if (open !== null) return busy(uid)
+    if (current() !== null) return busy(uid)
     const folders = makeFolders(stateDir)
     if (!folders.ok) return folders
     if (lock !== null) return ok(null)
@@ -125,18 +134,19 @@ export const createRunManager = (deps: RunManagerDeps): RunManager => {
   }
 
   const load = (uid: number, runId: string): Result<RunRecord> => {
-    const record = open?.record.id === runId ? open.record : store.load(runId)
+    const run = current()
+    const record = run?.record.id === runId ? run.record : store.load(runId)
     if (record === null) return noSuchRun(runId)
     return mine(uid, record) ? ok(record) : notYours()
   }
 
   const begin = (record: RunRecord, work: (run: OpenRun) => Promise<{ finished: Promise<void> }>): OpenRun => {
     const run: OpenRun = { record, journal: null, stop: null, abort: new AbortController(), keep: undefined, decided: Promise.resolve(), finished: Promise.resolve() }
-    open = run
+    latest = run
     const worked = work(run)
     run.decided = worked.then(() => undefined)
     run.finished = worked.then(({ finished }) => finished).finally(() => {
-      if (open === run) open = null
+      if (latest === run) latest = null
     })
     // Whoever waits sees the error; nobody waiting must not end the helper.
     run.decided.catch(() => {})
@@ -160,7 +170,8 @@ export const createRunManager = (deps: RunManagerDeps): RunManager => {
     store
       .ids()
       .flatMap((id) => store.load(id) ?? [])
-      .filter((record) => (uid === 0 || record.uid === uid) && (record.state === 'kept' || record.state === 'partly-undone') && journalState(engine.journalDir, record.id) === 'kept')
+      .filter((record) => mine(uid, record) && (record.state === 'kept' || record.state === 'partly-undone') && journalState(engine.journalDir, record.id) === 'kept')
+      .toSorted(newestFirst)
 
   const manager: RunManager = {
     plan: ({ settings, agents }) => makePlan({ settings, probe: engine.probe(), agents, ourSwap: ourSwap(engine) }),
@@ -207,7 +218,7 @@ export const createRunManager = (deps: RunManagerDeps): RunManager => {
     keep: async (uid, runId) => {
       const record = load(uid, runId)
       if (!record.ok) return record
-      const run = open
+      const run = current()
       if (record.value.state === 'kept') return ok(summaryOf(record.value))
       if (run === null || run.record.id !== runId) return noSuchRun(runId)
       if (run.keep === undefined) return fail('bad-request', 'The run is not waiting for an answer.', { about: runId, expected: 'waiting', got: run.record.state })
@@ -218,12 +229,12 @@ export const createRunManager = (deps: RunManagerDeps): RunManager => {
     },
 
     undo: async (uid, { runId, cause }) => {
-      const id = runId ?? (open !== null && mine(uid, open.record) ? open.record.id : undoable(uid)[0]?.id)
+      const id = runId ?? ownOpen(uid)?.record.id ?? undoable(uid)[0]?.id
       if (id === undefined) return fail('no-such-run', 'There is nothing to undo.')
       const record = load(uid, id)
       if (!record.ok) return record
-      if (open?.record.id === id) {
-        const run = open
+      const run = current()
+      if (run?.record.id === id) {
         stopRun(run, cause)
         await settled(run)
         return ok(structuredClone(run.record))
@@ -235,8 +246,8 @@ export const createRunManager = (deps: RunManagerDeps): RunManager => {
 
     rollback: async (uid) => {
       const undone: RunRecord[] = []
-      const first = open
-      if (first !== null && mine(uid, first.record)) {
+      const first = ownOpen(uid)
+      if (first !== null) {
         stopRun(first, 'user-undo')
         await settled(first)
         undone.push(structuredClone(first.record))
@@ -254,7 +265,7 @@ export const createRunManager = (deps: RunManagerDeps): RunManager => {
     cancel: async (uid, runId) => {
       const record = load(uid, runId)
       if (!record.ok) return record
-      const run = open
+      const run = current()
       if (run === null || run.record.id !== runId) return noSuchRun(runId)
       stopRun(run, 'user-cancel')
       await settled(run)
@@ -265,8 +276,9 @@ export const createRunManager = (deps: RunManagerDeps): RunManager => {
       ok(
         store
           .ids()
-          .flatMap((id) => (open?.record.id === id ? open.record : (store.load(id) ?? [])))
+          .flatMap((id) => (current()?.record.id === id ? (current()?.record ?? []) : (store.load(id) ?? [])))
           .filter((record) => mine(uid, record) && (isOpen(record.state) || record.state === 'kept' || record.state === 'partly-undone'))
+          .toSorted(newestFirst)
           .map((record) => summaryOf(structuredClone(record))),
       ),
 
@@ -275,10 +287,10 @@ export const createRunManager = (deps: RunManagerDeps): RunManager => {
       return record.ok ? ok(structuredClone(record.value)) : record
     },
 
-    openRunId: () => open?.record.id ?? null,
+    openRunId: () => current()?.record.id ?? null,
 
     callerGone: async (runId) => {
-      const run = open
+      const run = current()
       if (run === null || run.record.id !== runId || run.record.state === 'undoing') return
       stopRun(run, 'caller-gone')
       await run.decided
@@ -288,13 +300,13 @@ export const createRunManager = (deps: RunManagerDeps): RunManager => {
       const can = ready(0)
       if (!can.ok) throw new Error(can.error.message)
       return recoverRuns(engine, undoClosed, async () => {
-        await open?.finished
+        await latest?.finished
       })
     },
 
     close: async () => {
       closed = true
-      const run = open
+      const run = latest
       if (run !== null) {
         stopRun(run, 'caller-gone')
         await run.decided.catch(() => {})
