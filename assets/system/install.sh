@@ -95,14 +95,21 @@ check_copy() {
   places | while read -r file _place; do [ -f "$copy/$file" ] || stop "The bundle lacks $file: build it again."; done
 }
 
+# Installing stopped before anything was in place: nothing stays behind.
+leave_nothing() {
+  [ -z "$stage" ] || rm -rf "$stage" "$stage.files" "$stage.listed"
+  printf '%s' "$made" | sort -r | while read -r folder; do rmdir "$folder" 2>/dev/null || true; done
+}
+
 install_bundle() {
   bundle=$1
   [ -d "$bundle" ] || stop "There is no bundle at $bundle."
   made=
+  stage=
+  trap 'leave_nothing' EXIT
+  trap 'exit 1' HUP INT TERM
   make_folder "$DESTDIR/usr/lib"
   stage=$(mktemp -d "$LIB.XXXXXXXX") # 0700: nobody else looks in or changes it
-  trap 'rm -rf "$stage" "$stage.files" "$stage.listed"' EXIT
-  trap 'exit 1' HUP INT TERM
   cp -R -P "$bundle/." "$stage/"
   check_copy "$stage" "$2"
   rm -f "$stage.files" "$stage.listed"
@@ -117,6 +124,7 @@ install_bundle() {
   rm -rf "$LIB.old"
   [ ! -d "$LIB" ] || mv "$LIB" "$LIB.old"
   mv "$stage" "$LIB"
+  trap - EXIT
   rm -rf "$LIB.old"
 
   for folder in $(places | sed 's|^[^ ]* ||; s|/[^/]*$||') "$WANTS"; do make_folder "$DESTDIR/$folder"; done

@@ -1,0 +1,195 @@
+import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { appendFileSync, chmodSync, cpSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, relative } from 'node:path'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { planSchema } from '../../helper/contract/plan.ts'
+import { systemRequests } from '../../helper/contract/requests.ts'
+import { projectDir, startCaller, startPolkitd, startPrivateSystemBus, startSystemHelper, worldProblem } from './world.ts'
+
+const problem = process.getuid?.() === 0 ? null : 'needs root: installs files that root owns'
+const title = (text: string): string => (problem === null ? text : `${text} (${problem})`)
+const bundle = join(projectDir, 'build', 'helper')
+
+/** Every file and folder below, with type and mode. */
+const treeOf = (folder: string): string[] =>
+  readdirSync(folder, { withFileTypes: true, recursive: true })
+    .map((entry) => {
+      const path = join(entry.parentPath, entry.name)
+      const stat = lstatSync(path)
+      return `${stat.isSymbolicLink() ? 'l' : stat.isDirectory() ? 'd' : 'f'} ${(stat.mode & 0o7777).toString(8)} ${stat.uid}:${stat.gid} ${relative(folder, path)}`
+    })
+    .toSorted()
+
+const digestOf = (path: string): string => createHash('sha256').update(readFileSync(path)).digest('hex')
+
+const listFiles = (folder: string): string[] =>
+  readdirSync(folder, { withFileTypes: true, recursive: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(folder, join(entry.parentPath, entry.name)))
+
+describe.skipIf(problem !== null)(title('install.sh'), () => {
+  let folder: string
+  let small: string
+  let dest: string
+
+  const run = (args: string[], from = bundle, env: NodeJS.ProcessEnv = {}, uid?: number) =>
+    spawnSync('sh', [join(from, 'install.sh'), ...args], { encoding: 'utf8', env: { PATH: '/usr/bin:/bin', DESTDIR: dest, ...env }, ...(uid === undefined ? {} : { uid, gid: uid }) })
+
+  const writeManifest = (at: string): void => {
+    const files = listFiles(at).filter((file) => file !== 'MANIFEST')
+    writeFileSync(join(at, 'MANIFEST'), files.map((file) => `${digestOf(join(at, file))}  ${file}\n`).join(''))
+  }
+  /** The bundle with a Node that does nothing, so that copies are cheap; `spoil` changes it. */
+  const copyWith = (spoil: (at: string) => void): string => {
+    const at = mkdtempSync(join(folder, 'bundle-'))
+    cpSync(small, at, { recursive: true })
+    spoil(at)
+    return at
+  }
+
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), 'agentmem-install-'))
+    const built = spawnSync(process.execPath, [join(projectDir, 'tools', 'helper-bundle.mjs')], { encoding: 'utf8' })
+    expect(built.status, built.stderr).toBe(0)
+    small = join(folder, 'small')
+    cpSync(bundle, small, { recursive: true, filter: (source) => source !== join(bundle, 'node') })
+    writeFileSync(join(small, 'node'), '#!/bin/sh\nexit 0\n', { mode: 0o755 })
+    writeManifest(small)
+  })
+  beforeEach(() => {
+    dest = mkdtempSync(join(folder, 'dest-'))
+  })
+  afterAll(() => rmSync(folder, { recursive: true, force: true }))
+
+  test('installs what MANIFEST lists, owned by root and writable by root alone; uninstalls all of it', () => {
+    const out = run(['install', bundle, digestOf(join(bundle, 'MANIFEST'))])
+    expect(out.status, out.stderr).toBe(0)
+    for (const line of readFileSync(join(bundle, 'MANIFEST'), 'utf8').trim().split('\n')) {
+      const [digest = '', file = ''] = line.split('  ')
+      expect(digestOf(join(dest, 'usr/lib/agentmem', file)), file).toBe(digest)
+    }
+    const tree = treeOf(dest)
+    for (const line of tree) expect(line).toMatch(/^(?:[df] (?:755|644)|l 777) 0:0 /u)
+    for (const path of ['usr/share/polkit-1/actions/org.agentmem.policy', 'usr/share/dbus-1/system.d/org.agentmem.Helper1.conf', 'usr/share/dbus-1/system-services/org.agentmem.Helper1.service', 'usr/share/dbus-1/services/org.agentmem.Session1.service', 'usr/lib/systemd/system/agentmem-helper.service', 'usr/lib/systemd/system/agentmem-recover.service', 'usr/lib/systemd/user/agentmem-session.service']) {
+      expect(tree).toContain(`f 644 0:0 ${path}`)
+    }
+    expect(run(['uninstall']).status).toBe(0)
+    expect(treeOf(dest)).toEqual([])
+  })
+
+  test('a new version replaces the old one whole, and uninstalling still leaves nothing', () => {
+    expect(run(['install', small], small).status).toBe(0)
+    const old = copyWith((at) => {
+      writeFileSync(join(at, 'left-over.js'), '')
+      writeManifest(at)
+    })
+    expect(run(['install', old], old).status).toBe(0)
+    expect(existsSync(join(dest, 'usr/lib/agentmem/left-over.js'))).toBe(true)
+    expect(run(['install', small], small).status).toBe(0)
+    expect(existsSync(join(dest, 'usr/lib/agentmem/left-over.js'))).toBe(false)
+    expect(run(['uninstall'], small).status).toBe(0)
+    expect(treeOf(dest)).toEqual([])
+  })
+
+  test('files and folders of others stay', () => {
+    const foreign = join(dest, 'usr/share/dbus-1/services')
+    mkdirSync(foreign, { recursive: true })
+    mkdirSync(join(dest, 'usr/lib/systemd/user'), { recursive: true })
+    writeFileSync(join(foreign, 'org.other.service'), 'theirs')
+    const before = treeOf(dest)
+    expect(run(['install', small], small).status).toBe(0)
+    expect(run(['uninstall'], small).status).toBe(0)
+    expect(treeOf(dest)).toEqual(before)
+    expect(run(['uninstall'], small).status).toBe(0)
+  })
+
+  const spoils: [string, (at: string) => void, RegExp][] = [
+    ['a changed file', (at) => appendFileSync(join(at, 'system.js'), '//'), /digest/u],
+    ['a file that MANIFEST does not list', (at) => writeFileSync(join(at, 'extra.js'), ''), /other files/u],
+    ['a missing file', (at) => rmSync(join(at, 'session.js')), /other files/u],
+    ['a bundle without the helper', (at) => { rmSync(join(at, 'system.js')); writeManifest(at) }, /lacks system\.js/u],
+    ['a bundle without its policy', (at) => { rmSync(join(at, 'system/org.agentmem.policy')); writeManifest(at) }, /lacks system\/org\.agentmem\.policy/u],
+    ['no MANIFEST', (at) => rmSync(join(at, 'MANIFEST')), /no MANIFEST/u],
+    ['a name that leads out', (at) => appendFileSync(join(at, 'MANIFEST'), `${'0'.repeat(64)}  ../../etc/passwd\n`), /another form/u],
+    ['a link in place of a file', (at) => { rmSync(join(at, 'agentmem-run')); symlinkSync('/etc/shadow', join(at, 'agentmem-run')) }, /links/u],
+    ['a link in place of a folder', (at) => { rmSync(join(at, 'man'), { recursive: true }); symlinkSync(join(small, 'man'), join(at, 'man')) }, /links/u],
+    ['a pipe that never ends', (at) => { rmSync(join(at, 'LICENSE')); spawnSync('mkfifo', [join(at, 'LICENSE')]) }, /special files/u],
+  ]
+  test.each(spoils)('refuses %s and leaves nothing behind', (_what, spoil, message) => {
+    const at = copyWith(spoil)
+    const out = run(['install', at], small)
+    expect(out.status).toBe(1)
+    expect(out.stderr).toMatch(message)
+    expect(treeOf(dest)).toEqual([])
+  })
+
+  test('refuses a bundle that is not the one shown, and keeps the installed one', () => {
+    expect(run(['install', small], small).status).toBe(0)
+    const before = treeOf(dest)
+    const out = run(['install', small, '0'.repeat(64)], small)
+    expect(out.status).toBe(1)
+    expect(out.stderr).toContain('not the one that was shown')
+    expect(treeOf(dest)).toEqual(before)
+  })
+
+  test('refuses wrong usage and anybody but root', () => {
+    chmodSync(folder, 0o755)
+    chmodSync(small, 0o755)
+    for (const args of [[], ['install'], ['install', small, 'x', 'y'], ['uninstall', 'now'], ['remove']]) expect(run(args, small).status, args.join(' ')).toBe(1)
+    const out = run(['install', small], small, {}, 65_534)
+    expect(out.status).toBe(1)
+    expect(out.stderr).toContain('needs root')
+    expect(treeOf(dest)).toEqual([])
+  })
+
+  test('uninstalling removes nothing while a run cannot be undone', () => {
+    const stubborn = copyWith((at) => {
+      writeFileSync(join(at, 'node'), '#!/bin/sh\necho "swap does not fit" >&2\nexit 1\n', { mode: 0o755 })
+      writeManifest(at)
+    })
+    expect(run(['install', stubborn], stubborn).status).toBe(0)
+    mkdirSync(join(dest, 'var/lib/agentmem/journal'), { recursive: true })
+    const before = treeOf(dest)
+    const out = run(['uninstall'], stubborn)
+    expect(out.status).toBe(1)
+    expect(out.stderr).toContain('swap does not fit')
+    expect(out.stderr).toContain('Nothing was removed')
+    expect(treeOf(dest)).toEqual(before)
+  })
+
+  const worldless = worldProblem()
+  test.skipIf(worldless !== null)(`uninstalling undoes kept runs first: every setting goes back${worldless === null ? '' : ` (${worldless})`}`, async () => {
+    cpSync(join(projectDir, 'helper/test/machines/debian-12-linux-6.18-cgroup-v1'), dest, { recursive: true })
+    const files = () => listFiles(dest).map((file) => `${file} ${digestOf(join(dest, file))}`).toSorted()
+    const before = files()
+    expect(run(['install', bundle]).status).toBe(0)
+    const bus = await startPrivateSystemBus()
+    const polkitd = await startPolkitd(bus, '')
+    const lib = join(dest, 'usr/lib/agentmem')
+    // The installed program itself, not the checkout.
+    const helper = await startSystemHelper({ bus, root: dest, stateDir: join(dest, 'var/lib/agentmem'), command: [join(lib, 'node'), join(lib, 'system.js')] })
+    const caller = await startCaller(bus, 0)
+    try {
+      const settings = { ksm: { mode: 'merge', pagesToScan: 321 } }
+      const plan = planSchema.parse((await caller.call('Plan', { settings, agents: [] })).value)
+      const applied = await caller.call('Apply', { presetId: 'x', presetTitle: 'X', settings, digest: plan.digest, cause: 'user-preset', agents: [], control: [], settleMs: 0, confirmMs: 60_000 })
+      const { runId } = systemRequests.Apply.response.parse(applied.value)
+      await caller.waitForSignal((heard) => heard.signal === 'Outcome')
+      expect(await caller.call('Keep', { runId })).toMatchObject({ ok: true })
+    } finally {
+      await caller.stop()
+      await helper.stop()
+      await polkitd.stop()
+      await bus.stop()
+    }
+    expect(readFileSync(join(dest, 'sys/kernel/mm/ksm/run'), 'utf8').trim()).toBe('1')
+    const out = run(['uninstall'])
+    expect(out.status, out.stderr).toBe(0)
+    // Kernel files are compared by value: writing one leaves no line end.
+    expect(readFileSync(join(dest, 'sys/kernel/mm/ksm/run'), 'utf8').trim()).toBe('0')
+    expect(files().filter((line) => !line.startsWith('sys/kernel/mm/ksm/'))).toEqual(before.filter((line) => !line.startsWith('sys/kernel/mm/ksm/')))
+    expect(readdirSync(dest).toSorted()).not.toContain('usr')
+  })
+})
