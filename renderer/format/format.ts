@@ -9,6 +9,7 @@ const MB = 1024 * KB
 const GB = 1024 * MB
 
 const whole = new Intl.NumberFormat('en-GB', { maximumFractionDigits: 0 })
+const axis = new Intl.NumberFormat('en-GB', { maximumFractionDigits: 2 })
 const tenth = new Intl.NumberFormat('en-GB', { minimumFractionDigits: 1, maximumFractionDigits: 1 })
 
 /** Stands for a figure that is missing. */
@@ -17,7 +18,7 @@ const MINUS = '\u2212'
 
 const sized = (bytes: number): { value: string; unit: 'GB' | 'MB' | 'kB' } => {
   const size = Math.abs(bytes)
-  if (size >= 0.9995 * GB) return { value: size >= 999.5 * GB ? whole.format(size / GB) : tenth.format(size / GB), unit: 'GB' }
+  if (size >= 999.5 * MB) return { value: size >= 999.5 * GB ? whole.format(size / GB) : tenth.format(size / GB), unit: 'GB' }
   if (size >= 0.95 * MB || size === 0) return { value: whole.format(size / MB), unit: 'MB' }
   return { value: whole.format(Math.ceil(size / KB)), unit: 'kB' }
 }
@@ -40,8 +41,11 @@ export const signedBytes = (amount: number): string => (amount > 0 ? `+${bytes(a
 /** Whole megabytes without the unit, for a column headed "MB". */
 export const megabytes = (amount: number): string => whole.format(Math.round(amount / MB))
 
-/** Gigabytes with one decimal and no unit, for axes and columns headed "GB". */
+/** Gigabytes with one decimal and no unit, for columns headed "GB". */
 export const gigabytes = (amount: number): string => tenth.format(amount / GB)
+
+/** Gigabytes for an axis: "8", "0.5". */
+export const axisGigabytes = (amount: number): string => axis.format(amount / GB)
 
 /** "2.1 GB (± 0.1)": noise is given in the unit of the figure and never with more digits. */
 export const withNoise = (amount: number, noise: Reading): string => {

@@ -1,7 +1,7 @@
 import { useEffect, useRef } from 'react'
 import uPlot from 'uplot'
 import 'uplot/dist/uPlot.min.css'
-import { bytes, clock, gigabytes, moment } from '../format/format.ts'
+import { axisGigabytes, bytes, clock, moment } from '../format/format.ts'
 import { useSettings } from '../stores/settings.ts'
 
 export interface ChartLine {
@@ -71,6 +71,7 @@ const options = (props: Props, width: number, onHover: (index: number | null) =>
       grid: { show: false },
       ticks: { show: false },
       space: 90,
+      size: 26,
       values: (_u, splits) => splits.map((s) => (props.long === true ? moment(s * 1000, Date.now()) : clock(s * 1000).slice(0, 5))),
     },
     {
@@ -81,7 +82,7 @@ const options = (props: Props, width: number, onHover: (index: number | null) =>
       grid: { stroke: token('--line'), width: 1 },
       ticks: { show: false },
       incrs: [0.25, 0.5, 1, 2, 4, 8, 16, 32, 64, 128, 256].map((n) => n * 1024 ** 3),
-      values: (_u, splits) => splits.map((value) => (value === 0 ? '0' : gigabytes(value))),
+      values: (_u, splits) => splits.map(axisGigabytes),
     },
   ],
   series: [
@@ -124,7 +125,8 @@ export const SeriesChart = (props: Props) => {
       node.textContent = value === null ? '–' : bytes(value)
     }
     const time = root.querySelector('[data-time]')
-    if (time !== null) time.textContent = hover.current === null ? '' : moment(times[index] ?? 0, Date.now()) === '' ? '' : latest.current.long === true ? moment(times[index] ?? 0, Date.now()) : clock(times[index] ?? 0)
+    const at = times[index]
+    if (time !== null) time.textContent = hover.current === null || at === undefined ? '' : latest.current.long === true ? moment(at, Date.now()) : clock(at)
   }
 
   useEffect(() => {

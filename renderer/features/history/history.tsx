@@ -1,4 +1,186 @@
-import { PageFrame } from '../../ui/page.tsx'
+import { History as HistoryIcon } from 'lucide-react'
+import { useMemo, useState } from 'react'
+import type { HistoryEvent, RunView } from '../../../electron/contract/views.ts'
+import { clock, duration, exactMoment, moment, plural, withNoise } from '../../format/format.ts'
+import { useCall, useNow } from '../../stores/data.ts'
+import { hold, seriesIds } from '../../stores/series-ids.ts'
+import { isOpenState } from '../../stores/run.ts'
+import { Choice } from '../../ui/field.tsx'
+import { FailureNotice } from '../../ui/failure-notice.tsx'
+import { Figure } from '../../ui/figure.tsx'
+import { Empty, PageFrame, Panel, Skeleton } from '../../ui/page.tsx'
+import { SeriesChart, type ChartLine } from '../../ui/series-chart.tsx'
+import { stateWords } from '../run/end-words.ts'
+import { RunPage } from './run-page.tsx'
+import './history.css'
 
-const History = (_: { rest?: readonly string[] }) => <PageFrame title="History">{null}</PageFrame>
+const HOUR = 3_600_000
+const ranges = { '1 hour': HOUR, '1 day': 24 * HOUR, '1 week': 7 * 24 * HOUR, '90 days': 90 * 24 * HOUR } as const
+type Range = keyof typeof ranges
+const rangeNames = Object.keys(ranges) as Range[]
+
+const lines: readonly ChartLine[] = [
+  { id: 'agents', label: 'Agents', color: '--ink', fill: '--sunken', width: 2 },
+  { id: 'compressed', label: 'Compressed', color: '--bar-pool', dash: [2, 3], width: 2 },
+  { id: 'available', label: 'Available', color: '--ink-3', dash: [7, 4], width: 1.5 },
+]
+
+const signs: Partial<Record<HistoryEvent['kind'], string>> = { 'run-started': '▲', 'run-kept': '✓', 'run-undone': '↺', 'run-failed': '!' }
+
+const stateTone = (view: RunView): string => (view.summary.state === 'kept' ? 'tag-gain' : view.summary.state === 'failed' || view.summary.state === 'partly-undone' ? 'tag-problem' : isOpenState(view.summary.state) ? 'tag-active' : '')
+
+const Gain = ({ view }: { view: RunView }) => {
+  const { gainBytes, noiseBytes } = view
+  if (gainBytes.value === null) return <Figure reading={gainBytes} format={String} />
+  if (Math.abs(gainBytes.value) <= (noiseBytes.value ?? 0)) return <span className="muted">within the noise</span>
+  return <span className={gainBytes.value > 0 ? 'gain' : 'problem'}>{gainBytes.value > 0 ? withNoise(gainBytes.value, noiseBytes) : `${withNoise(-gainBytes.value, noiseBytes)} more`}</span>
+}
+
+const Runs = ({ runs }: { runs: readonly RunView[] }) => {
+  const now = useNow(30_000)
+  return (
+    <div className="table-scroll" tabIndex={0} role="region" aria-label="Runs">
+      <table className="table runs">
+        <thead>
+          <tr>
+            <th scope="col">Run</th>
+            <th scope="col">When</th>
+            <th scope="col">Outcome</th>
+            <th scope="col" className="num">Won</th>
+            <th scope="col" className="num">Agents</th>
+            <th scope="col" className="num">Took</th>
+          </tr>
+        </thead>
+        <tbody>
+          {runs.map((view) => {
+            const { summary } = view
+            return (
+              <tr key={summary.id}>
+                <th scope="row">
+                  <a className="link" href={`#/history/run/${summary.id}`}>
+                    {summary.presetTitle}
+                  </a>
+                </th>
+                <td title={exactMoment(summary.startedAtMs)}>{moment(summary.startedAtMs, now)}</td>
+                <td>
+                  <span className={`tag ${stateTone(view)}`}>{stateWords[summary.state]}</span>
+                </td>
+                <td className="num">
+                  <Gain view={view} />
+                </td>
+                <td className="num">
+                  {summary.treated.length}
+                  <span className="muted">{summary.control.length === 0 ? '' : ` + ${summary.control.length} left alone`}</span>
+                </td>
+                <td className="num">{summary.endedAtMs === null ? <span className="muted">open</span> : duration(summary.endedAtMs - summary.startedAtMs)}</td>
+              </tr>
+            )
+          })}
+        </tbody>
+      </table>
+    </div>
+  )
+}
+
+const Events = ({ events }: { events: readonly HistoryEvent[] }) => {
+  const now = useNow(30_000)
+  const day = (atMs: number): string => new Date(atMs).toDateString()
+  return (
+    <ol className="events">
+      {events.map((event, i) => (
+        <li key={event.id}>
+          <time title={exactMoment(event.atMs)} dateTime={new Date(event.atMs).toISOString()} className="num muted">
+            {i === 0 || day(events[i - 1]?.atMs ?? 0) !== day(event.atMs) ? moment(event.atMs, now) : clock(event.atMs).slice(0, 5)}
+          </time>
+          <span className="event-sign" aria-hidden="true">
+            {signs[event.kind] ?? '·'}
+          </span>
+          <span>{event.runId === null ? event.text : <a className="link" href={`#/history/run/${event.runId}`}>{event.text}</a>}</span>
+        </li>
+      ))}
+    </ol>
+  )
+}
+
+const Overall = () => {
+  const [range, setRange] = useState<Range>('1 day')
+  const [toMs, setToMs] = useState(Date.now())
+  const fromMs = toMs - ranges[range]
+  const series = useCall('history.series', { fromMs, toMs, series: [seriesIds.agents, seriesIds.compressed, seriesIds.available], maxPoints: 1000 })
+  const events = useCall('history.events', { fromMs, toMs, limit: 200 }, ['runs', 'helper'])
+  const runs = useCall('runs.list', { limit: 100 }, ['runs'])
+  const { data } = series
+  const atMs = useMemo(() => data?.atMs ?? [], [data])
+  const columns = useMemo(() => {
+    const holdMs = Math.max(30_000, (data?.resolutionMs ?? 0) * 1.5)
+    return [seriesIds.agents, seriesIds.compressed, seriesIds.available].map((id) => hold(atMs, data?.series.find((entry) => entry.id === id)?.values ?? [], holdMs))
+  }, [data, atMs])
+  const marks = useMemo(() => (events.data ?? []).flatMap((event) => (signs[event.kind] === undefined ? [] : [{ atMs: event.atMs, sign: signs[event.kind] ?? '' }])), [events.data])
+  const span = useMemo(() => [fromMs, toMs] as const, [fromMs, toMs])
+  const kept = (runs.data ?? []).filter((view) => view.summary.state === 'kept')
+  const best = kept.reduce((most, view) => Math.max(most, view.gainBytes.value ?? 0), 0)
+  const failure = runs.error ?? series.error
+  return (
+    <PageFrame
+      title="History"
+      lead={
+        runs.data === null ? (
+          <span className="big-value muted">{runs.error === null ? '…' : 'Not available'}</span>
+        ) : (
+          <>
+            <span className="big-value">{runs.data.length}</span>
+            <span>
+              {runs.data.length === 1 ? 'run' : 'runs'}
+              {kept.length > 0 ? `, ${kept.length} kept` : ''}
+              {best > 0 ? `, the best won ${withNoise(best, { value: null, reason: 'not-measured' })}` : ''}
+            </span>
+          </>
+        )
+      }
+      actions={
+        <Choice
+          label="Range"
+          value={range}
+          onChange={(next) => {
+            setRange(next)
+            setToMs(Date.now())
+          }}
+          options={rangeNames.map((name) => ({ value: name, label: name }))}
+        />
+      }
+    >
+      <FailureNotice failure={failure} onRetry={failure === null ? undefined : () => { runs.reload(); series.reload() }} />
+      {series.error === null && (
+        <Panel title={`Memory, last ${range}`} aside="GB">
+          {data === null ? (
+            <Skeleton height="15rem" />
+          ) : atMs.length === 0 ? (
+            <p className="muted">Nothing recorded yet. The app records while it runs; the line appears within minutes.</p>
+          ) : (
+            <SeriesChart atMs={atMs} columns={columns} lines={lines} marks={marks} range={span} long height={240} label={`Memory of agents, compressed and available over the last ${range}`} />
+          )}
+        </Panel>
+      )}
+      {runs.data !== null && (
+        <div className="history-lists">
+          <Panel title="Runs">
+            {runs.data.length === 0 ? (
+              <Empty icon={<HistoryIcon />} title="No runs yet">
+                Each preset you apply becomes a run: its plan, what was really done, what it won, and the way back. Start one in Overview.
+              </Empty>
+            ) : (
+              <Runs runs={runs.data} />
+            )}
+          </Panel>
+          <Panel title="Events" aside={events.data === null ? '' : plural(events.data.length, 'event')}>
+            {events.data === null ? <FailureNotice failure={events.error} /> : events.data.length === 0 ? <p className="muted">Nothing happened in this range.</p> : <Events events={events.data} />}
+          </Panel>
+        </div>
+      )}
+    </PageFrame>
+  )
+}
+
+const History = ({ rest }: { rest: readonly string[] }) => (rest[0] === 'run' && rest[1] !== undefined ? <RunPage key={rest[1]} runId={rest[1]} /> : <Overall />)
+
 export default History

@@ -1,4 +1,193 @@
-import { PageFrame } from '../../ui/page.tsx'
+import { Check, CircleDashed, CircleDot, CircleSlash, X } from 'lucide-react'
+import { useState } from 'react'
+import type { MachineView, PresetView } from '../../../electron/contract/views.ts'
+import type { LayerId, LayerStatus } from '../../../helper/contract/layers.ts'
+import { bytes, missingWords } from '../../format/format.ts'
+import { useCall } from '../../stores/data.ts'
+import { openPreset } from '../../stores/flow.ts'
+import { isOpenState, useRun } from '../../stores/run.ts'
+import { Choice } from '../../ui/field.tsx'
+import { FailureNotice } from '../../ui/failure-notice.tsx'
+import { BigBytes, Gap } from '../../ui/figure.tsx'
+import { Menu } from '../../ui/menu.tsx'
+import { PageFrame, Panel, Skeleton } from '../../ui/page.tsx'
+import { Why } from '../../ui/why.tsx'
+import { usePresets } from '../presets/use-presets.ts'
+import './layers.css'
 
-const Layers = (_: { rest?: readonly string[] }) => <PageFrame title="Layers">{null}</PageFrame>
+const stateWords: Record<LayerStatus['state'], string> = { on: 'On', off: 'Off', partial: 'Partly on', unavailable: 'Not available' }
+const stateIcons = { on: CircleDot, off: CircleDashed, partial: CircleDashed, unavailable: CircleSlash } as const
+
+/** Presets that turn this layer on or off; a layer is only ever changed through a plan. */
+const presetsFor = (layer: LayerId, presets: readonly PresetView[]): readonly PresetView[] =>
+  presets.filter(({ preset }) => (layer === 'ksm' ? preset.settings.ksm !== undefined : layer === 'compressed-swap' ? preset.settings.compressedSwap !== undefined : false))
+
+const turnsOff = ({ preset }: PresetView, layer: LayerId): boolean => (layer === 'ksm' ? preset.settings.ksm?.mode !== 'merge' : preset.settings.compressedSwap?.mode === 'off')
+
+const Effect = ({ layer, privileged }: { layer: LayerStatus; privileged: boolean }) => {
+  if (layer.savesBytes.value === null) return <Gap reason={missingWords(layer.savesBytes.reason, layer.savesBytes.detail)} />
+  return (
+    <Why what={`What ${layer.title} saves now`} how={layer.summary} sources={layer.sources} reader={privileged ? 'the helper, as root' : 'the app, as you'}>
+      {layer.savesBytes.value === 0 ? <span className="muted">nothing</span> : <strong className="gain">{bytes(layer.savesBytes.value)}</strong>}
+    </Why>
+  )
+}
+
+const LayerRow = ({ layer, presets, privileged, busy }: { layer: LayerStatus; presets: readonly PresetView[]; privileged: boolean; busy: boolean }) => {
+  const Icon = stateIcons[layer.state]
+  const usable = layer.state === 'unavailable' || busy ? [] : presetsFor(layer.id, presets)
+  return (
+    <li className={`layer layer-${layer.state}`}>
+      <div className="layer-main">
+        <h2 className="layer-title">{layer.title}</h2>
+        <p className="layer-summary">{layer.summary}</p>
+      </div>
+      <dl className="layer-facts">
+        <div>
+          <dt>State</dt>
+          <dd className="layer-state">
+            <Icon aria-hidden="true" /> {stateWords[layer.state]}
+          </dd>
+        </div>
+        <div>
+          <dt>Saves now</dt>
+          <dd>
+            <Effect layer={layer} privileged={privileged} />
+          </dd>
+        </div>
+        <div className="layer-wide">
+          <dt>Costs</dt>
+          <dd>{layer.cost}</dd>
+        </div>
+        <div className="layer-wide">
+          <dt>Needs</dt>
+          <dd>{layer.requirement}</dd>
+        </div>
+      </dl>
+      <div className="layer-act">
+        {usable.length > 0 && (
+          <Menu
+            label={layer.state === 'on' ? 'Change' : 'Turn on'}
+            size="s"
+            items={usable
+              .filter((entry) => layer.state !== 'off' || !turnsOff(entry, layer.id))
+              .map((entry) => ({ id: entry.preset.id, label: turnsOff(entry, layer.id) ? `Off: ${entry.preset.title}` : `With ${entry.preset.title}`, hint: entry.preset.description, onSelect: () => openPreset(entry.preset.id) }))}
+          />
+        )}
+      </div>
+    </li>
+  )
+}
+
+const groups: Record<string, string> = {
+  ksm: 'Merging',
+  'compressed-swap': 'Compressed swap',
+  reclaim: 'Paging out',
+  'prune-cache': 'Cache',
+  measuring: 'Measuring',
+  'shared-memory': 'Shared memory',
+  'mapped-store': 'Mapped store',
+  'kernel-module': 'Kernel module',
+}
+
+const Capabilities = ({ view }: { view: MachineView }) => {
+  const [show, setShow] = useState<'all' | 'missing'>('all')
+  const missing = view.capabilities.filter((row) => !row.available)
+  const rows = show === 'all' ? view.capabilities : missing
+  return (
+    <Panel
+      title="What this machine has"
+      aside={
+        <Choice
+          label="Which features to show"
+          value={show}
+          onChange={setShow}
+          options={[
+            { value: 'all', label: `All ${view.capabilities.length}` },
+            { value: 'missing', label: `Missing ${missing.length}` },
+          ]}
+        />
+      }
+    >
+      {rows.length === 0 ? (
+        <p className="muted">Nothing is missing: this kernel has all that the layers can use.</p>
+      ) : (
+        <div className="table-scroll" tabIndex={0} role="region" aria-label="Features of this machine">
+          <table className="table capabilities">
+            <thead>
+              <tr>
+                <th scope="col">Feature</th>
+                <th scope="col">For</th>
+                <th scope="col">Needs</th>
+                <th scope="col">Here</th>
+                <th scope="col">What to do</th>
+              </tr>
+            </thead>
+            <tbody>
+              {rows.map((row) => (
+                <tr key={row.id}>
+                  <th scope="row">
+                    <span className={row.available ? 'has' : 'has-not'}>
+                      {row.available ? <Check aria-label="There:" /> : <X aria-label="Missing:" />}
+                      {row.title}
+                    </span>
+                  </th>
+                  <td className="muted">{groups[row.layer] ?? row.layer}</td>
+                  <td>{row.needs}</td>
+                  <td>{row.has}</td>
+                  <td>{row.advice}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
+    </Panel>
+  )
+}
+
+const Layers = () => {
+  const { data, error, reload } = useCall('machine.get', {}, ['machine', 'helper'])
+  const presets = usePresets()
+  const busy = useRun((state) => state.progress !== null && isOpenState(state.progress.state))
+  if (data === null)
+    return (
+      <PageFrame title="Layers">
+        {error === null ? (
+          <>
+            <Skeleton height="20rem" />
+            <Skeleton height="16rem" />
+          </>
+        ) : (
+          <FailureNotice failure={error} onRetry={reload} />
+        )}
+      </PageFrame>
+    )
+  const saved = data.layers.reduce((sum, layer) => sum + Math.max(0, layer.savesBytes.value ?? 0), 0)
+  const on = data.layers.filter((layer) => layer.state === 'on' || layer.state === 'partial').length
+  return (
+    <PageFrame
+      title="Layers save now"
+      lead={
+        <>
+          <span>
+            <BigBytes bytes={saved} />
+          </span>
+          <span>
+            {on === 0 ? 'all of them are off' : `${on} of ${data.layers.length} on`} · Linux {data.kernelRelease}
+          </span>
+        </>
+      }
+    >
+      <FailureNotice failure={error} onRetry={reload} />
+      <ul className="layers panel">
+        {data.layers.map((layer) => (
+          <LayerRow key={layer.id} layer={layer} presets={presets.data?.presets ?? []} privileged={data.privileged} busy={busy} />
+        ))}
+      </ul>
+      <Capabilities view={data} />
+    </PageFrame>
+  )
+}
+
 export default Layers

@@ -20,24 +20,21 @@ const Presets = ({ blocked }: { blocked: boolean }) => {
   const main = list.find((entry) => entry.preset.id === MAIN_PRESET) ?? list[0]
   const others = list.filter((entry) => entry !== main)
   return (
-    <div className="presets">
-      <div className="row">
-        <Button kind="primary" disabled={main === undefined || blocked} onClick={() => main !== undefined && openPreset(main.preset.id)}>
+    <ul className="presets" aria-label="Presets">
+      <li>
+        <Button kind="primary" disabled={main === undefined || blocked} title={main?.preset.description} onClick={() => main !== undefined && openPreset(main.preset.id)}>
           {main?.preset.title ?? 'More agents'}
           <ArrowRight aria-hidden="true" />
         </Button>
-        <span className="muted presets-hint">{blocked ? 'Decide on the run above first.' : 'Shows what will happen before anything does.'}</span>
-      </div>
-      <ul className="preset-list">
-        {others.map(({ preset }) => (
-          <li key={preset.id}>
-            <button type="button" className="preset" disabled={blocked} onClick={() => openPreset(preset.id)} title={preset.description}>
-              {preset.title}
-            </button>
-          </li>
-        ))}
-      </ul>
-    </div>
+      </li>
+      {others.map(({ preset }) => (
+        <li key={preset.id}>
+          <Button disabled={blocked} title={preset.description} onClick={() => openPreset(preset.id)}>
+            {preset.title}
+          </Button>
+        </li>
+      ))}
+    </ul>
   )
 }
 
@@ -68,14 +65,12 @@ export const GetBack = ({ live }: { live: Live }) => {
   const blocked = run !== null && isOpenState(run.state)
   return (
     <div className="get-back">
-      <Panel title="You could get back" className="win">
+      <Panel title="You could get back" aside={blocked ? 'Decide on the run above first.' : 'What will happen is shown first.'} className="win">
         <p className="figure-line">
           <Why what="What you could get back" how={couldGetBackBasis} sources={['/proc/PID/smaps_rollup of the idle agents']} atMs={live.agentsMeasuredAtMs}>
             {couldGetBackBytes.value === null ? <span className="big-value"><Gap reason={missingWords(couldGetBackBytes.reason, couldGetBackBytes.detail)} /></span> : <BigBytes bytes={couldGetBackBytes.value} />}
           </Why>
-        </p>
-        <p className="figure-text">
-          {idleCount === 0 ? `none of your ${plural(agentsCount, 'agent')} is idle right now` : `from ${plural(idleCount, 'idle agent')}`}
+          <span className="figure-text">{idleCount === 0 ? `none of your ${plural(agentsCount, 'agent')} is idle right now` : `from ${plural(idleCount, 'idle agent')}`}</span>
         </p>
         <Presets blocked={blocked} />
       </Panel>

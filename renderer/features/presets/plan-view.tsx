@@ -37,6 +37,44 @@ export const StepCard = ({ step, outcome }: { step: Step; outcome?: React.ReactN
   </li>
 )
 
+const SHOWN_AGENTS = 4
+
+const AgentLines = ({ steps }: { steps: readonly Step[] }) => (
+  <ul className="agent-lines">
+    {steps.map((step) => (
+      <li key={step.number} title={step.why}>
+        <span>{step.target}</span>
+        <span className="step-values">
+          <code>{step.old ?? 'not known'}</code>
+          <ArrowRight aria-label="becomes" />
+          <code className="step-new">{step.new}</code>
+        </span>
+      </li>
+    ))}
+  </ul>
+)
+
+/** Paging out is the same step for each agent: one line each, the reason and the way back said once. */
+const ReclaimSteps = ({ steps }: { steps: readonly Step[] }) => {
+  const first = steps.slice(0, SHOWN_AGENTS)
+  const rest = steps.slice(SHOWN_AGENTS)
+  const undos = [...new Set(steps.map((step) => step.undo))]
+  return (
+    <div className="steps">
+      <div className="step">
+        <AgentLines steps={first} />
+        {rest.length > 0 && (
+          <details>
+            <summary className="step-more">and {plural(rest.length, 'more agent')}</summary>
+            <AgentLines steps={rest} />
+          </details>
+        )}
+        <p className="step-undo">Undo: {undos.join('; ')}</p>
+      </div>
+    </div>
+  )
+}
+
 const AgentNames = ({ ids }: { ids: readonly string[] }) => {
   const agents = useLive((state) => state.live?.agents)
   const byId = new Map((agents ?? []).map((agent) => [agent.id, agent]))
@@ -94,11 +132,15 @@ export const PlanBody = ({ view }: { view: Plan }) => {
       {sources.map((source) => (
         <section key={source}>
           <h3 className="plan-heading">{sourceTitles[source]}</h3>
-          <ol className="steps">
-            {plan.steps.filter((step) => step.source === source).map((step) => (
-              <StepCard key={step.number} step={step} />
-            ))}
-          </ol>
+          {source === 'reclaim' ? (
+            <ReclaimSteps steps={plan.steps.filter((step) => step.source === source)} />
+          ) : (
+            <ol className="steps">
+              {plan.steps.filter((step) => step.source === source).map((step) => (
+                <StepCard key={step.number} step={step} />
+              ))}
+            </ol>
+          )}
         </section>
       ))}
       {plan.skipped.length > 0 && (

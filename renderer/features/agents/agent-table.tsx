@@ -1,0 +1,246 @@
+import { ArrowDown, ArrowUp, ChevronRight } from 'lucide-react'
+import {
+  createColumnHelper,
+  createExpandedRowModel,
+  createSortedRowModel,
+  rowExpandingFeature,
+  rowSelectionFeature,
+  rowSortingFeature,
+  tableFeatures,
+  useTable,
+  type ExpandedState,
+  type Row,
+  type SortingState,
+} from '@tanstack/react-table'
+import { useVirtualizer } from '@tanstack/react-virtual'
+import { useEffect, useMemo, useRef, useState, type KeyboardEvent } from 'react'
+import { duration, megabytes } from '../../format/format.ts'
+import { Checkbox } from '../../ui/field.tsx'
+import { Figure } from '../../ui/figure.tsx'
+import { StateMark } from '../../ui/state.tsx'
+import { figureOf, roleWords, sortKey, type AgentRow, type Column } from './rows.ts'
+
+const features = tableFeatures({
+  rowSortingFeature,
+  rowExpandingFeature,
+  rowSelectionFeature,
+  sortedRowModel: createSortedRowModel(),
+  expandedRowModel: createExpandedRowModel(),
+})
+type Features = typeof features
+type TableRow = Row<Features, AgentRow>
+
+const columns: readonly { id: Column; head: string; hint: string; numeric: boolean }[] = [
+  { id: 'name', head: 'Agent', hint: 'Kind and project; its processes inside', numeric: false },
+  { id: 'state', head: 'State', hint: 'Active: used processor time just now', numeric: false },
+  { id: 'cost', head: 'Cost, MB', hint: 'PSS plus what its swapped pages take in the compressed pool', numeric: true },
+  { id: 'pss', head: 'PSS, MB', hint: 'Its own pages and its share of common ones', numeric: true },
+  { id: 'swap', head: 'Swap, MB', hint: 'Its share of swapped pages, uncompressed', numeric: true },
+  { id: 'uss', head: 'USS, MB', hint: 'What would come free if it ended: pages nobody else has', numeric: true },
+  { id: 'idle', head: 'Idle', hint: 'Since when it has done nothing', numeric: true },
+  { id: 'age', head: 'Age', hint: 'Since it was started', numeric: true },
+]
+
+const ROW_PX = 36
+const helper = createColumnHelper<Features, AgentRow>()
+
+/**
+ * Rows are ordered by the figures of the moment the order was asked for, not
+ * by the live ones, so nothing moves under the pointer; who arrives later is
+ * put in by its first figures.
+ */
+const useFrozen = (rows: readonly AgentRow[], order: string): Map<string, AgentRow> => {
+  const frozen = useRef({ order: '', rows: new Map<string, AgentRow>() })
+  if (frozen.current.order !== order) frozen.current = { order, rows: new Map() }
+  const known = frozen.current.rows
+  for (const row of rows) {
+    if (!known.has(row.id)) known.set(row.id, row)
+    for (const child of row.children) if (!known.has(child.id)) known.set(child.id, child)
+  }
+  return known
+}
+
+const NameCell = ({ row, open }: { row: TableRow; open: boolean }) => {
+  const { original } = row
+  if (original.kind === 'process')
+    return (
+      <span className="cell-name cell-child">
+        <span className="cell-title">{original.process.label}</span>
+        <span className="muted">
+          {original.process.label === roleWords[original.process.role] ? '' : `${roleWords[original.process.role]}, `}
+          {original.process.pid}
+        </span>
+      </span>
+    )
+  const { agent } = original
+  return (
+    <span className="cell-name">
+      <button type="button" className="expander" tabIndex={-1} aria-label={`${open ? 'Hide' : 'Show'} processes of ${agent.title} ${agent.name}`} onClick={(event) => { event.stopPropagation(); row.toggleExpanded() }}>
+        <ChevronRight aria-hidden="true" className={open ? 'turned' : ''} />
+      </button>
+      <span className="cell-title">{agent.title}</span>
+      {agent.name !== agent.title && <span className="muted">{agent.name}</span>}
+    </span>
+  )
+}
+
+const Cell = ({ row, column }: { row: AgentRow; column: Column }) => {
+  if (column === 'state') return row.kind === 'agent' ? <StateMark state={row.agent.state} /> : null
+  const figure = figureOf(row, column)
+  if (figure === null) return null
+  if (column === 'idle' && row.agent.state === 'active') return null
+  return <Figure reading={figure} format={column === 'idle' || column === 'age' ? duration : megabytes} />
+}
+
+interface Props {
+  rows: AgentRow[]
+  selected: Readonly<Record<string, true>>
+  onSelect: (selected: Record<string, true>) => void
+  onShow: (agentId: string) => void
+  empty: string
+}
+
+/** Agents with their processes inside: sorted, selected, opened and walked by keyboard; only visible rows exist. */
+export const AgentTable = ({ rows, selected, onSelect, onShow, empty }: Props) => {
+  const [sorting, setSorting] = useState<SortingState>([{ id: 'cost', desc: true }])
+  const [expanded, setExpanded] = useState<ExpandedState>({})
+  const [focused, setFocused] = useState<string | null>(null)
+  const box = useRef<HTMLDivElement>(null)
+  const order = sorting.map((sort) => `${sort.id} ${sort.desc}`).join()
+  const frozen = useFrozen(rows, order)
+
+  const definitions = useMemo(
+    () =>
+      helper.columns(
+        columns.map((column) =>
+          helper.accessor((row) => sortKey(frozen.get(row.id) ?? row, column.id), { id: column.id, sortDescFirst: column.numeric, sortFn: (a, b, id) => {
+            const x = a.getValue<string | number>(id)
+            const y = b.getValue<string | number>(id)
+            return x < y ? -1 : x > y ? 1 : 0
+          } }),
+        ),
+      ),
+    [frozen],
+  )
+  const table = useTable({
+    features,
+    data: rows,
+    columns: definitions,
+    getRowId: (row) => row.id,
+    getSubRows: (row) => row.children,
+    enableSortingRemoval: false,
+    enableRowSelection: (row) => row.original.kind === 'agent',
+    enableSubRowSelection: false,
+    autoResetExpanded: false,
+    state: { sorting, expanded, rowSelection: { ...selected } },
+    onSortingChange: setSorting,
+    onExpandedChange: setExpanded,
+    onRowSelectionChange: (updater) => onSelect(typeof updater === 'function' ? updater({ ...selected }) : updater),
+  })
+  const visible = table.getExpandedRowModel().rows
+  const virtual = useVirtualizer({ count: visible.length, getScrollElement: () => box.current, estimateSize: () => ROW_PX, overscan: 12, getItemKey: (index) => visible[index]?.id ?? index })
+
+  const focusRow = (index: number): void => {
+    const row = visible[Math.max(0, Math.min(visible.length - 1, index))]
+    if (row === undefined) return
+    setFocused(row.id)
+    virtual.scrollToIndex(visible.indexOf(row))
+  }
+  useEffect(() => {
+    if (focused === null || box.current === null || !box.current.contains(document.activeElement)) return
+    // The row may have been drawn only by this scroll.
+    const frame = requestAnimationFrame(() => box.current?.querySelector<HTMLElement>(`[data-row="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true }))
+    return () => cancelAnimationFrame(frame)
+  }, [focused])
+
+  const press = (event: KeyboardEvent, row: TableRow, index: number): void => {
+    if (event.target instanceof HTMLButtonElement && event.key !== 'ArrowDown' && event.key !== 'ArrowUp') return
+    const steps: Record<string, number> = { ArrowDown: index + 1, ArrowUp: index - 1, Home: 0, End: visible.length - 1, PageDown: index + 12, PageUp: index - 12 }
+    const next = steps[event.key]
+    if (next !== undefined) focusRow(next)
+    else if (event.key === 'ArrowRight' && row.getCanExpand()) row.toggleExpanded(true)
+    else if (event.key === 'ArrowLeft') {
+      if (row.getIsExpanded()) row.toggleExpanded(false)
+      else if (row.depth > 0) focusRow(visible.findIndex((other) => other.id === row.original.agent.id))
+    } else if (event.key === ' ' && row.getCanSelect()) row.toggleSelected()
+    else if (event.key === 'Enter') onShow(row.original.agent.id)
+    else return
+    event.preventDefault()
+  }
+
+  const first = visible.some((row) => row.id === focused) ? focused : (visible[0]?.id ?? null)
+  const allIds = rows.map((row) => row.id)
+  const chosen = allIds.filter((id) => selected[id] === true).length
+  return (
+    <div className="grid" role="treegrid" aria-label="Agents" aria-rowcount={visible.length + 1} aria-multiselectable="true" ref={box}>
+      <div className="grid-head" role="rowgroup">
+        <div className="grid-row" role="row" aria-rowindex={1}>
+          <span role="columnheader" className="cell cell-check">
+            <Checkbox
+              hidden
+              label="Select all shown"
+              checked={chosen === 0 ? false : chosen === allIds.length ? true : 'indeterminate'}
+              onChange={(on) => onSelect(on ? { ...selected, ...Object.fromEntries(allIds.map((id) => [id, true as const])) } : Object.fromEntries(Object.entries(selected).filter(([id]) => !allIds.includes(id))))}
+            />
+          </span>
+          {columns.map((column) => {
+            const sort = sorting.find((entry) => entry.id === column.id)
+            return (
+              <span
+                key={column.id}
+                role="columnheader"
+                className={`cell cell-${column.id} ${column.numeric ? 'num' : ''}`}
+                aria-sort={sort === undefined ? 'none' : sort.desc ? 'descending' : 'ascending'}
+              >
+                <button type="button" className="sorter" title={column.hint} onClick={() => table.getColumn(column.id)?.toggleSorting()}>
+                  {column.head}
+                  {sort !== undefined && (sort.desc ? <ArrowDown aria-hidden="true" /> : <ArrowUp aria-hidden="true" />)}
+                </button>
+              </span>
+            )
+          })}
+        </div>
+      </div>
+      <div className="grid-body" role="rowgroup" style={{ height: virtual.getTotalSize() }}>
+        {virtual.getVirtualItems().map((item) => {
+          const row = visible[item.index]
+          if (row === undefined) return null
+          const { original } = row
+          const open = row.getIsExpanded()
+          return (
+            <div
+              key={row.id}
+              role="row"
+              data-row={row.id}
+              className={`grid-row grid-${original.kind} ${selected[row.id] === true ? 'grid-selected' : ''}`}
+              style={{ transform: `translateY(${item.start}px)` }}
+              tabIndex={row.id === first ? 0 : -1}
+              aria-rowindex={item.index + 2}
+              aria-level={row.depth + 1}
+              {...(original.kind === 'agent' ? { 'aria-expanded': open, 'aria-selected': selected[row.id] === true } : {})}
+              onFocus={(event) => event.target === event.currentTarget && setFocused(row.id)}
+              onKeyDown={(event) => press(event, row, item.index)}
+              onClick={() => onShow(original.agent.id)}
+            >
+              <span role="gridcell" className="cell cell-check" onClick={(event) => event.stopPropagation()}>
+                {original.kind === 'agent' && (
+                  <Checkbox hidden label={`Select ${original.agent.title} ${original.agent.name}`} checked={selected[row.id] === true} onChange={(on) => row.toggleSelected(on)} />
+                )}
+              </span>
+              {columns.map((column) => (
+                <span key={column.id} role="gridcell" className={`cell cell-${column.id} ${column.numeric ? 'num' : ''}`}>
+                  {column.id === 'name' ? <NameCell row={row} open={open} /> : <Cell row={original} column={column.id} />}
+                </span>
+              ))}
+            </div>
+          )
+        })}
+        {visible.length === 0 && (
+          <div role="row" className="grid-empty">
+            <span role="gridcell">{empty}</span>
+          </div>
+        )}
+      </div>
+    </div>
+  )
+}

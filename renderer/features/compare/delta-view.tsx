@@ -1,0 +1,178 @@
+import { lazy, Suspense, useMemo, useState } from 'react'
+import type { AgentDelta, SnapshotDelta } from '../../../helper/contract/snapshot-delta.ts'
+import { bytes, megabytes, percent, plural, signedBytes } from '../../format/format.ts'
+import { Figure } from '../../ui/figure.tsx'
+import { Choice } from '../../ui/field.tsx'
+import { Notice } from '../../ui/notice.tsx'
+import { Panel, Skeleton } from '../../ui/page.tsx'
+import './compare.css'
+
+const Bars = lazy(() => import('./bars.tsx'))
+
+const groupWords: Record<AgentDelta['group'], string> = { treated: 'treated', control: 'left alone', other: '' }
+
+/** A change, told apart by sign, arrow of words and colour; within the noise it stays plain. */
+const Change = ({ bytes: amount, noise, better }: { bytes: number; noise: number | null; better: 'less' | 'more' | 'neither' }) => {
+  const real = noise !== null ? Math.abs(amount) > noise : amount !== 0
+  const good = (better === 'less' && amount < 0) || (better === 'more' && amount > 0)
+  return <span className={real && better !== 'neither' ? (good ? 'gain' : 'problem') : 'muted'}>{signedBytes(amount)}</span>
+}
+
+const MachineTable = ({ delta }: { delta: SnapshotDelta }) => (
+  <div className="table-scroll" tabIndex={0} role="region" aria-label="The machine before and after">
+    <table className="table">
+      <thead>
+        <tr>
+          <th scope="col">Figure</th>
+          <th scope="col" className="num">Before</th>
+          <th scope="col" className="num">After</th>
+          <th scope="col" className="num">Change</th>
+          <th scope="col" className="num">Noise</th>
+        </tr>
+      </thead>
+      <tbody>
+        {delta.machine.map((row) => (
+          <tr key={row.id}>
+            <th scope="row">{row.label}</th>
+            <td className="num"><Figure reading={row.beforeBytes} format={bytes} /></td>
+            <td className="num"><Figure reading={row.afterBytes} format={bytes} /></td>
+            <td className="num">{row.changeBytes.value === null ? <Figure reading={row.changeBytes} format={signedBytes} /> : <Change bytes={row.changeBytes.value} noise={row.noiseBytes.value} better={row.better} />}</td>
+            <td className="num muted"><Figure reading={row.noiseBytes} format={(value) => `± ${bytes(value)}`} /></td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  </div>
+)
+
+const KindTable = ({ delta }: { delta: SnapshotDelta }) => (
+  <div className="table-scroll" tabIndex={0} role="region" aria-label="Gain by kind of agent">
+    <table className="table">
+      <thead>
+        <tr>
+          <th scope="col">Kind</th>
+          <th scope="col" className="num">Treated</th>
+          <th scope="col" className="num">Before</th>
+          <th scope="col" className="num">Left alone, it would be</th>
+          <th scope="col" className="num">After</th>
+          <th scope="col" className="num">Gain</th>
+          <th scope="col" className="num">Noise</th>
+        </tr>
+      </thead>
+      <tbody>
+        {delta.kinds.map((kind) => (
+          <tr key={kind.kind}>
+            <th scope="row">{kind.title}</th>
+            <td className="num">
+              {kind.treated.count}
+              <span className="muted">{kind.control === null ? ', none left alone' : `, ${kind.control.count} left alone`}</span>
+            </td>
+            <td className="num">{bytes(kind.treated.beforeBytes)}</td>
+            <td className="num">{bytes(kind.expectedAfterBytes)}</td>
+            <td className="num">{bytes(kind.treated.afterBytes)}</td>
+            <td className="num"><Change bytes={kind.gainBytes} noise={kind.noiseBytes.value} better="more" /></td>
+            <td className="num muted"><Figure reading={kind.noiseBytes} format={(value) => `± ${bytes(value)}`} /></td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  </div>
+)
+
+const SHOWN = 12
+
+const AgentTable = ({ rows }: { rows: readonly AgentDelta[] }) => {
+  const [all, setAll] = useState(false)
+  const shown = all ? rows : rows.slice(0, SHOWN)
+  return (
+    <>
+      <div className="table-scroll" tabIndex={0} role="region" aria-label="Agents before and after">
+        <table className="table">
+          <thead>
+            <tr>
+              <th scope="col">Agent</th>
+              <th scope="col" className="num">Before, MB</th>
+              <th scope="col" className="num">After, MB</th>
+              <th scope="col" className="num">Change</th>
+              <th scope="col" className="num">%</th>
+              <th scope="col" className="num">Noise, MB</th>
+              <th scope="col" className="num">Compressed after, MB</th>
+            </tr>
+          </thead>
+          <tbody>
+            {shown.map((row) => (
+              <tr key={row.id}>
+                <th scope="row">
+                  {row.title} <span className="muted">{row.name === row.title ? '' : row.name}</span> {groupWords[row.group] !== '' && row.group === 'control' && <span className="tag">left alone</span>}
+                </th>
+                <td className="num"><Figure reading={row.beforeBytes} format={megabytes} /></td>
+                <td className="num"><Figure reading={row.afterBytes} format={megabytes} /></td>
+                <td className="num">{row.changeBytes.value === null ? <Figure reading={row.changeBytes} format={signedBytes} /> : <Change bytes={row.changeBytes.value} noise={row.noiseBytes.value} better="less" />}</td>
+                <td className="num"><Figure reading={row.changePercent} format={percent} /></td>
+                <td className="num muted"><Figure reading={row.noiseBytes} format={megabytes} /></td>
+                <td className="num muted"><Figure reading={row.afterCompressedBytes} format={megabytes} /></td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+      {rows.length > SHOWN && (
+        <button type="button" className="link more-rows" onClick={() => setAll(!all)}>
+          {all ? 'Show fewer' : `Show all ${rows.length}`}
+        </button>
+      )}
+    </>
+  )
+}
+
+/** Two moments side by side: bars, what changed of the machine, by kind and by agent, noise throughout. */
+export const DeltaView = ({ delta }: { delta: SnapshotDelta }) => {
+  const [view, setView] = useState<'agents' | 'machine'>('agents')
+  const rows = useMemo(() => delta.agents.toSorted((a, b) => Math.abs(b.changeBytes.value ?? 0) - Math.abs(a.changeBytes.value ?? 0)), [delta])
+  const controlled = delta.total.controlled !== 'none'
+  return (
+    <>
+      {!delta.comparable && (
+        <Notice tone="problem" title="These two cannot be compared fairly">
+          {delta.incomparableReason}
+        </Notice>
+      )}
+      {(delta.arrived > 0 || delta.left > 0) && (
+        <p className="muted">
+          In between {plural(delta.arrived, 'agent')} came and {plural(delta.left, 'agent')} went; they are shown, and left out of the totals.
+        </p>
+      )}
+      <Panel
+        title={view === 'agents' ? 'Agents, before and after' : 'The machine, before and after'}
+        aside={
+          <Choice
+            label="What the bars show"
+            value={view}
+            onChange={setView}
+            options={[
+              { value: 'agents', label: 'Agents' },
+              { value: 'machine', label: 'Machine' },
+            ]}
+          />
+        }
+      >
+        <Suspense fallback={<Skeleton height="20rem" />}>
+          <Bars delta={delta} view={view} rows={rows} />
+        </Suspense>
+      </Panel>
+      {controlled && (
+        <Panel title="By kind">
+          <KindTable delta={delta} />
+        </Panel>
+      )}
+      <Panel title="Machine">
+        <MachineTable delta={delta} />
+      </Panel>
+      {rows.length > 0 && (
+        <Panel title="Each agent">
+          <AgentTable rows={rows} />
+        </Panel>
+      )}
+    </>
+  )
+}

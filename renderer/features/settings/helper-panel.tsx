@@ -1,0 +1,199 @@
+import { CircleAlert, Copy, ShieldCheck } from 'lucide-react'
+import { useState } from 'react'
+import type { HelperState, InstallPlan } from '../../../electron/contract/views.ts'
+import type { Failure } from '../../../helper/contract/errors.ts'
+import { call, copyText } from '../../api.ts'
+import { bytes } from '../../format/format.ts'
+import { useCall } from '../../stores/data.ts'
+import { Button } from '../../ui/button.tsx'
+import { Dialog } from '../../ui/dialog.tsx'
+import { FailureNotice } from '../../ui/failure-notice.tsx'
+import { Panel, Skeleton } from '../../ui/page.tsx'
+
+const stateWords: Record<HelperState['system'], string> = {
+  ready: 'Installed and ready',
+  'not-installed': 'Not installed',
+  'no-bus': 'This machine has no system bus',
+  unreachable: 'Installed, does not answer',
+  'too-old': 'Installed, but of another version',
+}
+
+const Command = ({ text }: { text: string }) => {
+  const [copied, setCopied] = useState(false)
+  return (
+    <div className="copy-row">
+      <pre className="command">
+        <code>{text}</code>
+      </pre>
+      <Button
+        size="s"
+        kind="quiet"
+        icon={<Copy aria-hidden="true" />}
+        onClick={() => {
+          void copyText(text).then(setCopied)
+        }}
+      >
+        {copied ? 'Copied' : 'Copy'}
+      </Button>
+    </div>
+  )
+}
+
+const Files = ({ plan }: { plan: InstallPlan }) => (
+  <div className="table-scroll" tabIndex={0} role="region" aria-label="Files">
+    <table className="table">
+      <thead>
+        <tr>
+          <th scope="col">File</th>
+          <th scope="col">What</th>
+          <th scope="col" className="num">Size</th>
+          <th scope="col" className="num">Mode</th>
+        </tr>
+      </thead>
+      <tbody>
+        {plan.files.map((file) => (
+          <tr key={file.path}>
+            <th scope="row">
+              <code className="path">{file.path}</code>
+            </th>
+            <td>{file.what}</td>
+            <td className="num">{bytes(file.sizeBytes)}</td>
+            <td className="num">
+              <code>{file.mode}</code>
+            </td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  </div>
+)
+
+/** Everything that installing writes and runs, before the button that does it. */
+const InstallDialog = ({ again, onClose }: { again: boolean; onClose: () => void }) => {
+  const plan = useCall('helper.install-plan', {})
+  const [busy, setBusy] = useState(false)
+  const [error, setError] = useState<Failure | null>(null)
+  const { data } = plan
+  const install = async (): Promise<void> => {
+    if (data === null) return
+    setBusy(true)
+    setError(null)
+    const answer = await call('helper.install', { scriptSha256: data.scriptSha256 })
+    setBusy(false)
+    if (answer.ok) onClose()
+    else setError(answer.error)
+  }
+  return (
+    <Dialog
+      open
+      onClose={onClose}
+      title={again ? 'Install the helper again' : 'Install the helper'}
+      lead="The helper runs as root, only while it is needed, and asks polkit about you before each kind of change. The app itself never runs as root."
+      foot={
+        <>
+          <span className="grow">Your password will be asked for, once.</span>
+          <Button onClick={onClose}>Not now</Button>
+          <Button kind="primary" busy={busy} disabled={data === null || data.problem !== null} onClick={() => void install()}>
+            Install
+          </Button>
+        </>
+      }
+    >
+      <FailureNotice failure={error ?? plan.error ?? data?.problem ?? null} onRetry={plan.reload} />
+      {data === null ? (
+        plan.error === null && <Skeleton lines={8} />
+      ) : (
+        <>
+          <section>
+            <h3 className="plan-heading">These files will be written</h3>
+            <Files plan={data} />
+          </section>
+          <section>
+            <h3 className="plan-heading">By this script, run as root</h3>
+            <pre className="command script" tabIndex={0}>
+              <code>{data.script}</code>
+            </pre>
+            <p className="muted digest">
+              SHA-256 <code className="path">{data.scriptSha256}</code>
+            </p>
+          </section>
+          <section>
+            <h3 className="plan-heading">Rather in a terminal?</h3>
+            <Command text={data.command} />
+          </section>
+        </>
+      )}
+    </Dialog>
+  )
+}
+
+const UninstallDialog = ({ onClose }: { onClose: () => void }) => {
+  const plan = useCall('helper.install-plan', {})
+  const [busy, setBusy] = useState(false)
+  const [error, setError] = useState<Failure | null>(null)
+  const uninstall = async (): Promise<void> => {
+    setBusy(true)
+    setError(null)
+    const answer = await call('helper.uninstall', {})
+    setBusy(false)
+    if (answer.ok) onClose()
+    else setError(answer.error)
+  }
+  return (
+    <Dialog
+      open
+      onClose={onClose}
+      title="Uninstall the helper"
+      lead="First every kept run is undone, so that all settings are back at their old values. Then these files are removed. Your history, presets and settings stay."
+      foot={
+        <>
+          <span className="grow">Your password will be asked for.</span>
+          <Button onClick={onClose}>Not now</Button>
+          <Button kind="danger" busy={busy} onClick={() => void uninstall()}>
+            Uninstall
+          </Button>
+        </>
+      }
+    >
+      <FailureNotice failure={error} />
+      {plan.data === null ? <Skeleton lines={5} /> : <Files plan={plan.data} />}
+    </Dialog>
+  )
+}
+
+export const HelperPanel = () => {
+  const helper = useCall('helper.get', {}, ['helper'])
+  const [open, setOpen] = useState<'install' | 'uninstall' | null>(null)
+  const { data } = helper
+  const installed = data !== null && (data.system === 'ready' || data.system === 'unreachable' || data.system === 'too-old')
+  return (
+    <Panel title="Helper">
+      {data === null ? (
+        helper.error === null ? <Skeleton lines={3} /> : <FailureNotice failure={helper.error} onRetry={helper.reload} />
+      ) : (
+        <div className="stack">
+          <div className="helper-state">
+            {data.system === 'ready' ? <ShieldCheck aria-hidden="true" className="gain" /> : <CircleAlert aria-hidden="true" />}
+            <div>
+              <p className="helper-title">
+                {stateWords[data.system]}
+                {data.systemVersion !== null && <span className="muted"> {data.systemVersion}</span>}
+              </p>
+              <p className="muted">{data.advice === '' ? 'Changes go through it, each authorised on its own. It ends when nothing is open.' : data.advice}</p>
+            </div>
+          </div>
+          <div className="row">
+            {data.system !== 'no-bus' && (data.system !== 'ready') && (
+              <Button kind="primary" onClick={() => setOpen('install')}>
+                {installed ? 'Install again…' : 'Install…'}
+              </Button>
+            )}
+            {installed && <Button onClick={() => setOpen('uninstall')}>Uninstall…</Button>}
+          </div>
+        </div>
+      )}
+      {open === 'install' && <InstallDialog again={installed} onClose={() => setOpen(null)} />}
+      {open === 'uninstall' && <UninstallDialog onClose={() => setOpen(null)} />}
+    </Panel>
+  )
+}
