@@ -2,7 +2,7 @@ import { BarChart } from 'echarts/charts'
 import { GridComponent, LegendComponent } from 'echarts/components'
 import { init, use } from 'echarts/core'
 import { SVGRenderer } from 'echarts/renderers'
-import { unitFor, type ByteUnit } from './format.ts'
+import { figure, unitFor, type ByteUnit } from './format.ts'
 import type { ReportModel } from './model.ts'
 
 use([BarChart, GridComponent, LegendComponent, SVGRenderer])
@@ -34,16 +34,20 @@ interface Bars {
   id: string
   title: string
   labels: readonly string[]
-  series: readonly { name: string; color: string; values: readonly (number | null)[]; colors?: readonly string[] }[]
+  /** Of each label: figures beside the bars show no more digits than it allows. */
+  noise: readonly (number | null)[]
+  /** Series of one `stack` share a bar: each label has a value in one of them. */
+  series: readonly { name: string; color: string; values: readonly (number | null)[]; stack?: string }[]
 }
 
 const BYTES: Record<ByteUnit, number> = { GB: 1024 ** 3, MB: 1024 ** 2 }
+const GROUPS = { treated: 'After', control: 'After, control left alone', other: 'After, not touched' } as const
 const shorten = (label: string): string => (label.length > 30 ? `${label.slice(0, 29)}…` : label)
 
 /** Horizontal bars: labels are names, and names are long. */
-const draw = ({ id, title, labels, series }: Bars, palette: Palette, width: number, fontFamily: string): Chart => {
-  const unit = unitFor(series.flatMap((one) => one.values))
-  const rowPx = series.length * 13 + 12
+const draw = ({ id, title, labels, noise, series }: Bars, palette: Palette, width: number, fontFamily: string): Chart => {
+  const unit = unitFor(series.flatMap((one) => one.values), 2000)
+  const rowPx = new Set(series.map((one) => one.stack ?? one.name)).size * 13 + 12
   const height = 62 + labels.length * rowPx
   const text = { color: palette.ink, fontFamily, fontSize: 12 }
   const chart = init(null, null, { renderer: 'svg', ssr: true, width, height })
@@ -63,6 +67,7 @@ const draw = ({ id, title, labels, series }: Bars, palette: Palette, width: numb
     series: series.map((one) => ({
       type: 'bar',
       name: one.name,
+      ...(one.stack === undefined ? {} : { stack: one.stack }),
       barWidth: 11,
       barGap: '18%',
       color: one.color,
@@ -71,16 +76,16 @@ const draw = ({ id, title, labels, series }: Bars, palette: Palette, width: numb
         position: 'right',
         ...text,
         fontSize: 11,
-        formatter: ({ value }: { value: unknown }) => (typeof value === 'number' ? value.toFixed(unit === 'GB' ? 1 : 0) : ''),
+        formatter: ({ dataIndex, value }: { dataIndex: number; value: unknown }) => (typeof value === 'number' ? figure(value * BYTES[unit], unit, noise[dataIndex] ?? null) : ''),
       },
-      data: one.values.map((value, i) =>
-        value === null ? { value: '-' } : { value: Math.max(0, value) / BYTES[unit], itemStyle: { color: one.colors?.[i] ?? one.color } },
-      ),
+      data: one.values.map((value) => (value === null ? '-' : Math.max(0, value) / BYTES[unit])),
     })),
   })
   const svg = chart.renderToSVGString()
   chart.dispose()
-  const words = labels.map((label, i) => `${label}: ${series.map((one) => `${one.name} ${one.values[i] === null || one.values[i] === undefined ? 'not known' : `${((one.values[i] ?? 0) / BYTES[unit]).toFixed(unit === 'GB' ? 1 : 0)} ${unit}`}`).join(', ')}`)
+  const inWords = (name: string, value: number | null, noiseBytes: number | null, shared: boolean): string[] =>
+    value === null ? (shared ? [] : [`${name} not known`]) : [`${name} ${figure(value, unit, noiseBytes)} ${unit}`]
+  const words = labels.map((label, i) => `${label}: ${series.flatMap((one) => inWords(one.name, one.values[i] ?? null, noise[i] ?? null, one.stack !== undefined)).join(', ')}`)
   return { id, title, text: words.join('; '), svg, width, height }
 }
 
@@ -98,6 +103,7 @@ export const drawCharts = (model: ReportModel, palette: Palette, width: number, 
       id: 'kinds',
       title: 'What agents cost',
       labels: delta.kinds.map((kind) => `${kind.title} (${kind.treated.count})`),
+      noise: delta.kinds.map((kind) => kind.noiseBytes.value),
       series: [
         { name: 'Before', color: palette.before, values: delta.kinds.map((kind) => kind.treated.beforeBytes) },
         ...(delta.total.controlled === 'none' ? [] : [{ name: 'Expected now, left alone', color: palette.expected, values: delta.kinds.map((kind) => (kind.control === null ? null : kind.expectedAfterBytes)) }]),
@@ -109,8 +115,9 @@ export const drawCharts = (model: ReportModel, palette: Palette, width: number, 
   if (machine.length > 0) {
     bars.push({
       id: 'machine',
-      title: 'The machine',
+      title: 'The machine, before and after',
       labels: machine.map((row) => row.label),
+      noise: machine.map((row) => row.noiseBytes.value),
       series: [
         { name: 'Before', color: palette.before, values: machine.map((row) => row.beforeBytes.value) },
         { name: 'After', color: palette.after, values: machine.map((row) => row.afterBytes.value) },
@@ -119,14 +126,16 @@ export const drawCharts = (model: ReportModel, palette: Palette, width: number, 
   }
   const agents = model.agents.slice(0, MOST_BARS)
   if (agents.length > 0) {
-    const color = { treated: palette.after, control: palette.control, other: palette.other }
+    const colors = { treated: palette.after, control: palette.control, other: palette.other }
+    const groups = (['treated', 'control', 'other'] as const).filter((group) => agents.some((agent) => agent.group === group))
     bars.push({
       id: 'agents',
-      title: model.agents.length > MOST_BARS ? `The ${MOST_BARS} largest agents` : 'Each agent',
-      labels: agents.map((agent) => (agent.group === 'control' ? `${shorten(agent.label)}, control` : agent.label)),
+      title: model.agents.length > MOST_BARS ? `The ${MOST_BARS} largest agents, before and after` : 'Each agent, before and after',
+      labels: agents.map((agent) => agent.label),
+      noise: agents.map((agent) => agent.noiseBytes.value),
       series: [
         { name: 'Before', color: palette.before, values: agents.map((agent) => agent.beforeBytes.value) },
-        { name: 'After', color: palette.after, values: agents.map((agent) => agent.afterBytes.value), colors: agents.map((agent) => color[agent.group]) },
+        ...groups.map((group) => ({ name: GROUPS[group], color: colors[group], stack: 'after', values: agents.map((agent) => (agent.group === group ? agent.afterBytes.value : null)) })),
       ],
     })
   }

@@ -9,9 +9,9 @@ const sizeOf = (unit: ByteUnit): number => (unit === 'GB' ? GB : MB)
 /** A dash for what is not known; never a zero. */
 export const GAP = '–'
 
-/** One unit for a whole column: GB as soon as its largest figure reaches 1000 MB. */
-export const unitFor = (values: readonly (number | null)[]): ByteUnit =>
-  values.some((value) => value !== null && Math.abs(value) >= 1000 * MB) ? 'GB' : 'MB'
+/** One unit for a whole column: GB as soon as its largest figure reaches `fromMb`, where one decimal of GB still tells enough. */
+export const unitFor = (values: readonly (number | null)[], fromMb = 1000): ByteUnit =>
+  values.some((value) => value !== null && Math.abs(value) >= fromMb * MB) ? 'GB' : 'MB'
 
 /** The finest step worth showing: one decimal of GB, whole MB, or the leading digit of the noise where that is coarser. */
 const stepOf = (unit: ByteUnit, noiseBytes: number | null): number => {
@@ -45,7 +45,12 @@ export const noiseFigure = (bytes: number | null, unit: ByteUnit): string => {
 /** "1.6 GB", in the unit that fits; for sentences. */
 export const bytesText = (bytes: number, noiseBytes: number | null = null, unit: ByteUnit = unitFor([bytes])): string => `${figure(bytes, unit, noiseBytes)} ${unit}`
 
-export const percentText = (reading: Reading, digits = 0): string => (reading.value === null ? GAP : `${reading.value < 0 ? '−' : ''}${Math.abs(reading.value).toFixed(digits)} %`)
+/** Whole percent. */
+export const percentText = (reading: Reading): string => {
+  if (reading.value === null) return GAP
+  const whole = Math.round(Math.abs(reading.value))
+  return `${reading.value < 0 && whole > 0 ? '−' : ''}${whole} %`
+}
 
 const pad = (value: number): string => String(value).padStart(2, '0')
 

@@ -21,11 +21,11 @@ p { margin: .25rem 0 }
 .warning { background: var(--idle-soft); color: var(--idle); border-radius: 8px; padding: .6rem 1rem; margin: .5rem 0 }
 section, figure { margin: 2.25rem 0 0 } figure { padding: 1.25rem 1.5rem; background: var(--surface); border: 1px solid var(--line); border-radius: 12px }
 figcaption { font-weight: 600; font-size: 1.1rem; margin-bottom: .75rem }
-.chart { overflow-x: auto } .chart svg { display: block; width: 100%; height: auto; min-width: 34rem }
+.chart { overflow-x: auto } .chart svg { display: block; width: 100%; height: auto; min-width: 44rem }
 .scroll { overflow-x: auto; margin-top: .6rem; border: 1px solid var(--line); border-radius: 10px; background: var(--surface) }
 table { border-collapse: collapse; width: 100%; font-size: .88rem }
-th, td { text-align: left; padding: .5rem .8rem; border-bottom: 1px solid var(--line); vertical-align: top; overflow-wrap: anywhere; min-width: 4.2rem }
-td:first-child { min-width: 8rem } .t-steps td:first-child { min-width: 3rem } .t-steps { font-size: .82rem } .t-steps td { min-width: 5.5rem } .t-steps td:nth-child(3), .t-undo td:first-child { min-width: 11rem }
+th, td { text-align: left; padding: .5rem .8rem; border-bottom: 1px solid var(--line); vertical-align: top; overflow-wrap: break-word; min-width: 4.2rem }
+td:first-child { min-width: 9rem; overflow-wrap: anywhere } .t-steps td:nth-child(n+3) { overflow-wrap: anywhere } .t-steps td:first-child { min-width: 3rem } .t-steps { font-size: .82rem } .t-steps td { min-width: 5.5rem } .t-steps td:nth-child(3), .t-undo td:first-child { min-width: 11rem }
 th { color: var(--ink-2); font-weight: 600; font-size: .8rem; vertical-align: bottom; overflow-wrap: normal } tbody tr:last-child td { border-bottom: 0 } .n { text-align: right } td.n { white-space: nowrap }
 .total td { font-weight: 600; border-top: 2px solid var(--line) }
 ul { margin: .4rem 0 0; padding-left: 1.2rem; color: var(--ink-2) } li { margin: .3rem 0; max-width: 48rem }

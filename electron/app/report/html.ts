@@ -57,10 +57,10 @@ ${model.warnings.map((text) => `<p class="warning">${escapeHtml(text)}</p>`).joi
 </header>
 ${get(charts, 'kinds')}
 ${get(tables, 'kinds')}
-${get(charts, 'agents')}
-${get(tables, 'agents')}
 ${get(charts, 'machine')}
 ${get(tables, 'machine')}
+${get(charts, 'agents')}
+${get(tables, 'agents')}
 ${get(tables, 'steps')}
 ${list('Asked for, but not done', model.skipped.map(({ what, reason }) => `${what}: ${reason}`))}
 ${list('Good to know', model.notes)}

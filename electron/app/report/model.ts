@@ -61,8 +61,8 @@ const stepRows = (record: RunDetail['record'], privacy: Privacy): StepRow[] =>
       number: step.number,
       source: SOURCES[step.source],
       target: step.operation.op === 'reclaim' ? privacy.agent(step.operation.agentId) : privacy.text(step.target),
-      old: step.old === null ? null : privacy.text(step.old),
-      new: privacy.text(step.new),
+      old: step.old === null ? null : privacy.value(step.old),
+      new: privacy.value(step.new),
       readBack: done === undefined || done.readBack === null ? null : privacy.text(done.readBack),
       outcome: done === undefined ? 'not reached' : done.error === null ? done.outcome : `${done.outcome}: ${failureText(done.error, privacy)}`,
       why: privacy.text(step.why),
@@ -127,8 +127,8 @@ export const buildModel = (subject: ReportSubject, isPrivate: boolean, madeAtMs:
         ? []
         : record.undo.map(({ target, old, found, outcome, reason }) => ({
             target: privacy.text(target),
-            old: old === null ? null : privacy.text(old),
-            found: found === null ? null : privacy.text(found),
+            old: old === null ? null : privacy.value(old),
+            found: found === null ? null : privacy.value(found),
             outcome: UNDO_WORDS[outcome],
             reason: privacy.text(reason),
           })),

@@ -15,7 +15,8 @@ const COLORS = { gain: '#00694e', loss: '#b3321f', 'within-noise': INK_2, 'nothi
 /** Roboto has Latin, Greek, Cyrillic and common signs; anything else would be an empty space. */
 const printable = (text: string): string => text.replaceAll(/[^\u0020-\u052f\u1e00-\u1eff\u2010-\u2026\u2030-\u203a\u20ac\u2122\u2212\u2248\u2260\u2264\u2265]/gu, '□')
 /** A word longer than its column would leave the page: let it break after signs and every 14 letters. */
-const breakable = (text: string): string => printable(text).replaceAll(/([/_.=?&])(?=\S)/gu, '$1\u200b').replaceAll(/[^\s\u200b]{14}(?=[^\s\u200b]{3})/gu, '$&\u200b')
+const breakable = (text: string): string =>
+  printable(text).replaceAll(/\S{15,}/gu, (word) => word.replaceAll(/([/_.=?&])(?=\S)/gu, '$1\u200b').replaceAll(/[^\u200b]{14}(?=[^\u200b]{3})/gu, '$&\u200b'))
 
 const widths: Record<string, (string | number)[]> = {
   kinds: ['*', 'auto', 'auto', 'auto', 'auto', 'auto', 'auto', 'auto'],
@@ -23,9 +24,12 @@ const widths: Record<string, (string | number)[]> = {
   undo: [150, 60, 60, 70, '*'],
 }
 
+/** A short table stays on one page with its heading. */
+const together = (rows: number, content: Content[]): Content[] => (rows <= 14 ? [{ stack: content, unbreakable: true }] : content)
+
 const table = ({ id, title, note, columns, rows, hasTotal }: Table): Content[] => {
   const cell = (text: string, i: number, bold: boolean): TableCell => ({ text: breakable(text), alignment: columns[i]?.numeric === true ? 'right' : 'left', bold })
-  return [
+  return together(rows.length, [
     { text: printable(title), style: 'h2', headlineLevel: 1 },
     ...(note === '' ? [] : [{ text: printable(note), style: 'note' }]),
     {
@@ -43,11 +47,11 @@ const table = ({ id, title, note, columns, rows, hasTotal }: Table): Content[] =
       fontSize: id === 'steps' ? 7.5 : 8.5,
       margin: [0, 2, 0, 14],
     },
-  ]
+  ])
 }
 
 const list = (title: string, items: readonly string[]): Content[] =>
-  items.length === 0 ? [] : [{ text: title, style: 'h2', headlineLevel: 1 }, { ul: items.map((item) => printable(item)), color: INK_2, margin: [0, 2, 0, 14] }]
+  items.length === 0 ? [] : [{ stack: [{ text: title, style: 'h2' }, { ul: items.map((item) => printable(item)), color: INK_2, margin: [0, 2, 0, 14] }], unbreakable: items.length < 20 }]
 
 /** pdfmake and its font are large: read when the first PDF is asked for. */
 const load = async () => {
@@ -117,10 +121,10 @@ export const toPdf = async (model: ReportModel): Promise<Uint8Array> => {
       { text: '', margin: [0, 0, 0, 6] },
       ...get(charts, 'kinds'),
       ...get(tables, 'kinds'),
-      ...get(charts, 'agents'),
-      ...get(tables, 'agents'),
       ...get(charts, 'machine'),
       ...get(tables, 'machine'),
+      ...get(charts, 'agents'),
+      ...get(tables, 'agents'),
       ...get(tables, 'steps'),
       ...list('Asked for, but not done', model.skipped.map(({ what, reason }) => `${what}: ${reason}`)),
       ...list('Good to know', model.notes),

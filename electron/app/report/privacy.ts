@@ -5,8 +5,10 @@ export interface Privacy {
   readonly private: boolean
   /** "web-shop (Claude Code)", or "Claude Code 1" where names stay out. */
   agent(id: string): string
-  /** A text that a kernel file, a failure or a preset may have put a folder or a project into. */
+  /** A sentence that a failure or a step may have put a folder or a project into. */
   text(text: string): string
+  /** A value of a kernel file or a device: it may hold a path, never a sentence. */
+  value(text: string): string
 }
 
 /** Places that are the same on every machine: they tell nothing about the user. */
@@ -25,7 +27,7 @@ export const createPrivacy = (delta: SnapshotDelta | null, isPrivate: boolean): 
   const agents = delta?.agents ?? []
   if (isPrivate) {
     const names = new Map(agents.map((agent) => [agent.id, agent.name === agent.title ? agent.title : `${agent.name} (${agent.title})`]))
-    return { private: true, agent: (id) => names.get(id) ?? 'an agent', text: (text) => text }
+    return { private: true, agent: (id) => names.get(id) ?? 'an agent', text: (text) => text, value: (text) => text }
   }
   const aliases = new Map<string, string>()
   const counts = new Map<string, number>()
@@ -40,9 +42,12 @@ export const createPrivacy = (delta: SnapshotDelta | null, isPrivate: boolean): 
   return {
     private: false,
     agent: (id) => aliases.get(id) ?? 'an agent',
+    value: scrubPaths,
+    // A project called "ksm" must not tear a kernel path apart: names are looked for beside paths only.
     text: (text) => {
-      const scrubbed = scrubPaths(text)
-      return named === null ? scrubbed : scrubbed.replaceAll(named, '(a project)')
+      const paths = [...text.matchAll(PATH)].map((match) => scrubPaths(match[0]))
+      const beside = text.split(PATH).map((part) => (named === null ? part : part.replaceAll(named, '(a project)')))
+      return beside.map((part, i) => part + (paths[i] ?? '')).join('')
     },
   }
 }

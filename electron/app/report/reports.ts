@@ -9,16 +9,12 @@ export interface Reports {
   make(request: Request<'report.make'>): Promise<Result<Response<'report.make'>>>
 }
 
-/** The newest snapshots are looked through for the one that tells of the machine. */
-const MOST_SNAPSHOTS = 1000
-
 /** From history to a file: finds the run or the two snapshots and hands them to the report. */
 export const createReports = ({ history }: { readonly history: Pick<History, 'reader'> }): Reports => {
   const { reader } = history
 
   const factsOfRun = (runId: string): ReportFacts | null => {
-    const info = reader.snapshots(MOST_SNAPSHOTS).find((one) => one.runId === runId && one.origin === 'run-after')
-    const snapshot = info === undefined ? null : reader.snapshot(info.id)
+    const snapshot = reader.runSnapshot(runId, 'after')
     return snapshot === null ? null : factsOf(snapshot)
   }
 
@@ -31,7 +27,7 @@ export const createReports = ({ history }: { readonly history: Pick<History, 're
     const [from, to] = [reader.snapshotInfo(wanted.fromId), reader.snapshotInfo(wanted.toId)]
     const [before, after] = [reader.snapshot(wanted.fromId), reader.snapshot(wanted.toId)]
     if (from === null || to === null || before === null || after === null) {
-      return fail('bad-request', 'One of the two snapshots is no longer in the history.', { advice: 'Choose two from the list.' })
+      return fail('bad-request', 'One of the two snapshots is no longer in the history.', { about: String(from === null ? wanted.fromId : wanted.toId), advice: 'Choose two from the list.' })
     }
     return ok({ kind: 'comparison', from, to, delta: snapshotDelta({ before: [before], after, treated: [], control: [] }), facts: factsOf(after) })
   }

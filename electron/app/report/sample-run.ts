@@ -98,7 +98,7 @@ export type SampleKind = 'gain' | 'within-noise' | 'undone'
 
 /** share: how much of the treated agents' anonymous memory was paged out. */
 export const sampleRun = (kind: SampleKind = 'gain'): RunRecord => {
-  const share = kind === 'within-noise' ? 0.0005 : 0.78
+  const share = kind === 'within-noise' ? 0 : 0.78
   const look = (atMs: number, drift: number, seed: number, availableGib: number) =>
     sampleSnapshot({ takenAtMs: atMs, availableGib, ksmProfitMib: 0, agents: members.map((m) => drifted(m.agent, drift, seed)) })
   return {
@@ -120,7 +120,7 @@ export const sampleRun = (kind: SampleKind = 'gain'): RunRecord => {
       takenAtMs: T0 + 120_000,
       availableGib: kind === 'within-noise' ? 6.13 : 8.4,
       ksmProfitMib: kind === 'within-noise' ? 2 : 310,
-      agents: members.map((m) => (m.group === 'treated' ? paged(drifted(m.agent, -0.02, 3), share) : drifted(m.agent, -0.02, 3))),
+      agents: members.map((m) => (m.group === 'treated' && share > 0 ? paged(drifted(m.agent, -0.02, 3), share) : drifted(m.agent, share > 0 ? -0.02 : -0.006, 3))),
     }),
     confirmUntilMs: null,
     undo: kind === 'undone' ? [...undone] : [],

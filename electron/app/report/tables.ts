@@ -19,7 +19,7 @@ const number = (head: string) => ({ head, numeric: true })
 const kindsTable = ({ delta }: ReportModel): Table | null => {
   if (delta === null || delta.kinds.length === 0) return null
   const { total } = delta
-  const unit = unitFor(delta.kinds.map((kind) => kind.treated.beforeBytes))
+  const unit = unitFor(delta.kinds.map((kind) => kind.treated.beforeBytes), 10_000)
   const rows = delta.kinds.map((kind) => {
     const noise = kind.noiseBytes.value
     return [
