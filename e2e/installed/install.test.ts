@@ -192,4 +192,21 @@ describe.skipIf(problem !== null)(title('install.sh'), () => {
     expect(files().filter((line) => !line.startsWith('sys/kernel/mm/ksm/'))).toEqual(before.filter((line) => !line.startsWith('sys/kernel/mm/ksm/')))
     expect(readdirSync(dest).toSorted()).not.toContain('usr')
   })
+
+  const placeless = ((): string | null => {
+    if (worldless !== null) return worldless
+    if (!readFileSync('/proc/filesystems', 'utf8').includes('\toverlay\n')) return 'needs overlayfs: nothing is written to the real /usr'
+    if (existsSync('/usr/lib/agentmem')) return 'needs a machine where the helper is not installed'
+    return null
+  })()
+  test.skipIf(placeless !== null)(`in its real place the bus starts it for an ordinary user, and uninstalling ends it${placeless === null ? '' : ` (${placeless})`}`, () => {
+    const out = spawnSync('unshare', ['--mount', '--pid', '--fork', '--kill-child', '--mount-proc', join(projectDir, 'e2e/installed/real-place.sh'), projectDir, process.execPath], { encoding: 'utf8' })
+    expect(out.status, out.stdout + out.stderr).toBe(0)
+    const lines = out.stdout.trim().split('\n')
+    const { answer } = JSON.parse(lines.find((line) => line.startsWith('answer '))?.slice(7) ?? '{}') as { answer?: string }
+    expect(JSON.parse(answer ?? 'null')).toMatchObject({ ok: true, value: { role: 'system' } })
+    expect(lines).toContain('helper 1')
+    expect(lines).toContain('helper after 0')
+    expect(lines.filter((line) => line.startsWith('left '))).toEqual([])
+  })
 })
