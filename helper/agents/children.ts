@@ -44,7 +44,7 @@ const ruleFits = (rule: ChildRule, names: readonly string[], subjects: readonly 
   return rule.argument === undefined || rule.argument.some((word) => subjects.some((subject) => isWordOf(subject, word)))
 }
 
-const NOTHING_SAID = new Set(['index', 'main', 'cli', 'server', 'start', 'app', 'run', 'dist', 'build', 'src', 'lib', 'bin', 'node', 'python3', 'python', 'bun'])
+const NOTHING_SAID = new Set(['index', 'main', 'cli', 'server', 'start', 'app', 'run', 'dist', 'build', 'src', 'lib', 'bin', 'node', 'python3', 'python', 'bun', 'serve', 'stdio', 'sse', 'http', 'node_modules'])
 
 /** Short name of a process for a person: the script rather than its interpreter, the package rather than "index.js". */
 export const shortName = (identity: Identity): string => {
@@ -55,23 +55,32 @@ export const shortName = (identity: Identity): string => {
   return parts.find((part) => !NOTHING_SAID.has(part)) ?? identity.name
 }
 
-/** "@modelcontextprotocol/server-filesystem" is the "filesystem MCP server". */
+const MCP_WORDS = /(?:^|[-_.])(?:mcp|server|modelcontextprotocol)(?=$|[-_.])/gu
+
+/** What is left of a segment without version and the words that every MCP server has; empty where nothing is. */
+const mcpName = (segment: string | undefined): string => {
+  const bare = stem((segment ?? '').replace(/(?<=.)@[^/]*$/u, '').replace(/^@/u, '')).replaceAll(MCP_WORDS, '').replaceAll(/^[-_.]+|[-_.]+$/gu, '')
+  return NOTHING_SAID.has(bare) ? '' : bare
+}
+
+/** "@modelcontextprotocol/server-filesystem" is the "filesystem MCP server", "@playwright/mcp" the "playwright" one. */
 export const mcpLabel = (identity: Identity): string => {
-  const subjects = [...(identity.interpreter ? scriptSegments(identity.script ?? '') : namesOf(identity)), ...identity.rest.flatMap((word) => (word.startsWith('-') ? [] : word.split('/')))]
-  const at = subjects.findIndex((segment) => isWordOf(segment, 'mcp') || isWordOf(segment, 'modelcontextprotocol'))
-  const strip = (segment: string): string => stem(segment.replace(/(?<=.)@[^/]*$/u, '')).replace(/^@/u, '')
-    .replaceAll(/(?:^|[-_.])(?:mcp|server|modelcontextprotocol)(?=$|[-_.])/gu, '').replaceAll(/^[-_.]+|[-_.]+$/gu, '')
-  const around = [subjects[at], subjects[at + 1], subjects[at - 1]]
-  const candidates = isWordOf(subjects[at] ?? '', 'modelcontextprotocol') ? around.slice(1, 2) : around.filter((_, i) => i !== 1)
-  const name = candidates.map((segment) => strip(segment ?? '')).find((part) => part !== '' && !NOTHING_SAID.has(part))
+  const program = identity.interpreter ? [...scriptSegments(identity.script ?? ''), identity.module ?? ''] : namesOf(identity)
+  const segments = [...program, ...identity.rest.flatMap((word) => (word.startsWith('-') ? [] : word.split('/')))]
+  const at = segments.findIndex((segment) => isWordOf(segment, 'mcp') || isWordOf(segment, 'modelcontextprotocol'))
+  const [before, own, after] = [segments[at - 1], segments[at], segments[at + 1]]
+  const candidates = before?.startsWith('@') === true ? [own, before] : identity.interpreter ? [own, after] : [own, after, before]
+  const name = candidates.map(mcpName).find((part) => part !== '')
   return name === undefined ? 'MCP server' : `${name} MCP server`
 }
 
 const labelOf = (rule: ChildRule, identity: Identity, subjects: readonly string[]): string => {
   if (rule.label !== undefined) return rule.label
   if (rule.role === 'mcp-server') return mcpLabel(identity)
-  const name = rule.executable?.find((executable) => namesOf(identity).includes(executable)) ?? shortName(identity)
-  const word = rule.executable === undefined ? undefined : rule.argument?.find((argument) => subjects.some((subject) => isWordOf(subject, argument)))
+  const named = (segment: string): boolean => rule.argument?.some((word) => isWordOf(segment, word)) === true
+  if (rule.executable === undefined) return stem(subjects.find(named) ?? shortName(identity))
+  const name = rule.executable.find((executable) => namesOf(identity).includes(executable)) ?? shortName(identity)
+  const word = rule.argument?.find((argument) => subjects.some((subject) => isWordOf(subject, argument)))
   return word === undefined ? name : `${name} ${word}`
 }
 
