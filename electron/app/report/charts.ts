@@ -26,7 +26,6 @@ export interface Chart {
   /** The same in words, for those who do not see it. */
   text: string
   svg: string
-  width: number
   height: number
 }
 
@@ -42,30 +41,34 @@ interface Bars {
 
 const BYTES: Record<ByteUnit, number> = { GB: 1024 ** 3, MB: 1024 ** 2 }
 const GROUPS = { treated: 'After', control: 'After, control left alone', other: 'After, not touched' } as const
-const shorten = (label: string): string => (label.length > 30 ? `${label.slice(0, 29)}…` : label)
+const shorten = (label: string, most: number): string => (label.length > most ? `${label.slice(0, most - 1)}…` : label)
 
 /** Horizontal bars: labels are names, and names are long. */
 const draw = ({ id, title, labels, noise, series }: Bars, palette: Palette, width: number, fontFamily: string): Chart => {
   const unit = unitFor(series.flatMap((one) => one.values), 2000)
   const rowPx = new Set(series.map((one) => one.stack ?? one.name)).size * 13 + 12
-  const height = 62 + labels.length * rowPx
+  const height = 62 + (width < 500 ? 22 : 0) + labels.length * rowPx
+  // On a phone names get less room and there are fewer ticks; the bars stay whole.
+  const isNarrow = width < 500
+  const labelPx = isNarrow ? 122 : 198
   const text = { color: palette.ink, fontFamily, fontSize: 12 }
   const chart = init(null, null, { renderer: 'svg', ssr: true, width, height })
   chart.setOption({
     animation: false,
     legend: { top: 0, left: 0, itemWidth: 12, itemHeight: 12, icon: 'rect', itemGap: 18, textStyle: text, selectedMode: false },
-    grid: { left: 210, right: 56, top: 34, bottom: 26 },
-    xAxis: { type: 'value', axisLabel: { ...text, formatter: (value: number) => `${value} ${unit}` }, splitLine: { lineStyle: { color: palette.line } }, splitNumber: 4 },
+    grid: { left: labelPx + 12, right: isNarrow ? 36 : 56, top: isNarrow ? 56 : 34, bottom: 26 },
+    xAxis: { type: 'value', axisLabel: { ...text, formatter: (value: number) => `${value} ${unit}` }, splitLine: { lineStyle: { color: palette.line } }, splitNumber: isNarrow ? 2 : 4 },
     yAxis: {
       type: 'category',
       inverse: true,
-      data: labels.map(shorten),
+      data: labels.map((label) => shorten(label, isNarrow ? 19 : 30)),
       axisTick: { show: false },
       axisLine: { lineStyle: { color: palette.line } },
-      axisLabel: { ...text, interval: 0, width: 198, overflow: 'truncate' },
+      axisLabel: { ...text, interval: 0, width: labelPx, overflow: 'truncate' },
     },
     series: series.map((one) => ({
       type: 'bar',
+      silent: true,
       name: one.name,
       ...(one.stack === undefined ? {} : { stack: one.stack }),
       barWidth: 11,
@@ -86,7 +89,7 @@ const draw = ({ id, title, labels, noise, series }: Bars, palette: Palette, widt
   const inWords = (name: string, value: number | null, noiseBytes: number | null, shared: boolean): string[] =>
     value === null ? (shared ? [] : [`${name} not known`]) : [`${name} ${figure(value, unit, noiseBytes)} ${unit}`]
   const words = labels.map((label, i) => `${label}: ${series.flatMap((one) => inWords(one.name, one.values[i] ?? null, noise[i] ?? null, one.stack !== undefined)).join(', ')}`)
-  return { id, title, text: words.join('; '), svg, width, height }
+  return { id, title, text: words.join('; '), svg, height }
 }
 
 /** Agents beyond this many are in the table only. */

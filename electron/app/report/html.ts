@@ -1,4 +1,4 @@
-import { drawCharts, type Palette } from './charts.ts'
+import { drawCharts, type Chart, type Palette } from './charts.ts'
 import { timeText } from './format.ts'
 import { STYLE } from './html-style.ts'
 import type { ReportModel } from './model.ts'
@@ -25,13 +25,17 @@ const list = (title: string, items: readonly string[]): string => (items.length 
 const facts = (model: ReportModel): string =>
   model.facts.length === 0 ? '' : `<section><h2>The machine it ran on</h2><dl>${model.facts.map(({ label, value }) => `<div><dt>${escapeHtml(label)}</dt><dd>${escapeHtml(value)}</dd></div>`).join('')}</dl></section>`
 
+/** Both widths are in the file; the style sheet shows the one that fits. */
+const drawing = ({ svg }: Chart, shownWhen: 'wide' | 'narrow'): string => svg.replace(/^<svg /u, `<svg class="${shownWhen}" aria-hidden="true" `)
+
 /** One file that needs nothing else: no script, no font, no picture from anywhere. */
 export const toHtml = (model: ReportModel): string => {
   const tables = new Map(tablesOf(model).map((one) => [one.id, table(one)]))
+  const narrow = new Map(drawCharts(model, VARIABLES, 380, FONT).map((chart) => [chart.id, chart]))
   const charts = new Map(
     drawCharts(model, VARIABLES, 860, FONT).map((chart) => [
       chart.id,
-      `<figure><figcaption>${escapeHtml(chart.title)}</figcaption><div class="chart" role="img" aria-label="${escapeHtml(`${chart.title}. ${chart.text}`)}">${chart.svg.replace(/^<svg /u, `<svg aria-hidden="true" viewBox="0 0 ${chart.width} ${chart.height}" `)}</div></figure>`,
+      `<figure><figcaption>${escapeHtml(chart.title)}</figcaption><div class="chart" role="img" aria-label="${escapeHtml(`${chart.title}. ${chart.text}`)}">${drawing(chart, 'wide')}${drawing(narrow.get(chart.id) ?? chart, 'narrow')}</div></figure>`,
     ]),
   )
   const get = (map: ReadonlyMap<string, string>, id: string): string => map.get(id) ?? ''

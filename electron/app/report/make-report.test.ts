@@ -159,7 +159,7 @@ describe('formats', () => {
     expect(html).not.toMatch(/<(?:script|img|link|iframe|object|image)\b/iu)
     expect(html).not.toMatch(/\s(?:src|href|xlink:href)=["'](?!#)/iu)
     expect(html).not.toMatch(/url\((?!["']?#)|@import/iu)
-    expect(html.match(/<svg /gu)).toHaveLength(3)
+    expect(html.match(/<svg /gu)).toHaveLength(6) // three charts, each for a wide and a narrow window
     expect(html).toContain('prefers-color-scheme: dark')
     expect(html).toContain('@media print')
   })

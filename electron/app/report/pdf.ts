@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import type { Content, TableCell } from 'pdfmake'
 import { drawCharts, PAPER } from './charts.ts'
@@ -59,7 +58,6 @@ const load = async () => {
   const require = createRequire(import.meta.url)
   const file = (name: string): string => require.resolve(`pdfmake/fonts/Roboto/${name}`)
   const fonts = { normal: file('Roboto-Regular.ttf'), bold: file('Roboto-Medium.ttf'), italics: file('Roboto-Italic.ttf'), bolditalics: file('Roboto-MediumItalic.ttf') }
-  await Promise.all(Object.values(fonts).map((path) => readFile(path)))
   const allowed = new Set(Object.values(fonts))
   pdfmake.setFonts({ Roboto: fonts })
   // Nothing but the font is ever read, and nothing is fetched.
