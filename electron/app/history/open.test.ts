@@ -135,8 +135,7 @@ test('a history in memory works and says why it is one', () => {
   history.close()
 })
 
-test('two processes write at once, neither loses a line', async () => {
-  opened().close()
+test('two processes make the file and write at once, neither loses a line', async () => {
   const program = `
     import { openHistory } from ${JSON.stringify(new URL('open.ts', import.meta.url).href)}
     const h = openHistory(${JSON.stringify(path)})
