@@ -21,10 +21,12 @@ export interface SystemServices {
   dropCaches(level: SystemRequest<'DropCaches'>['level']): Answer<SystemResponse<'DropCaches'>>
   /** Owner of a live process; null where pid and start time no longer name one. */
   ownerOf(process: ProcessRef): number | null
-  /** Signals of this run go to this caller from now on. */
+  /** This caller's Apply began the run. */
+  own(runId: RunId, caller: Caller): void
+  /** Signals of this run go to this caller too. */
   follow(runId: RunId, caller: Caller): void
-  /** Apply is under way: signals of a run not known yet go to this caller. */
-  expectRun(caller: Caller): void
+  /** Apply is under way: signals of a run not known yet go to this caller, until the function returned is called. */
+  expectRun(caller: Caller): () => void
 }
 
 /** The actions a request needs, the least one first. */
@@ -69,10 +71,14 @@ const createHandlers = (services: SystemServices): Handlers => ({
   Apply: async (request, caller) => {
     const own = foreignProcess(services, caller.uid, [...processesOf(request.agents), ...processesOf(request.control)])
     if (!own.ok) return own
-    services.expectRun(caller)
-    const applied = await services.runs.apply(caller.uid, request)
-    if (applied.ok) services.follow(applied.value.runId, caller)
-    return applied
+    const endExpecting = services.expectRun(caller)
+    try {
+      const applied = await services.runs.apply(caller.uid, request)
+      if (applied.ok) services.own(applied.value.runId, caller)
+      return applied
+    } finally {
+      endExpecting()
+    }
   },
   Keep: ({ runId }, caller) => {
     services.follow(runId, caller)

@@ -153,6 +153,7 @@ const serve = async (bus: Bus): Promise<void> => {
     reclaim: (uid, processes, advice) => reclaim({ program: reclaimProgramPath, uid, processes, advice }),
     dropCaches: (level) => pruneCache({ root, kernel, tools: systemTools, level }),
     ownerOf: (process) => ownerOf(root, process),
+    own: (runId, caller) => followers.own(runId, caller),
     follow: (runId, caller) => followers.follow(runId, caller),
     expectRun: (caller: Caller) => followers.expect(caller),
   }
