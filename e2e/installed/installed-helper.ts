@@ -1,0 +1,71 @@
+import { createHash } from 'node:crypto'
+import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { runCommand } from '../fixtures/fleet/packages.ts'
+import { projectDir, startPolkitd, startPrivateSystemBus, type PrivateBus, type Running } from './world.ts'
+
+export interface InstalledHelper {
+  readonly bus: PrivateBus
+  /** Where the bundle was installed. */
+  readonly place: string
+  readonly stateDir: string
+  /** The launcher that lets the kernel merge a program's memory. */
+  readonly launcher: readonly string[]
+  /** Process of the helper as the bus knows it; null while none runs. Asking starts none. */
+  pid(): Promise<number | null>
+  /** Ends helper, polkitd and bus, and uninstalls. */
+  stop(): Promise<void>
+}
+
+/**
+ * The bundle as the installer puts it, below a folder of its own, on a system
+ * bus of its own which starts it as root when somebody calls; and a polkitd
+ * with the policy that was installed.
+ */
+export const installHelper = async (rules: string): Promise<InstalledHelper> => {
+  const place = await mkdtemp('/var/tmp/agentmem-installed-')
+  await chmod(place, 0o755) // its launcher is for everyone
+  const stateDir = join(place, 'var/lib/agentmem')
+  const services = join(place, 'services')
+  let bus: PrivateBus | null = null
+  let polkit: Running | null = null
+  const env = { ...process.env, DESTDIR: place }
+  const pid = async (): Promise<number | null> => {
+    if (bus === null) return null
+    const asked = await runCommand('dbus-send', [`--bus=${bus.address}`, '--print-reply=literal', '--dest=org.freedesktop.DBus', '/', 'org.freedesktop.DBus.GetConnectionUnixProcessID', 'string:org.agentmem.Helper1']).catch(() => '')
+    const found = /uint32 (\d+)/u.exec(asked)?.[1]
+    return found === undefined ? null : Number(found)
+  }
+  const stop = async (): Promise<void> => {
+    const left = await pid()
+    if (left !== null) {
+      process.kill(left, 'SIGTERM')
+      for (let turn = 0; turn < 100 && (await pid()) !== null; turn += 1) await new Promise((resolve) => { setTimeout(resolve, 100) })
+    }
+    await polkit?.stop()
+    await bus?.stop()
+    // Gives back what a failed test left changed: refuses to remove anything otherwise.
+    await runCommand('sh', [join(place, 'usr/lib/agentmem/install.sh'), 'uninstall'], { env })
+    await rm(place, { recursive: true, force: true })
+  }
+  await mkdir(services, { recursive: true })
+  await runCommand(process.execPath, [join(projectDir, 'tools/helper-bundle.mjs')])
+  const bundle = join(projectDir, 'build/helper')
+  const digest = createHash('sha256').update(await readFile(join(bundle, 'MANIFEST'))).digest('hex')
+  await runCommand('sh', [join(bundle, 'install.sh'), 'install', bundle, digest], { env })
+  try {
+    const extra = join(place, 'services.conf')
+    await writeFile(extra, `<busconfig><servicedir>${services}</servicedir></busconfig>\n`)
+    bus = await startPrivateSystemBus([extra])
+    // The installed file, with the folder it was installed below put before its paths.
+    const installed = await readFile(join(place, 'usr/share/dbus-1/system-services/org.agentmem.Helper1.service'), 'utf8')
+    const moved = installed.replaceAll('/usr/lib/agentmem/', `${place}/usr/lib/agentmem/`).replace(/^(Exec=.*)$/mu, `$1 --bus ${bus.address} --state-dir ${stateDir} --idle-exit-seconds 120`)
+    await writeFile(join(services, 'org.agentmem.Helper1.service'), moved)
+    await runCommand('dbus-send', [`--bus=${bus.address}`, '--print-reply', '--dest=org.freedesktop.DBus', '/', 'org.freedesktop.DBus.ReloadConfig'])
+    polkit = await startPolkitd(bus, rules, [join(place, 'usr/share/polkit-1/actions/org.agentmem.policy')])
+  } catch (error) {
+    await stop()
+    throw error
+  }
+  return { bus, place, stateDir, launcher: [join(place, 'usr/lib/agentmem/agentmem-run'), '--'], pid, stop }
+}
