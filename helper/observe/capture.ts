@@ -21,6 +21,7 @@ const PROCESS_FILES = ['stat', 'smaps_rollup', 'ksm_stat', 'cgroup']
 export const scrubPath = (path: string): string => {
   const packages = path.search(/\/(?:node_modules|site-packages)\//u)
   if (packages > 0) return `/home/user/.npm-global/lib${path.slice(packages)}`
+  if (!/^\/(?:usr|opt|bin|sbin|lib|lib64|home|root|tmp|var\/tmp)(?:\/|$)/u.test(path)) return `/x/${basename(path)}`
   return path.replace(/^\/(?:home\/[^/]+|root)(?=\/|$)/u, '/home/user').replace(/^\/(?:tmp|var\/tmp)\/[^/]+/u, '/tmp/x')
 }
 
@@ -57,7 +58,7 @@ const captureProcess = (root: string, out: string, pid: number): void => {
   const executable = readLink(under(root, `${folder}/exe`))
   if (executable.value !== null) save(out, `${folder}/exe`, scrubPath(executable.value))
   const cwd = readLink(under(root, `${folder}/cwd`))
-  if (cwd.value !== null) save(out, `${folder}/cwd`, `/home/user/${cwd.value === '/' ? '' : basename(cwd.value)}`)
+  if (cwd.value !== null) save(out, `${folder}/cwd`, cwd.value === '/' ? '/' : '/home/user/project')
 }
 
 const captureCgroup = (root: string, out: string, pid: number): void => {

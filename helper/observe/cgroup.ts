@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import type { Probe } from '../contract/probe.ts'
 import { known, missing, type Reading } from '../contract/reading.ts'
 import { integer, listNames, mapReading, readInteger, readText, under } from './files.ts'
@@ -34,13 +34,19 @@ export interface CgroupLayout extends Readonly<Probe['cgroup']> {
   readonly v1MemoryMount: string | null
 }
 
-const exists = (path: string): boolean => statSync(path, { throwIfNoEntry: false }) !== undefined
+const isFolder = (path: string): boolean => {
+  try {
+    return statSync(path).isDirectory()
+  } catch {
+    return false // gone, or not ours to look into
+  }
+}
 
 /** memory.reclaim exists in every cgroup but the root one: look into the first children. */
 const anyReclaim = (root: string, mount: string): boolean => {
   const names = listNames(under(root, mount)).value ?? []
   return names.some((name) => !name.includes('.') || /\.(slice|scope|service)$/u.test(name)
-    ? exists(under(root, `${mount}/${name}/memory.reclaim`))
+    ? existsSync(under(root, `${mount}/${name}/memory.reclaim`))
     : false)
 }
 
@@ -130,11 +136,11 @@ export const readCgroupPids = (root: string, folder: string): Set<number> | null
     // Kernel files all hold a dot behind a controller's name; folders are found by asking.
     for (const name of names) {
       if (/^(cgroup|memory|cpu|cpuset|io|pids|hugetlb|rdma|misc|irq|dmem)\./u.test(name)) continue
-      if (statSync(under(root, `${at}/${name}`), { throwIfNoEntry: false })?.isDirectory() === true) todo.push(`${at}/${name}`)
+      if (isFolder(under(root, `${at}/${name}`))) todo.push(`${at}/${name}`)
     }
   }
   return pids
 }
 
 /** Whether a v2 cgroup offers memory.reclaim. */
-export const hasReclaim = (root: string, folder: string): boolean => exists(under(root, `${folder}/memory.reclaim`))
+export const hasReclaim = (root: string, folder: string): boolean => existsSync(under(root, `${folder}/memory.reclaim`))

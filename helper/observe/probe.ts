@@ -1,4 +1,4 @@
-import { statfsSync, statSync } from 'node:fs'
+import { existsSync, statfsSync } from 'node:fs'
 import { dirname } from 'node:path'
 import type { Probe } from '../contract/probe.ts'
 import type { Machine } from '../contract/snapshot.ts'
@@ -52,11 +52,10 @@ const readZswapCompressors = (root: string, machine: Machine): string[] => {
   return registered.includes(current) || current === '' ? registered : [...registered, current]
 }
 
-const exists = (path: string): boolean => statSync(path, { throwIfNoEntry: false }) !== undefined
-
 const readSwapFolder = (root: string): Probe['swapFolder'] => {
   let path = SWAP_FOLDER
-  while (path !== '/' && !exists(under(root, path))) path = dirname(path)
+  // Existence that may not be asked about (a 0700 folder above) counts as absence: the parent is on the same file system.
+  while (path !== '/' && !existsSync(under(root, path))) path = dirname(path)
   const fileSystem = mountOf(readMounts(root), path)?.type ?? 'unknown'
   try {
     const space = statfsSync(under(root, path))
@@ -82,7 +81,7 @@ export const readProbe = (root: string): Probe => {
     machine,
     files: readFiles(root, machine),
     zswapCompressors: readZswapCompressors(root, machine),
-    zramControl: exists(under(root, '/sys/class/zram-control/hot_add')),
+    zramControl: existsSync(under(root, '/sys/class/zram-control/hot_add')),
     swapFolder: readSwapFolder(root),
     cgroup: { version, memoryController, memoryReclaim },
     processMadvise: atLeast(kernelVersion, 5, 10) && has('CONFIG_ADVISE_SYSCALLS'),
