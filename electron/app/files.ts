@@ -43,7 +43,11 @@ export const writeAtomic = (path: string, text: string, mode = 0o600): Result<vo
     }
     return ok(undefined)
   } catch (error) {
-    rmSync(temporary, { force: true })
+    try {
+      rmSync(temporary, { force: true })
+    } catch {
+      // Where it could not be made it cannot be removed either; the first error is the one to tell.
+    }
     return writeFailure(path, error)
   }
 }

@@ -96,7 +96,7 @@ const question = async (text: string): Promise<string> => {
 const untilRun = (app: App, runId: RunId, good: (detail: RunDetail) => boolean): Promise<RunDetail> =>
   new Promise((resolve) => {
     const look = (): void => {
-      const detail = app.inner.history.reader.run(runId)
+      const detail = app.inner.runs.detail(runId)
       if (detail === null || !good(detail)) return
       stop()
       resolve(detail)
@@ -142,7 +142,7 @@ export const apply = (presetId: string, options: ApplyOptions): Promise<number> 
     const interrupt = (): void => {
       interrupted = true
       note('Taking back what was changed...')
-      const detail = app.inner.history.reader.run(runId)
+      const detail = app.inner.runs.detail(runId)
       const undone = detail?.record.state === 'waiting' ? app.inner.runs.undo(runId) : app.inner.runs.cancel(runId)
       undone.catch((error: unknown) => { note(String(error)) })
     }

@@ -93,9 +93,9 @@ export const createHandlers = (deps: HandlerDeps): Handlers => {
     'run.keep': async ({ runId }) => runs.keep(runId),
     'run.undo': async ({ runId }) => runs.undo(runId),
     'run.cancel': async ({ runId }) => runs.cancel(runId),
-    'runs.list': async ({ limit }) => ok(history.reader.runs(limit)),
+    'runs.list': async ({ limit }) => ok(runs.list(limit)),
     'runs.get': async ({ runId }) => {
-      const detail = history.reader.run(runId)
+      const detail = runs.detail(runId)
       return detail === null ? fail('no-such-run', 'This run is not in the history.', { about: runId }) : ok(detail)
     },
 

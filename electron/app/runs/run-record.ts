@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto'
 import type { Cause } from '../../../helper/contract/cause.ts'
 import type { Failure } from '../../../helper/contract/errors.ts'
+import { missing } from '../../../helper/contract/reading.ts'
 import type { Plan } from '../../../helper/contract/plan.ts'
 import type { Preset } from '../../../helper/contract/presets.ts'
 import type { RunId, RunRecord } from '../../../helper/contract/runs.ts'
 import { snapshotDelta } from '../../../helper/contract/snapshot-delta.ts'
-import type { RunDetail } from '../../contract/views.ts'
+import type { RunDetail, RunView } from '../../contract/views.ts'
 
 /** "20261121T093005Z-" and 32 random bits: sorts by time, never meets another. */
 export const newRunId = (nowMs: number): RunId =>
@@ -50,4 +51,10 @@ export const detailOf = (record: RunRecord): RunDetail => {
   const { before, after, ...rest } = record
   const delta = after === null || before.length === 0 ? null : snapshotDelta({ before, after, treated: record.treated, control: record.control })
   return { record: rest, delta }
+}
+
+/** The line of a run in a list. */
+export const viewOf = ({ record, delta }: RunDetail): RunView => {
+  const { plan: _plan, steps: _steps, undo: _undo, ...summary } = record
+  return { summary, gainBytes: delta === null ? missing('not-measured') : { value: delta.total.gainBytes }, noiseBytes: delta === null ? missing('not-measured') : delta.total.noiseBytes }
 }

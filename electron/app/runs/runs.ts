@@ -1,11 +1,11 @@
 import type { Cause } from '../../../helper/contract/cause.ts'
 import { fail, ok, type Failure, type Result } from '../../../helper/contract/errors.ts'
 import { isOpen, type Progress, type RunId, type RunRecord, type RunState } from '../../../helper/contract/runs.ts'
-import type { HistoryEvent, RunDetail } from '../../contract/views.ts'
+import type { HistoryEvent, RunDetail, RunView } from '../../contract/views.ts'
 import type { SystemClient } from '../helper-client/system-client.ts'
 import type { History } from '../history/types.ts'
 import type { Planner } from './planner.ts'
-import { detailOf, failedRecord, newRunId, startedRecord } from './run-record.ts'
+import { detailOf, failedRecord, newRunId, startedRecord, viewOf } from './run-record.ts'
 
 export interface RunsDeps {
   readonly system: SystemClient
@@ -26,8 +26,10 @@ export interface Runs {
   cancel(runId: RunId): Promise<Result<Record<string, never>>>
   /** The open run, if any. */
   progress(): Progress | null
-  /** The whole record as last heard; from the helper where history has only part of it. */
-  record(runId: RunId): Promise<Result<RunRecord>>
+  /** As last heard; also when a full disk keeps history from storing it. */
+  detail(runId: RunId): RunDetail | null
+  /** Newest first: those of history, and those of this session that it could not store. */
+  list(limit: number): RunView[]
   /** Another program of this user started or changed a run: follow it as our own. */
   heardOf(runId: RunId): void
   /** Looks for runs left open by an app that ended, and follows them. */
@@ -48,6 +50,8 @@ export const createRuns = (deps: RunsDeps): Runs => {
   const pollMs = deps.pollMs ?? 3_000
   const { system, history } = deps
   const following = new Map<RunId, RunState>()
+  /** Runs that history could not take; lost when the app ends, and said so by its trouble(). */
+  const unstored = new Map<RunId, RunDetail>()
   let current: Progress | null = null
   let timer: NodeJS.Timeout | null = null
   let polling = false
@@ -61,7 +65,8 @@ export const createRuns = (deps: RunsDeps): Runs => {
   /** In one transaction; a failing store never stops the run itself. */
   const store = (record: RunRecord): void => {
     const before = following.get(record.id)
-    history.writer.finishRun(record)
+    if (history.writer.finishRun(record).ok) unstored.delete(record.id)
+    else unstored.set(record.id, detailOf(record))
     const event = eventOf[record.state]
     if (event !== undefined && before !== record.state) {
       history.writer.addEvent({ atMs: deps.now(), kind: event.kind, text: `${record.presetTitle} ${event.text}`, runId: record.id, agentId: null })
@@ -85,13 +90,12 @@ export const createRuns = (deps: RunsDeps): Runs => {
 
   /** The helper has no record of it: nothing of it can be open, and saying so beats a run that never ends. */
   const orphan = (runId: RunId): void => {
-    const known = history.reader.run(runId)
+    const known = unstored.get(runId) ?? history.reader.run(runId)
     following.delete(runId)
     if (current?.runId === runId) setProgress(null)
     if (known === null || !isOpen(known.record.state)) return
     const error: Failure = { code: 'no-such-run', message: 'The app ended before the helper took this run up; nothing was changed by it.' }
-    history.writer.finishRun(failedRecord({ ...known.record, before: [], after: null }, error, deps.now()))
-    deps.onChanged(runId)
+    store(failedRecord({ ...known.record, before: [], after: null }, error, deps.now()))
   }
 
   const poll = async (): Promise<void> => {
@@ -153,7 +157,7 @@ export const createRuns = (deps: RunsDeps): Runs => {
       }
       const id = newRunId(deps.now())
       const record = startedRecord({ id, nowMs: deps.now(), preset: shown.preset, plan: shown.view.plan, cause, treated: shown.view.treated, control: shown.view.control })
-      history.writer.startRun(record)
+      if (!history.writer.startRun(record).ok) unstored.set(id, detailOf(record))
       history.writer.addEvent({ atMs: deps.now(), kind: 'run-started', text: `${shown.preset.title} was started`, runId: id, agentId: null })
       deps.onChanged(id)
       const answer = await system.call('Apply', {
@@ -207,7 +211,14 @@ export const createRuns = (deps: RunsDeps): Runs => {
       return ok({})
     },
     progress: () => current,
-    record: (runId) => system.call('Run', { runId }),
+    detail: (runId) => unstored.get(runId) ?? history.reader.run(runId),
+    list(limit) {
+      const stored = history.reader.runs(limit)
+      const ids = new Set(unstored.keys())
+      return [...[...unstored.values()].map(viewOf), ...stored.filter((run) => !ids.has(run.summary.id))]
+        .toSorted((a, b) => b.summary.startedAtMs - a.summary.startedAtMs)
+        .slice(0, limit)
+    },
     heardOf(runId) {
       follow(runId, following.get(runId) ?? 'started')
       void poll().catch(() => {})

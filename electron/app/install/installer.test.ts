@@ -1,0 +1,88 @@
+import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { ok } from '../../../helper/contract/errors.ts'
+import { checkedCommand, isPlainPath } from './as-root.ts'
+import { placesOf } from './bundle.ts'
+import { createInstaller } from './installer.ts'
+
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex')
+const SCRIPT = `#!/bin/sh
+places() {
+  cat <<'END'
+system/a.service usr/lib/systemd/system/a.service
+END
+}
+printf '%s\\n' "$@" >"$OUT"
+`
+let folder = ''
+const bundle = (): string => join(folder, 'build', 'helper')
+const script = (): string => join(bundle(), 'install.sh')
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'agentmem-install-'))
+  mkdirSync(join(bundle(), 'system'), { recursive: true })
+  for (const [name, text] of [['install.sh', SCRIPT], ['node', 'n'], ['system/a.service', 'unit']] as const) writeFileSync(join(bundle(), name), text)
+  writeFileSync(join(bundle(), 'MANIFEST'), ['install.sh', 'node', 'system/a.service'].map((name) => `${sha256(readFileSync(join(bundle(), name), 'utf8'))}  ${name}\n`).join(''))
+})
+afterEach(() => { rmSync(folder, { recursive: true, force: true }) })
+const installer = (run = vi.fn(async (_command: string) => ok(''))) => ({ run, it: createInstaller({ projectDir: folder, run, installedDir: join(folder, 'installed') }) })
+
+describe('the plan of installing', () => {
+  it('names every file with size and mode, the script, its digest and the terminal command', async () => {
+    const plan = await installer().it.plan()
+    if (!plan.ok) throw new Error(plan.error.message)
+    const { files, command, scriptSha256, problem, installed } = plan.value
+    expect({ installed, problem, scriptSha256 }).toEqual({ installed: false, problem: null, scriptSha256: sha256(SCRIPT) })
+    expect(files).toContainEqual(expect.objectContaining({ path: '/usr/lib/agentmem/node', sizeBytes: 1, mode: '0755' }))
+    expect(files).toContainEqual(expect.objectContaining({ path: '/usr/lib/systemd/system/a.service', sizeBytes: 4, mode: '0644' }))
+    expect(files.every((file) => file.what !== '')).toBe(true)
+    expect(command).toBe(`sudo sh ${script()} install ${bundle()} ${sha256(readFileSync(join(bundle(), 'MANIFEST'), 'utf8'))}`)
+  })
+
+  it('says what is missing instead of failing', async () => {
+    rmSync(bundle(), { recursive: true })
+    expect(await installer().it.plan()).toMatchObject({ ok: true, value: { files: [], problem: { code: 'not-supported' } } })
+  })
+
+  it('reads all places from the script that is shipped', () => {
+    const shipped = placesOf(readFileSync(join(import.meta.dirname, '../../../assets/system/install.sh'), 'utf8'))
+    expect(shipped).toContainEqual({ file: 'system/org.agentmem.policy', place: '/usr/share/polkit-1/actions/org.agentmem.policy' })
+    expect(shipped.length).toBeGreaterThanOrEqual(7)
+  })
+})
+
+describe('installing', () => {
+  it('asks root only for the script that was shown', async () => {
+    const { run, it: made } = installer()
+    expect(await made.install(sha256(SCRIPT))).toMatchObject({ ok: false, error: { code: 'plan-changed' } })
+    await made.plan()
+    expect(await made.install('0'.repeat(64))).toMatchObject({ ok: false, error: { code: 'plan-changed' } })
+    expect(run).not.toHaveBeenCalled()
+    expect(await made.install(sha256(SCRIPT))).toEqual({ ok: true, value: undefined })
+    expect(run.mock.calls[0]?.[0]).toContain(`'install' '${bundle()}'`)
+  })
+
+  it('uninstalls nothing where nothing is installed', async () => {
+    expect(await installer().it.uninstall()).toMatchObject({ ok: false, error: { code: 'not-supported' } })
+  })
+
+  it('runs a checked copy: a script changed after it was shown does not run', () => {
+    const out = join(folder, 'out')
+    const run = (): void => { execFileSync('sh', ['-c', checkedCommand(script(), sha256(SCRIPT), ['install', bundle(), 'abc'])], { env: { ...process.env, OUT: out }, stdio: 'ignore' }) }
+    run()
+    expect(readFileSync(out, 'utf8')).toBe(`install\n${bundle()}\nabc\n`)
+    rmSync(out)
+    writeFileSync(script(), `${SCRIPT}\ntouch ${out}`)
+    expect(run).toThrow()
+    expect(existsSync(out)).toBe(false)
+  })
+
+  it('lets no path into a root shell that the shell would read as more than a path', () => {
+    expect(isPlainPath('/home/a/agent-memory_1.0/build/helper')).toBe(true)
+    for (const path of ["/home/o'brien/x", '/tmp/$(id)/x', '/tmp/a b', '/tmp/a;b', '/tmp/`x`', 'relative']) expect(isPlainPath(path)).toBe(false)
+  })
+})
