@@ -10,6 +10,7 @@ import { dirname, join, relative } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { rolldown } from 'rolldown'
 import { buildNative } from './native.mjs'
+import { ensureToolchain } from './toolchain.mjs'
 
 const projectDir = dirname(dirname(fileURLToPath(import.meta.url)))
 const target = join(projectDir, 'build', 'helper')
@@ -61,7 +62,8 @@ export const buildHelperBundle = async () => {
   try {
     const native = buildNative('hardened', false)
     for (const name of ['agentmem-reclaim', 'agentmem-run']) put(join(native, name), join(folder, name), 0o755)
-    put(process.execPath, join(folder, 'node'), 0o755)
+    // Under Electron the program that runs this is not a Node that could run alone.
+    put(process.versions['electron'] === undefined ? process.execPath : ensureToolchain().node, join(folder, 'node'), 0o755)
     await bundleRoles(folder)
     // The files are ES modules; Node looks for this beside them.
     writeFileSync(join(folder, 'package.json'), `${JSON.stringify({ type: 'module', version: JSON.parse(readFileSync(join(projectDir, 'package.json'), 'utf8')).version })}\n`)

@@ -7,8 +7,10 @@ import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { Message, MessageType, Variant, sessionBus } from 'dbus-next'
 
-const HELPER = 'org.agentmem.Helper1'
-const HELPER_PATH = '/org/agentmem/Helper1'
+/** "Helper1" or "Session1". */
+const role = process.argv[3] ?? 'Helper1'
+const HELPER = `org.agentmem.${role}`
+const HELPER_PATH = `/org/agentmem/${role}`
 const POLKIT = 'org.freedesktop.PolicyKit1'
 const POLKIT_PATH = '/org/freedesktop/PolicyKit1/Authority'
 const AGENT_PATH = '/org/agentmem/TestAgent'

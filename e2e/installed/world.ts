@@ -128,6 +128,20 @@ export const startPrivateSystemBus = async (busPolicies: readonly string[] = [])
   }
 }
 
+/** A session bus of this user alone. */
+export const startSessionBus = async (): Promise<PrivateBus> => {
+  const folder = mkdtempSync(join(tmpdir(), 'agentmem-session-'))
+  const daemon = await startProgram('/usr/bin/dbus-daemon', ['--session', '--nofork', '--nopidfile', '--print-address=2', `--address=unix:path=${folder}/bus`], { ready: /unix:path=/u })
+  return {
+    address: `unix:path=${folder}/bus`,
+    folder,
+    stop: async () => {
+      await daemon.stop()
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
+
 /**
  * A real polkitd on that bus. `rules` is JavaScript for polkit ("polkit.addRule(...)").
  * Its folders of actions and rules are replaced in a mount namespace of its own.
@@ -213,14 +227,15 @@ export interface BusCaller {
 /** What a caller runs; null where that user cannot reach Node or the checkout (a home that is closed to others). */
 const callerProgram = (uid: number): string => {
   const program = join(projectDir, 'e2e', 'installed', 'bus-caller.ts')
-  const asUser = { uid, gid: uid, cwd: '/' }
+  const asUser = uid === process.getuid?.() ? { cwd: '/' } : { uid, gid: uid, cwd: '/' }
   const reachable = spawnSync(process.execPath, ['--version'], asUser).status === 0 && spawnSync('test', ['-r', program], asUser).status === 0
   if (!reachable) throw new Error(`User ${uid} cannot run ${process.execPath} with ${program}: run the test from a checkout that other users may enter.`)
   return program
 }
 
-export const startCaller = async (bus: PrivateBus, uid: number): Promise<BusCaller> => {
-  const running = await startProgram(process.execPath, [callerProgram(uid), bus.address], { uid, env: { HOME: '/' } })
+export const startCaller = async (bus: Pick<PrivateBus, 'address'>, uid: number, role: 'Helper1' | 'Session1' = 'Helper1'): Promise<BusCaller> => {
+  const own = uid === process.getuid?.() ? {} : { uid }
+  const running = await startProgram(process.execPath, [callerProgram(uid), bus.address, role], { ...own, env: { HOME: '/' } })
   const { stdin, stdout } = running.child
   if (stdin === null || stdout === null) throw new Error('the caller has no pipes')
   const waiting = new Map<number, (answer: unknown) => void>()
