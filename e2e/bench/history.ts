@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process'
+import { availableParallelism, loadavg } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
 
@@ -18,7 +19,7 @@ const measuredSchema = z.object({
   rollUpMsPerSecond: z.number(),
   rollUpWorstMs: z.number(),
   cpuMsPerSecond: z.number(),
-  ranges: z.array(z.object({ what: z.string(), points: z.number(), medianMs: z.number(), worstMs: z.number() })),
+  ranges: z.array(z.object({ what: z.string(), points: z.number(), medianMs: z.number(), worstMs: z.number(), worstCpuMs: z.number() })),
   naive: z.object({ hours: z.number(), bytes: z.number(), bytesScaled: z.number(), writeMsPerSecond: z.number(), drawMs: z.number(), drawMsScaled: z.number() }),
 })
 
@@ -33,10 +34,20 @@ interface Row {
 const MB = 1e6
 const round = (value: number): number => Number(value.toPrecision(3))
 const below = (what: string, value: number, limit: number, unit: string): Row => ({ what, value: round(value), unit, must: `< ${limit}`, ok: value < limit })
-const drawn = (what: string, ms: number, points: number): Row => ({ ...below(what, ms, 100, 'ms'), ok: ms < 100 && points > 0 })
+/**
+ * With more runnable programs than cores a draw can be made to wait for its
+ * turn: then the worst one is judged, and shown, by its CPU time.
+ */
+const isBusy = (): boolean => (loadavg()[0] ?? 0) > availableParallelism()
+const drawn = (what: string, ms: number, points: number, cpuMs: number | null = null): Row => {
+  const byCpu = cpuMs !== null && busy
+  const counted = byCpu ? cpuMs : ms
+  return { ...below(byCpu ? `${what}, CPU time (machine is busy)` : what, counted, 100, 'ms'), ok: counted < 100 && points > 0 }
+}
 const shown = (what: string, value: number, unit: string): Row => ({ what, value: round(value), unit, must: '', ok: true })
 
 const program = fileURLToPath(new URL('../../electron/app/history/bench-cli.ts', import.meta.url))
+const busyBefore = isBusy()
 const run = spawnSync(process.execPath, [program, ...process.argv.slice(2)], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'], maxBuffer: 1 << 24 })
 if (run.status !== 0) {
   console.error(`bench history: the measuring program ended with ${run.status ?? run.signal}`)
@@ -44,6 +55,7 @@ if (run.status !== 0) {
 }
 const measured = measuredSchema.parse(JSON.parse(run.stdout))
 const { naive } = measured
+const busy = busyBefore || isBusy()
 
 const rows: Row[] = [
   below(`file after ${measured.days} days of ${measured.agents} agents (${measured.series} series)`, measured.fileBytes / MB, 50, 'MB'),
@@ -51,7 +63,7 @@ const rows: Row[] = [
   ...measured.ranges.flatMap((range) => [
     // A range that draws nothing is fast for the wrong reason.
     drawn(`draw ${range.what}, ${range.points} points: median`, range.medianMs, range.points),
-    drawn(`draw ${range.what}, ${range.points} points: worst of 40`, range.worstMs, range.points),
+    drawn(`draw ${range.what}, ${range.points} points: worst of 40`, range.worstMs, range.points, range.worstCpuMs),
   ]),
   below('write one second, mean', measured.writeMsPerSecond, 10, 'ms'),
   shown('write one second, slowest', measured.slowestWriteMs, 'ms'),

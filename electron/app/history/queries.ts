@@ -8,6 +8,8 @@ export const queries = {
   samples1s: 'SELECT series, at_s, 1, value FROM sample_1s WHERE at_s >= ? AND at_s < ? ORDER BY at_s, series',
   samples10s: 'SELECT series, at_s, n, value FROM sample_10s WHERE series = ? AND at_s >= ? AND at_s < ? ORDER BY at_s',
   samples5min: 'SELECT series, at_s, n, value FROM sample_5min WHERE series = ? AND at_s >= ? AND at_s < ? ORDER BY at_s',
+  /** The same for a few series: rows of the others stay inside SQLite. */
+  samples1sOf: 'SELECT series, at_s, 1, value FROM sample_1s WHERE at_s >= ? AND at_s < ? AND +series IN (SELECT value FROM json_each(?)) ORDER BY at_s',
   drop1s: 'DELETE FROM sample_1s WHERE at_s < ?',
   drop10s: 'DELETE FROM sample_10s WHERE series = ? AND at_s < ?',
   drop5min: 'DELETE FROM sample_5min WHERE series = ? AND at_s < ?',

@@ -11,7 +11,7 @@ type LevelName = (typeof LEVELS)[number]['name']
 export const createSeriesReader = (db: Database.Database): ((request: SeriesRequest) => Series) => {
   const find = db.prepare<[string], { key: number; id: string; label: string }>(queries.seriesByIds)
   const levels = db.prepare<[], { name: LevelName; rolledToS: number; keptFromS: number }>(queries.levels)
-  const read1s = db.prepare<[number, number], Row>(queries.samples1s).raw()
+  const read1s = db.prepare<[number, number, string], Row>(queries.samples1sOf).raw()
   const read10s = db.prepare<[number, number, number], Row>(queries.samples10s).raw()
   const read5min = db.prepare<[number, number, number], Row>(queries.samples5min).raw()
 
@@ -49,14 +49,15 @@ export const createSeriesReader = (db: Database.Database): ((request: SeriesRequ
       column[at] = merge(meaning.aggregation, column[at], n, value)
     }
 
+    // `all` per series instead of `iterate`: at most some 9,000 rows, read in half the time.
     // What a level has not summed up yet comes from the next finer one.
     let endS = toS
     for (let i = 0; i <= index; i += 1) {
       const name = LEVELS[i]?.name ?? '1s'
       const beginS = i === index ? t0 : Math.max(t0, rolledTo(LEVELS[i + 1]?.name ?? '5min'))
       if (beginS >= endS) continue
-      if (name === '1s') for (const row of read1s.iterate(beginS, endS)) take(row)
-      else for (const key of idOf.keys()) for (const row of (name === '10s' ? read10s : read5min).iterate(key, beginS, endS)) take(row)
+      if (name === '1s') for (const row of read1s.all(beginS, endS, JSON.stringify([...idOf.keys()]))) take(row)
+      else for (const key of idOf.keys()) for (const row of (name === '10s' ? read10s : read5min).all(key, beginS, endS)) take(row)
       endS = beginS
     }
 
