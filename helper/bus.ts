@@ -33,8 +33,10 @@ export interface BusClient {
 }
 
 export interface Bus extends BusClient {
-  /** Takes the name and answers calls from now on. Call once. */
+  /** Takes the name and answers calls from now on. */
   serve(service: Service): Promise<Result<null>>
+  /** Gives the name back. Calls sent to it before still arrive, and before this settles. */
+  release(): Promise<void>
   /** Sends a signal to one caller alone. */
   signal(destination: string, name: string, payload: unknown): void
   /** Calls back once when the caller leaves the bus. */
@@ -207,6 +209,9 @@ export const openBus = async (address: string): Promise<Result<Bus>> => {
         const got = await callDaemon('RequestName', 'su', [offered.name, NAME_DO_NOT_QUEUE])
         if (!got.ok) return fail('internal', `The bus name ${offered.name} was refused: ${got.error.message}`, { advice: 'Install the helper again: its bus policy is missing or not loaded.' })
         return got.value[0] === NAME_PRIMARY_OWNER ? { ok: true, value: null } : fail('busy', `Another helper already owns ${offered.name}.`)
+      },
+      release: async () => {
+        if (service !== null) await callDaemon('ReleaseName', 's', [service.name])
       },
       signal: (destination, name, payload) => {
         if (service === null) return

@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util'
 import { loadSignaturesOrBuiltIn } from './agents/signatures.ts'
 import { createAgentTracker } from './agents/tracker.ts'
 import { openBus } from './bus.ts'
-import type { Call } from './bus.ts'
+import type { Call, Service } from './bus.ts'
 import type { Failure, Result } from './contract/errors.ts'
 import { fail, ok } from './contract/errors.ts'
 import { PROTOCOL_VERSION, SESSION_BUS_NAME, SESSION_OBJECT_PATH, sessionRequests } from './contract/requests.ts'
@@ -72,9 +72,20 @@ const main = async (): Promise<void> => {
   const opened = await openBus(values.bus)
   if (!opened.ok) return stop(opened.error.message)
   const bus = opened.value
-  const idle = createIdleExit(Number(values['idle-exit-seconds']) * 1000, () => true, () => bus.close())
+  const claim = () => bus.serve(service)
+  const idle = createIdleExit({
+    idleMs: Number(values['idle-exit-seconds']) * 1000,
+    mayExit: () => true,
+    release: () => bus.release(),
+    claim: async () => {
+      const again = await claim()
+      // Another one was started in between: it answers from now on.
+      if (!again.ok) bus.close()
+    },
+    onIdle: () => bus.close(),
+  })
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => bus.close())
-  const served = await bus.serve({
+  const service: Service = {
     name: SESSION_BUS_NAME,
     path: SESSION_OBJECT_PATH,
     methods: Object.keys(sessionRequests),
@@ -87,7 +98,8 @@ const main = async (): Promise<void> => {
         end()
       }
     },
-  })
+  }
+  const served = await claim()
   if (!served.ok) return stop(served.error.message)
   console.error(`agentmem session helper ${version} on ${values.bus}`)
   await bus.closed

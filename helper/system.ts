@@ -7,7 +7,7 @@ import type { AgentTracker } from './agents/tracker.ts'
 import { createAuthoriser } from './authorize.ts'
 import type { Caller } from './authorize.ts'
 import { openBus } from './bus.ts'
-import type { Bus } from './bus.ts'
+import type { Bus, Service } from './bus.ts'
 import { createRunManager } from './change/run-manager.ts'
 import type { RunManager } from './change/run-manager.ts'
 import { createKernelFiles } from './change/write.ts'
@@ -159,16 +159,21 @@ const serve = async (bus: Bus): Promise<void> => {
   }
   const dispatch = createDispatcher(services, authoriser, audit)
 
-  const idle = createIdleExit(
-    Number(values['idle-exit-seconds']) * 1000,
-    () => !recovering && runs.openRunId() === null,
-    () => void runs.close().finally(() => bus.close()),
-  )
+  const idle = createIdleExit({
+    idleMs: Number(values['idle-exit-seconds']) * 1000,
+    mayExit: () => !recovering && runs.openRunId() === null,
+    release: () => bus.release(),
+    claim: async () => {
+      const again = await bus.serve(service)
+      if (!again.ok) console.error(again.error.message)
+    },
+    onIdle: () => void runs.close().finally(() => bus.close()),
+  })
   // Undoes nothing: an open journal is taken back at the next start, which a restart or the boot unit brings.
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => process.exit(0))
 
   const recovered = runs.recover().then(tellRecovered, (error: unknown) => console.error(`recovery: ${error instanceof Error ? error.message : String(error)}`))
-  const served = await bus.serve({
+  const service: Service = {
     name: SYSTEM_BUS_NAME,
     path: SYSTEM_OBJECT_PATH,
     methods: Object.keys(systemRequests),
@@ -182,7 +187,8 @@ const serve = async (bus: Bus): Promise<void> => {
         end()
       }
     },
-  })
+  }
+  const served = await bus.serve(service)
   if (!served.ok) return stop(`${served.error.message} ${served.error.advice ?? ''}`)
   console.error(`agentmem system helper ${version} on ${values.bus}`)
   await recovered

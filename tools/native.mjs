@@ -5,7 +5,8 @@
  */
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, globSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import { existsSync, globSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 
@@ -45,6 +46,20 @@ const findCompiler = () => {
     if (name !== undefined && name !== '' && spawnSync(name, ['--version'], { stdio: 'ignore' }).status === 0) return name
   }
   throw new BuildProblem('A C compiler is needed for the native programs and none was found. On Debian and Ubuntu: sudo apt install gcc libc6-dev')
+}
+
+/** Why the sanitizers cannot be used here; null when they can. @returns {string | null} */
+const sanitizerProblem = () => {
+  const compiler = findCompiler()
+  const folder = mkdtempSync(join(tmpdir(), 'agentmem-native-'))
+  try {
+    const program = join(folder, 'empty')
+    const built = spawnSync(compiler, [...sanitized, '-x', 'c', '-', '-o', program], { input: 'int main(void) { return 0; }', encoding: 'utf8' })
+    if (built.status !== 0) return `needs the sanitizer libraries of ${compiler}: sudo apt install libgcc-12-dev, or libclang-rt-dev for clang`
+    return spawnSync(program).status === 0 ? null : 'needs a machine where programs built with sanitizers run'
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
 }
 
 /** Everything that can change the outcome: sources, headers, flags, compiler. @param {string} compiler @param {Program} program @param {string[]} flags */
@@ -98,6 +113,11 @@ const runTests = async () => {
   const failures = []
   let passed = 0
   for (const kind of /** @type {const} */ (['hardened', 'sanitized'])) {
+    const unsanitized = kind === 'sanitized' ? sanitizerProblem() : null
+    if (unsanitized !== null) {
+      skips.push({ name: 'sanitized: everything', reason: unsanitized })
+      continue
+    }
     const binDir = buildNative(kind, true)
     const context = { binDir, testDir: join(projectDir, 'build', `native-tests-${kind}`), kind }
     for (const file of readdirSync(join(nativeDir, 'test')).filter((name) => name.endsWith('.test.mjs')).toSorted()) {

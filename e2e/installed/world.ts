@@ -14,7 +14,7 @@ import { fileURLToPath } from 'node:url'
  */
 export const projectDir = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
 
-const POLKITD = ['/usr/lib/polkit-1/polkitd', '/usr/libexec/polkitd', '/usr/libexec/polkit-1/polkitd'].find((path) => existsSync(path))
+const POLKITD = ['/usr/lib/polkit-1/polkitd', '/usr/libexec/polkitd', '/usr/libexec/polkit-1/polkitd', '/usr/lib/policykit-1/polkitd'].find((path) => existsSync(path))
 
 /** Why such a world cannot be made here; null when it can. */
 export const worldProblem = (): string | null => {
