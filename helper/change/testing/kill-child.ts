@@ -3,6 +3,8 @@
  * checkpoint; or recovers. Started by the kill tests, which look at what is
  * left. Arguments: apply|recover|undo ROOT N SETTINGS-JSON [real]
  */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { createRunManager } from '../run-manager.ts'
 import { systemTools } from '../../layers/compressed-swap/system-tools.ts'
 import { readProbe } from '../../observe/probe.ts'
@@ -19,6 +21,10 @@ const checkpoint = (name: string): void => {
   if (count === killAt) process.kill(process.pid, 'SIGKILL')
 }
 
+/** Quick, and merging counts as flat after four looks in a row. */
+const pace = { noiseGapMs: 1, flatPollMs: 1 }
+const kernelRoot = real === 'real' ? '/' : root
+
 const realManager = () =>
   createRunManager({
     root: '/',
@@ -30,11 +36,11 @@ const realManager = () =>
     onOutcome: () => {},
     kernel: createKernelFiles({ root: '/' }),
     tools: systemTools,
-    pace: { noiseGapMs: 1, flatPollMs: 5 },
+    pace,
     checkpoint,
   })
 
-const manager = real === 'real' ? realManager() : fakeRun(root, { usedKib: 1000, deps: { checkpoint } }).manager
+const manager = real === 'real' ? realManager() : fakeRun(root, { usedKib: 1000, deps: { checkpoint, pace } }).manager
 
 const waitFor = async (state: string): Promise<void> => {
   for (;;) {
@@ -47,12 +53,23 @@ const waitFor = async (state: string): Promise<void> => {
   }
 }
 
+const waitForLowered = async (): Promise<void> => {
+  const value = (name: string) => Number(readFileSync(join(kernelRoot, `/sys/kernel/mm/ksm/${name}`), 'utf8'))
+  while (value('pages_to_scan') > 100 || value('sleep_millisecs') < 100) {
+    await new Promise((resolve) => {
+      setTimeout(resolve, 2)
+    })
+  }
+}
+
 if (mode === 'recover') {
   for (const record of await manager.recover()) process.stdout.write(`${JSON.stringify({ id: record.id, state: record.state, undo: record.undo })}\n`)
 } else {
   const applied = await manager.apply(1000, requestFor(manager, JSON.parse(settings), { settleMs: 20 }))
   if (!applied.ok) throw new Error(JSON.stringify(applied.error))
   await waitFor('waiting')
+  // The rate is lowered beside the waiting: every run takes it in, so that all have the same checkpoints.
+  if (JSON.parse(settings).ksm?.lowerWhenFlat === true) await waitForLowered()
   if (mode === 'undo') {
     const undone = await manager.undo(1000, { runId: applied.value.runId, cause: 'user-undo' })
     process.stdout.write(`${JSON.stringify(undone.ok ? undone.value.state : undone.error)}\n`)
