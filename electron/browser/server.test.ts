@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { createAccess } from './access.ts'
 import { launcherPage } from './pages.ts'
 import { startServer, type BrowserServer } from './server.ts'
-import { readStatic } from './static-files.ts'
+import { readStatic } from '../app/static-files.ts'
 
 let folder = ''
 let server: BrowserServer

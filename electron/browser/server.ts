@@ -8,14 +8,11 @@ import { createAccess, type Access } from './access.ts'
 import { streamEvents } from './events.ts'
 import { isLocalHost, isOwnFetch, isOwnOrigin } from './origin.ts'
 import { notBuiltPage, signedInPage, signInPage } from './pages.ts'
-import { readStatic } from './static-files.ts'
+import { readStatic, WINDOW_CSP } from '../app/static-files.ts'
 
 /** The largest honest request is an imported preset of 100 kB. */
 const MOST_BODY_BYTES = 512 * 1024
 
-/** Inline style is what the primitives library needs for its positions; scripts come from our own files only. */
-const WINDOW_CSP =
-  "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; font-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 const PAGE_CSP = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 export interface BrowserServer {
