@@ -14,7 +14,7 @@ export const ksmSettingsSchema = z.strictObject({
 export type KsmSettings = z.infer<typeof ksmSettingsSchema>
 
 export const compressedSwapSettingsSchema = z.strictObject({
-  /** auto: zswap where it can hold pages without writeback to plain disk only, else zram. off: remove what we added. */
+  /** auto: zram where the kernel has it, else zswap with a swap file no larger than its pool (docs/decisions/compressed-swap.md). off: remove what we added. */
   mode: z.enum(['auto', 'zswap', 'zram', 'off']),
   /** In order of preference; the first that the kernel really keeps is used. */
   compressors: z.array(z.enum(['zstd', 'lz4', 'lzo-rle', 'lzo', 'deflate'])).min(1).optional(),
