@@ -1,0 +1,108 @@
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { PresetSettings } from '../contract/presets.ts'
+import { readProbe } from '../observe/probe.ts'
+import { zramPossible } from '../plan/zram.ts'
+
+/**
+ * The same as kill.test.ts on this machine's own kernel files. Root only; one
+ * such test at a time on a machine, so it holds a lock of its own.
+ */
+const CHILD = new URL('testing/kill-child.ts', import.meta.url).pathname
+const LOCK = '/tmp/agentmem-kernel.lock'
+const SWAP_PARENT = '/var/lib/agentmem'
+
+const whyNot = (): string | null => {
+  if (process.getuid?.() !== 0) return 'needs root'
+  const probe = readProbe('/')
+  if (probe.machine.ksm.value === null) return 'this kernel has no KSM'
+  if (spawnSync('/usr/bin/flock', ['--version']).status !== 0) return 'needs flock of util-linux'
+  // A sandbox may show the files and refuse the writes.
+  const mount = /^\S+ \/sys sysfs (\S+)/mu.exec(readFileSync('/proc/mounts', 'utf8'))?.[1]
+  if (mount === undefined || !mount.split(',').includes('rw')) return '/sys cannot be written here'
+  return null
+}
+
+const reason = whyNot()
+const probe = readProbe('/')
+const zramReason = reason ?? (zramPossible(probe) ? null : 'no zram device is free')
+const zswapReason = reason ?? (probe.machine.zswap.value === null ? 'this kernel has no zswap' : existsSync(SWAP_PARENT) ? `${SWAP_PARENT} is in use` : probe.machine.swapDevices.length > 0 ? 'this machine has swap of its own' : null)
+
+let stateDir = ''
+let holder: ChildProcess | undefined
+
+beforeAll(async () => {
+  if (reason !== null) return
+  stateDir = mkdtempSync(join(tmpdir(), 'agentmem-kill-real-'))
+  const child = spawn('/usr/bin/flock', [LOCK, '/bin/sh', '-c', 'echo held; exec cat'], { stdio: ['pipe', 'pipe', 'inherit'] })
+  holder = child
+  await new Promise((resolve) => {
+    child.stdout.once('data', resolve)
+  })
+}, 600_000)
+
+afterAll(() => {
+  holder?.stdin?.end()
+  if (stateDir !== '') rmSync(stateDir, { recursive: true, force: true })
+})
+
+const child = (mode: string, killAt: number, settings: PresetSettings) => spawnSync(process.execPath, [CHILD, mode, '/', String(killAt), JSON.stringify(settings), 'real', stateDir], { encoding: 'utf8', timeout: 60_000 })
+
+/** What a run may change, as it stands. */
+const settingsNow = (): Record<string, string> => {
+  const { files, machine } = readProbe('/')
+  const values: Record<string, string> = { swaps: JSON.stringify(machine.swapDevices), zram: machine.zram.map((device) => `${device.name}:${device.diskSizeBytes}`).join(' ') }
+  for (const [path, reading] of Object.entries(files)) if (reading.value !== null) values[path] = reading.value
+  return values
+}
+
+const killEverywhere = (settings: PresetSettings, least: number): void => {
+  const before = settingsNow()
+  const whole = child('undo', 0, settings)
+  expect(whole.stderr).toBe('')
+  expect(whole.stdout).toContain('"undone"')
+  expect(settingsNow()).toEqual(before)
+  const names = whole.stdout.split('\n').flatMap((line) => /^\d+ (.*)$/u.exec(line)?.[1] ?? [])
+  expect(names.length).toBeGreaterThan(least)
+  for (const [index, name] of names.entries()) {
+    const killed = child('undo', index + 1, settings)
+    const recovered = child('recover', 0, settings)
+    expect(settingsNow(), `after a kill at ${index + 1}, ${name}: ${recovered.stdout} ${recovered.stderr}`).toEqual(before)
+    expect(killed.signal, `${index + 1} ${name}: ${killed.stderr}`).toBe('SIGKILL')
+    expect(recovered.status, recovered.stderr).toBe(0)
+  }
+}
+
+const title = (text: string, why: string | null): string => (why === null ? text : `${text} (skipped: ${why})`)
+
+test.skipIf(zramReason !== null)(
+  title('killed at every step on the real KSM and zram files', zramReason),
+  () => {
+    const { pagesToScan, sleepMs, smartScan } = probe.machine.ksm.value ?? { pagesToScan: 0, sleepMs: 0, smartScan: { value: null, reason: 'not-supported' as const } }
+    killEverywhere(
+      {
+        compressedSwap: { mode: 'zram', compressors: ['lz4', 'lzo-rle', 'zstd', 'lzo'], sizePercentOfMemory: 10 },
+        ksm: { mode: 'merge', advisor: 'none', pagesToScan: pagesToScan + 200, sleepMs: sleepMs + 10, smartScan: smartScan.value !== true, lowerWhenFlat: true },
+      },
+      20,
+    )
+  },
+  300_000,
+)
+
+test.skipIf(zswapReason !== null)(
+  title('killed at every step on the real zswap files, with a swap file behind', zswapReason),
+  () => {
+    try {
+      killEverywhere({ compressedSwap: { mode: 'zswap', compressors: ['zstd', 'deflate', 'lzo'], sizePercentOfMemory: 10, poolPercent: 5 }, ksm: { mode: 'merge', advisor: 'scan-time' } }, 20)
+      expect(readdirSync(join(SWAP_PARENT, 'swap'))).toEqual([])
+    } finally {
+      if (existsSync(join(SWAP_PARENT, 'swap'))) rmdirSync(join(SWAP_PARENT, 'swap'))
+      if (existsSync(SWAP_PARENT)) rmdirSync(SWAP_PARENT)
+    }
+  },
+  300_000,
+)
