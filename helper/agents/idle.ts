@@ -10,6 +10,13 @@ import type { AgentTree } from './discover.ts'
  * more (opencode 2, and 22 while waiting) says so in its signature.
  */
 const NOTEWORTHY_PERCENT = 1.2
+/**
+ * A burst of this much CPU time is forgiven: garbage collection at the prompt
+ * was seen to take up to 240 ms of Gemini CLI and 420 ms of opencode, once a
+ * minute. Work that goes on spends more within seconds (Claude Code waiting for
+ * an answer: after 8 s).
+ */
+const FORGIVEN_BURST_MS = 500
 /** Two ticks: less cannot be told from the coarseness of the counter. */
 const NOTEWORTHY_LEAST_MS = 2 * TICK_MS
 /** Looks closer together than this are judged as one: a tick in 50 ms would read as 20 % of a core. */
@@ -23,6 +30,8 @@ interface Record {
   ticks: number
   measuredAtMs: number
   quietSinceMs: number
+  /** CPU time of the noteworthy looks in a row up to the last one. */
+  burstMs: number
   /** A rate needs two looks. */
   rated: boolean
 }
@@ -59,14 +68,16 @@ export const createIdleWatch = (): IdleWatch => {
       const ticks = ticksOf(tree)
       let record = records.get(id)
       if (record === undefined) {
-        record = { ticks, measuredAtMs: nowMs, quietSinceMs: nowMs, rated: false }
+        record = { ticks, measuredAtMs: nowMs, quietSinceMs: nowMs, burstMs: 0, rated: false }
         records.set(id, record)
       }
       const elapsedMs = nowMs - record.measuredAtMs
       if (elapsedMs >= SHORTEST_INTERVAL_MS) {
         const usedMs = (ticks - record.ticks) * TICK_MS
         const quietPercent = tree.signature.idleCpuPercent ?? NOTEWORTHY_PERCENT
-        if (usedMs > Math.max(NOTEWORTHY_LEAST_MS, (elapsedMs * quietPercent) / 100)) record.quietSinceMs = nowMs
+        const noteworthy = usedMs > Math.max(NOTEWORTHY_LEAST_MS, (elapsedMs * quietPercent) / 100)
+        record.burstMs = noteworthy ? record.burstMs + usedMs : 0
+        if (record.burstMs > FORGIVEN_BURST_MS) record.quietSinceMs = nowMs
         record.ticks = ticks
         record.measuredAtMs = nowMs
         record.rated = true

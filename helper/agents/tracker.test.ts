@@ -164,8 +164,24 @@ describe('idleness', () => {
     made.run({ ...claude, cpuTicks: 11 })
     expect(stateOf(subject)).toEqual(['idle', 10_000])
     now += 10_000
+    // 1.3 % for 10 s, as a burst of garbage collection at the prompt: forgiven while it stays one.
     made.run({ ...claude, cpuTicks: 11 + 13 })
+    expect(stateOf(subject)).toEqual(['idle', 20_000])
+    // Going on at that rate is work: 520 ms in looks in a row.
+    for (const ticks of [26, 39]) {
+      now += 10_000
+      made.run({ ...claude, cpuTicks: 11 + ticks })
+      expect(stateOf(subject)[0]).toBe('idle')
+    }
+    now += 10_000
+    made.run({ ...claude, cpuTicks: 11 + 52 })
     expect(stateOf(subject)).toEqual(['active', 0])
+    // A quiet look ends the row: the next burst is forgiven again.
+    now += 10_000
+    expect(stateOf(subject)).toEqual(['idle', 10_000])
+    now += 10_000
+    made.run({ ...claude, cpuTicks: 11 + 52 + 40 })
+    expect(stateOf(subject)).toEqual(['idle', 20_000])
   })
 
   test('what a prompt takes differs by kind', () => {
