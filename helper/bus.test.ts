@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { openBus, plainAddress } from './bus.ts'
+import { carried, openBus, plainAddress } from './bus.ts'
 
 test('addresses are given so that no native module is needed', () => {
   expect(plainAddress('unix:path=/run/dbus/system_bus_socket')).toBe('unix:socket=/run/dbus/system_bus_socket')
@@ -13,4 +13,10 @@ test('addresses are given so that no native module is needed', () => {
 test('a bus that is not there is a failure with its address', async () => {
   const opened = await openBus('unix:path=/nonexistent/bus')
   expect(opened).toMatchObject({ ok: false, error: { code: 'helper-missing', message: expect.stringContaining('/nonexistent/bus') } })
+})
+
+test('an answer the bus would not carry becomes a failure that says so', () => {
+  expect(carried('Run', '{"ok":true}')).toBe('{"ok":true}')
+  // Two bytes a character: length alone would let it pass.
+  expect(JSON.parse(carried('Rollback', 'é'.repeat(13 * 1024 * 1024)))).toMatchObject({ ok: false, error: { code: 'internal', about: 'Rollback' } })
 })

@@ -7,6 +7,9 @@ import type { Failure, Result } from './contract/errors.ts'
 /** D-Bus limits a message to 32 MiB on the system bus; no request of the contract needs a quarter of that. */
 export const MAX_REQUEST_CHARS = 4 * 1024 * 1024
 
+/** A daemon cuts off whoever sends more than its limit, 32 MiB on the system bus: no answer may come near it. */
+const MAX_ANSWER_BYTES = 24 * 1024 * 1024
+
 /** A caller waiting for a password has one call open; nobody has reason for more than this. */
 const MAX_OPEN_CALLS_PER_CALLER = 32
 
@@ -89,6 +92,12 @@ const failureOf = (error: unknown): { ok: false; error: Failure } => {
   const name = error instanceof Error && 'type' in error ? String(error.type) : ''
   return fail('internal', error instanceof Error ? error.message : String(error), name === '' ? {} : { got: name })
 }
+
+/** The answer, or a failure in its place where the bus would not carry it. What was asked for has been done by then. */
+export const carried = (method: string, text: string): string =>
+  Buffer.byteLength(text) <= MAX_ANSWER_BYTES
+    ? text
+    : answerOf(fail('internal', `${method} was done, but its answer is too long for the message bus.`, { about: method, expected: `at most ${MAX_ANSWER_BYTES} bytes`, advice: 'Ask for the runs one by one.' }).error)
 
 /** The library tells nobody when the daemon closes the connection; its connection object does. */
 const onEnd = (bus: MessageBus, listener: () => void): void => {
@@ -195,7 +204,7 @@ export const openBus = async (address: string): Promise<Result<Bus>> => {
     // The interface may be left out of a call.
     const ours = [undefined, '', service.name].includes(message.interface)
     if (!ours || !service.methods.includes(message.member)) return false
-    void answer(service, message).then((text) => reply(message, text))
+    void answer(service, message).then((text) => reply(message, carried(message.member, text)))
     return true
   })
 
