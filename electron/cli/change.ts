@@ -1,11 +1,12 @@
 import { createInterface } from 'node:readline/promises'
 import { isOpen, type RunId } from '../../helper/contract/runs.ts'
+import { amount } from '../app/amounts.ts'
 import type { App } from '../app/app.ts'
 import { askApp } from '../app/app-socket.ts'
 import type { PlanView, RunDetail } from '../contract/views.ts'
 import { EXIT, exitCodeOf } from './exit-codes.ts'
 import { withApp } from './open-app.ts'
-import { bytes, bytesOr, note, out, outJson, printFailure, table } from './print.ts'
+import { bytesOr, note, out, outJson, printFailure, table } from './print.ts'
 
 export interface PlanOptions {
   json: boolean
@@ -73,11 +74,11 @@ const printDetail = (detail: RunDetail): void => {
     const { total } = delta
     out(table(
       ['KIND', 'AGENTS', 'BEFORE', 'AFTER', 'EXPECTED', 'GAIN', 'NOISE', 'CONTROL'],
-      delta.kinds.map((kind) => [kind.title, String(kind.treated.count), bytes(kind.treated.beforeBytes), bytes(kind.treated.afterBytes), bytes(kind.expectedAfterBytes), bytes(kind.gainBytes), bytesOr(kind.noiseBytes), kind.control === null ? '-' : `${bytes(kind.control.beforeBytes)} -> ${bytes(kind.control.afterBytes)}`]),
+      delta.kinds.map((kind) => [kind.title, String(kind.treated.count), amount(kind.treated.beforeBytes), amount(kind.treated.afterBytes), amount(kind.expectedAfterBytes), amount(kind.gainBytes), bytesOr(kind.noiseBytes), kind.control === null ? '-' : `${amount(kind.control.beforeBytes)} -> ${amount(kind.control.afterBytes)}`]),
       [1, 2, 3, 4, 5, 6],
     ))
     const percent = total.gainPercent.value === null ? '' : ` (${total.gainPercent.value} %)`
-    out(`Before ${bytes(total.beforeBytes)}, after ${bytes(total.afterBytes)}, gain ${bytes(total.gainBytes)}${percent} +- ${bytesOr(total.noiseBytes)}${total.controlled === 'none' ? ', without a control group' : ''}: ${total.verdict}`)
+    out(`Before ${amount(total.beforeBytes)}, after ${amount(total.afterBytes)}, gain ${amount(total.gainBytes)}${percent} +- ${bytesOr(total.noiseBytes)}${total.controlled === 'none' ? ', without a control group' : ''}: ${total.verdict}`)
   }
   for (const line of record.undo) out(`${line.outcome.padEnd(18)} ${line.target}${line.old === null ? '' : ` = ${line.old}`}${line.outcome === 'restored' || line.outcome === 'already-so' ? '' : `: ${line.reason}`}`)
   out(`Run ${record.id}: ${record.state}`)

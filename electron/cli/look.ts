@@ -1,11 +1,12 @@
 import { writeFileSync } from 'node:fs'
 import { askApp } from '../app/app-socket.ts'
+import { amount } from '../app/amounts.ts'
 import { messageOf } from '../app/files.ts'
 import { appPaths } from '../app/paths.ts'
 import type { Request } from '../contract/channels.ts'
 import { EXIT } from './exit-codes.ts'
 import { withApp } from './open-app.ts'
-import { bytes, bytesOr, duration, note, out, outJson, printFailure, table } from './print.ts'
+import { bytesOr, duration, note, out, outJson, printFailure, table } from './print.ts'
 
 /** One look at everything: the JSON is the contract's snapshot. */
 export const snapshot = (options: { json: boolean; commandLines: boolean; save?: string }): Promise<number> =>
@@ -14,7 +15,7 @@ export const snapshot = (options: { json: boolean; commandLines: boolean; save?:
       const saved = await app.call('snapshots.take', { label: options.save })
       if (!saved.ok) return printFailure(saved.error, options.json)
       if (options.json) outJson(saved.value)
-      else out(`Saved as snapshot ${saved.value.id}: ${saved.value.agents} agents, ${bytes(saved.value.agentsCostBytes)}.`)
+      else out(`Saved as snapshot ${saved.value.id}: ${saved.value.agents} agents, ${amount(saved.value.agentsCostBytes)}.`)
       return EXIT.ok
     }
     const taken = await app.inner.sampler.snapshot(options.commandLines)
@@ -24,9 +25,9 @@ export const snapshot = (options: { json: boolean; commandLines: boolean; save?:
       outJson(taken.value)
       return EXIT.ok
     }
-    out(`Memory     ${bytes(machine.memory.availableBytes)} available of ${bytes(machine.memory.totalBytes)}`)
-    out(`Agents     ${agents.length}, together ${bytes(agents.reduce((sum, agent) => sum + agent.cost.costBytes, 0))}`)
-    out(`Compressed ${bytes(taken.value.compressed.storedBytes)} held in ${bytes(taken.value.compressed.poolBytes)}`)
+    out(`Memory     ${amount(machine.memory.availableBytes)} available of ${amount(machine.memory.totalBytes)}`)
+    out(`Agents     ${agents.length}, together ${amount(agents.reduce((sum, agent) => sum + agent.cost.costBytes, 0))}`)
+    out(`Compressed ${amount(taken.value.compressed.storedBytes)} held in ${amount(taken.value.compressed.poolBytes)}`)
     out(`Looked at  ${counts.seen} processes in ${Math.round(cpuMs)} ms of CPU; ${counts.vanished} vanished, ${counts.unreadable} unreadable`)
     return EXIT.ok
   })
@@ -43,7 +44,7 @@ export const agents = (options: { json: boolean }): Promise<number> =>
     else {
       const rows = seen.value
         .toSorted((a, b) => b.cost.costBytes - a.cost.costBytes)
-        .map((agent) => [agent.title, agent.name, agent.state, duration(agent.idleMs.value), bytes(agent.cost.costBytes), bytes(agent.cost.compressedBytes), String(agent.processes.length), agent.id])
+        .map((agent) => [agent.title, agent.name, agent.state, duration(agent.idleMs.value), amount(agent.cost.costBytes), amount(agent.cost.compressedBytes), String(agent.processes.length), agent.id])
       out(table(['AGENT', 'PROJECT', 'STATE', 'IDLE', 'COST', 'COMPRESSED', 'PROCESSES', 'ID'], rows, [3, 4, 5, 6]))
     }
     return EXIT.ok

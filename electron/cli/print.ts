@@ -1,20 +1,14 @@
 import type { Failure } from '../../helper/contract/errors.ts'
 import type { Reading } from '../../helper/contract/reading.ts'
+import { amount } from '../app/amounts.ts'
 import { exitCodeOf } from './exit-codes.ts'
 
 export const out = (text: string): void => { process.stdout.write(`${text}\n`) }
 export const note = (text: string): void => { process.stderr.write(`${text}\n`) }
 export const outJson = (value: unknown): void => { out(JSON.stringify(value, null, 2)) }
 
-/** As in the window: decimal units, GB with one decimal below it MB whole. */
-export const bytes = (value: number): string => {
-  const size = Math.abs(value)
-  if (size >= 1e9) return `${(value / 1e9).toFixed(1)} GB`
-  if (size >= 1e6) return `${Math.round(value / 1e6)} MB`
-  return `${Math.round(value / 1e3)} kB`
-}
 /** A dash is "not known"; it is never shown as zero. */
-export const bytesOr = (reading: Reading): string => (reading.value === null ? '-' : bytes(reading.value))
+export const bytesOr = (reading: Reading): string => (reading.value === null ? '-' : amount(reading.value))
 
 export const duration = (ms: number | null): string => {
   if (ms === null) return '-'

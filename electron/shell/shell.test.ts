@@ -39,7 +39,7 @@ describe('the tray', () => {
     for (const shape of ['calm', 'waiting', 'problem']) expect(existsSync(join(import.meta.dirname, `../../assets/icons/tray-${shape}.png`))).toBe(true)
   })
   it('says in one line what is used and what is left', () => {
-    expect(trayText(live)).toBe('1 agent uses 1.0 GB, 8.6 GB available')
+    expect(trayText(live)).toBe('1 agent uses 1.0 GB, 8.0 GB available')
   })
 })
 
@@ -47,7 +47,7 @@ describe('the notification', () => {
   const { before: _before, after: _after, ...record } = sampleRun('gain')
   const delta = sampleDelta(sampleRun('gain'))
   it('asks about a run that waits, with gain and noise', () => {
-    expect(notificationText({ record: { ...record, state: 'waiting' }, delta })).toEqual({ title: 'More agents: keep it?', body: expect.stringMatching(/^Won \d+\.\d GB, give or take \d+\.\d GB\. Without an answer it is undone\.$/u) })
+    expect(notificationText({ record: { ...record, state: 'waiting' }, delta })).toEqual({ title: 'More agents: keep it?', body: expect.stringMatching(/^Won \d+(?:\.\d)? [GM]B, give or take \d+(?:\.\d)? [GM]B\. Without an answer it is undone\.$/u) })
   })
   it('claims no gain within the noise, and asks nothing once decided', () => {
     const quiet = { ...delta, total: { ...delta.total, verdict: 'within-noise' as const } }

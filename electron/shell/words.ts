@@ -1,3 +1,4 @@
+import { amount } from '../app/amounts.ts'
 import type { Live, RunDetail } from '../contract/views.ts'
 
 /** Shape of the tray icon: colour alone would be lost on many panels and many eyes. */
@@ -10,12 +11,10 @@ export const trayShape = (live: Live | null): TrayShape => {
   return pressure !== null && pressure.some.avg10Percent >= 10 ? 'problem' : 'calm'
 }
 
-const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`
-
 export const trayText = (live: Live | null): string => {
   if (live === null) return 'Agent Memory Center'
   const { agentsCount, agentsCostBytes, availableBytes } = live.totals
-  return `${agentsCount} ${agentsCount === 1 ? 'agent uses' : 'agents use'} ${gigabytes(agentsCostBytes)}, ${gigabytes(availableBytes)} available`
+  return `${agentsCount} ${agentsCount === 1 ? 'agent uses' : 'agents use'} ${amount(agentsCostBytes)}, ${amount(availableBytes)} available`
 }
 
 /** What a finished measurement says, with its noise; null where there is nothing to ask. */
@@ -27,6 +26,6 @@ export const notificationText = ({ record, delta }: RunDetail): { title: string;
       ? 'It was applied; no agent was there on both sides to measure by.'
       : total.verdict === 'within-noise'
         ? 'The change is within the noise of the measurement.'
-        : `${total.verdict === 'gain' ? 'Won' : 'Lost'} ${gigabytes(Math.abs(total.gainBytes))}${total.noiseBytes.value === null ? '' : `, give or take ${gigabytes(total.noiseBytes.value)}`}.`
+        : `${total.verdict === 'gain' ? 'Won' : 'Lost'} ${amount(Math.abs(total.gainBytes))}${total.noiseBytes.value === null ? '' : `, give or take ${amount(total.noiseBytes.value)}`}.`
   return { title: `${record.presetTitle}: keep it?`, body: `${gain} Without an answer it is undone.` }
 }

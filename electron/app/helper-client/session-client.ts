@@ -33,6 +33,8 @@ export interface SessionOptions {
   readonly program: string
   /** False only where a test provides the session role itself. */
   readonly startChild: boolean
+  /** For tests: how long the first call waits for a child. */
+  readonly startWaitMs?: number
 }
 
 const TIMEOUT_MS = 60_000
@@ -113,7 +115,7 @@ export const createSessionClient = (options: SessionOptions): SessionClient => {
         events.off('state', done)
         resolve()
       }
-      const timer = setTimeout(done, START_MS)
+      const timer = setTimeout(done, options.startWaitMs ?? START_MS)
       events.on('state', done)
     })
   }

@@ -3,6 +3,7 @@ import { missing, type Reading } from '../../../helper/contract/reading.ts'
 import type { Machine, ProcessCounts, Snapshot } from '../../../helper/contract/snapshot.ts'
 import type { Progress } from '../../../helper/contract/runs.ts'
 import type { HelperState, Live } from '../../contract/views.ts'
+import { amount } from '../amounts.ts'
 
 /** Share of an idle agent's anonymous memory that page-out leaves resident: 0.4 of 6.8 GB measured, docs/measuring.md. */
 const STAYS_SHARE = 0.06
@@ -38,8 +39,6 @@ const median = (values: readonly number[]): number | null => {
   return sorted.length % 2 === 1 ? high : ((sorted[middle - 1] ?? 0) + high) / 2
 }
 
-const mib = (bytes: number): string => `${Math.round(bytes / 1024 / 1024)} MiB`
-
 /** What reclaiming the idle agents would free, and how that was worked out, in words. */
 export const estimateGain = (agents: readonly Agent[], idleAfterMs: number, compressed: Snapshot['compressed'] | null): { bytes: Reading; basis: string } => {
   const idle = agents.filter((agent) => isIdle(agent, idleAfterMs))
@@ -55,7 +54,7 @@ export const estimateGain = (agents: readonly Agent[], idleAfterMs: number, comp
   const source = own === null ? 'as expected from measurements on other machines' : 'as the pool of this machine does now'
   return {
     bytes: { value: Math.max(0, Math.round(moved * (1 - poolPerStored))) },
-    basis: `${known.length} idle agents hold ${mib(anonBytes)} of anonymous memory; ${mib(moved)} of it can be paged out and takes ${Math.round(poolPerStored * 100)} % compressed, ${source}.`,
+    basis: `${known.length} idle agents hold ${amount(anonBytes)} of anonymous memory; ${amount(moved)} of it can be paged out and takes ${Math.round(poolPerStored * 100)} % compressed, ${source}.`,
   }
 }
 
