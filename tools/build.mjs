@@ -23,6 +23,13 @@ const steps = [
     needed: true,
   },
   {
+    name: 'preload',
+    reads: ['electron/shell/preload.ts', 'electron/shell/vite.preload.config.ts', 'package-lock.json'],
+    makes: 'build/shell/preload.cjs',
+    args: ['node_modules/vite/bin/vite.js', 'build', '--config', 'electron/shell/vite.preload.config.ts', '--logLevel', 'warn'],
+    needed: false,
+  },
+  {
     name: 'helper bundle',
     reads: ['helper/**/*', 'assets/**/*', 'native/**/*', 'tools/helper-bundle.mjs', 'package-lock.json'],
     makes: 'build/helper/MANIFEST',
