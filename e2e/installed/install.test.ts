@@ -6,7 +6,7 @@ import { join, relative } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { planSchema } from '../../helper/contract/plan.ts'
 import { systemRequests } from '../../helper/contract/requests.ts'
-import { projectDir, startCaller, startPolkitd, startPrivateSystemBus, startSystemHelper, worldProblem } from './world.ts'
+import { callerProgram, projectDir, startCaller, startPolkitd, startPrivateSystemBus, startSystemHelper, worldProblem } from './world.ts'
 
 const problem = process.getuid?.() === 0 ? null : 'needs root: installs files that root owns'
 const title = (text: string): string => (problem === null ? text : `${text} (${problem})`)
@@ -51,6 +51,7 @@ describe.skipIf(problem !== null)(title('install.sh'), () => {
 
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), 'agentmem-install-'))
+    chmodSync(folder, 0o755)
     const built = spawnSync(process.execPath, [join(projectDir, 'tools', 'helper-bundle.mjs')], { encoding: 'utf8' })
     expect(built.status, built.stderr).toBe(0)
     small = join(folder, 'small')
@@ -135,7 +136,6 @@ describe.skipIf(problem !== null)(title('install.sh'), () => {
   })
 
   test('refuses wrong usage and anybody but root', () => {
-    chmodSync(folder, 0o755)
     chmodSync(small, 0o755)
     for (const args of [[], ['install'], ['install', small, 'x', 'y'], ['uninstall', 'now'], ['remove']]) expect(run(args, small).status, args.join(' ')).toBe(1)
     const out = run(['install', small], small, {}, 65_534)
@@ -200,7 +200,8 @@ describe.skipIf(problem !== null)(title('install.sh'), () => {
     return null
   })()
   test.skipIf(placeless !== null)(`in its real place the bus starts it for an ordinary user, and uninstalling ends it${placeless === null ? '' : ` (${placeless})`}`, () => {
-    const out = spawnSync('unshare', ['--mount', '--pid', '--fork', '--kill-child', '--mount-proc', join(projectDir, 'e2e/installed/real-place.sh'), projectDir, process.execPath], { encoding: 'utf8' })
+    const caller = callerProgram(folder, 1)
+    const out = spawnSync('unshare', ['--mount', '--pid', '--fork', '--kill-child', '--mount-proc', join(projectDir, 'e2e/installed/real-place.sh'), projectDir, caller.node, caller.script], { encoding: 'utf8' })
     expect(out.status, out.stdout + out.stderr).toBe(0)
     const lines = out.stdout.trim().split('\n')
     const { answer } = JSON.parse(lines.find((line) => line.startsWith('answer '))?.slice(7) ?? '{}') as { answer?: string }

@@ -4,10 +4,11 @@
 # would, calls the helper as user 1 so that the bus starts it and polkit, and
 # uninstalls it while it runs. Prints lines for install.test.ts to judge.
 #
-#   unshare --mount --pid --fork --kill-child --mount-proc real-place.sh PROJECT NODE
+#   unshare --mount --pid --fork --kill-child --mount-proc real-place.sh PROJECT NODE CALLER
 set -eu
 project=$1
 node=$2
+caller=$3
 mount --make-rprivate /
 mount -t tmpfs -o mode=0755 tmpfs /run
 layers=/run/layers
@@ -35,7 +36,7 @@ chmod 0666 /run/answers
   echo '{"id":1,"what":"call","method":"Status","text":"{}","mayAsk":false}'
   # The caller ends with its input: not before the answer has come.
   read -r _ </run/answers
-} | setpriv --reuid 1 --regid 1 --clear-groups "$node" "$project/e2e/installed/bus-caller.ts" unix:path=/run/dbus/system_bus_socket |
+} | setpriv --reuid 1 --regid 1 --clear-groups "$node" "$caller" unix:path=/run/dbus/system_bus_socket |
   while read -r line; do
     case $line in *'"id":1'*) printf 'answer %s\n' "$line"; echo done >/run/answers ;; esac
   done

@@ -1,7 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -224,18 +224,48 @@ export interface BusCaller {
   stop(): Promise<void>
 }
 
-/** What a caller runs; null where that user cannot reach Node or the checkout (a home that is closed to others). */
-const callerProgram = (uid: number): string => {
-  const program = join(projectDir, 'e2e', 'installed', 'bus-caller.ts')
-  const asUser = uid === process.getuid?.() ? { cwd: '/' } : { uid, gid: uid, cwd: '/' }
-  const reachable = spawnSync(process.execPath, ['--version'], asUser).status === 0 && spawnSync('test', ['-r', program], asUser).status === 0
-  if (!reachable) throw new Error(`User ${uid} cannot run ${process.execPath} with ${program}: run the test from a checkout that other users may enter.`)
-  return program
+export interface CallerProgram {
+  node: string
+  script: string
 }
 
-export const startCaller = async (bus: Pick<PrivateBus, 'address'>, uid: number, role: 'Helper1' | 'Session1' = 'Helper1'): Promise<BusCaller> => {
+/** A package and what it needs, from our node_modules into another one. */
+const copyPackage = (name: string, into: string): void => {
+  const from = join(projectDir, 'node_modules', name)
+  if (!existsSync(from) || existsSync(join(into, name))) return
+  cpSync(from, join(into, name), { recursive: true })
+  const { dependencies = {} } = JSON.parse(readFileSync(join(from, 'package.json'), 'utf8')) as { dependencies?: Record<string, string> }
+  for (const needed of Object.keys(dependencies)) copyPackage(needed, into)
+}
+
+/**
+ * Node and the caller's script where this user can run them: the checkout's
+ * own, or copies below `folder` when the checkout lies in a closed home.
+ */
+export const callerProgram = (folder: string, uid: number): CallerProgram => {
+  const own = { node: process.execPath, script: join(projectDir, 'e2e', 'installed', 'bus-caller.ts') }
+  const asUser = uid === process.getuid?.() ? { cwd: '/' } : { uid, gid: uid, cwd: '/' }
+  const canRead = (path: string): boolean => spawnSync('test', ['-r', path], asUser).status === 0
+  const reachable = spawnSync(own.node, ['--version'], asUser).status === 0 && canRead(own.script) && canRead(join(projectDir, 'node_modules', 'dbus-next', 'package.json'))
+  if (reachable) return own
+  const place = join(folder, 'caller')
+  const copied = { node: join(place, 'node'), script: join(place, 'bus-caller.ts') }
+  if (!existsSync(copied.script)) {
+    mkdirSync(join(place, 'node_modules'), { recursive: true })
+    copyPackage('dbus-next', join(place, 'node_modules'))
+    copyFileSync(own.node, copied.node)
+    writeFileSync(join(place, 'package.json'), '{"type":"module"}')
+    copyFileSync(own.script, copied.script)
+    spawnSync('chmod', ['-R', 'a+rX', place])
+    chmodSync(copied.node, 0o755)
+  }
+  return copied
+}
+
+export const startCaller = async (bus: Pick<PrivateBus, 'address' | 'folder'>, uid: number, role: 'Helper1' | 'Session1' = 'Helper1'): Promise<BusCaller> => {
   const own = uid === process.getuid?.() ? {} : { uid }
-  const running = await startProgram(process.execPath, [callerProgram(uid), bus.address, role], { ...own, env: { HOME: '/' } })
+  const program = callerProgram(bus.folder, uid)
+  const running = await startProgram(program.node, [program.script, bus.address, role], { ...own, env: { HOME: '/' } })
   const { stdin, stdout } = running.child
   if (stdin === null || stdout === null) throw new Error('the caller has no pipes')
   const waiting = new Map<number, (answer: unknown) => void>()
