@@ -5,7 +5,7 @@
  */
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, globSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, cpSync, existsSync, globSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
@@ -107,6 +107,17 @@ export const buildNative = (kind, withTests) => {
 }
 
 const runTests = async () => {
+  /** @type {string[]} */
+  const copies = []
+  try {
+    return await runTestsIn(copies)
+  } finally {
+    for (const folder of copies) rmSync(folder, { recursive: true })
+  }
+}
+
+/** @param {string[]} copies folders made on the way, to be removed */
+const runTestsIn = async (copies) => {
   /** @type {Skip[]} */
   const skips = []
   /** @type {string[]} */
@@ -118,8 +129,13 @@ const runTests = async () => {
       skips.push({ name: 'sanitized: everything', reason: unsanitized })
       continue
     }
-    const binDir = buildNative(kind, true)
-    const context = { binDir, testDir: join(projectDir, 'build', `native-tests-${kind}`), kind }
+    const built = [buildNative(kind, true), join(projectDir, 'build', `native-tests-${kind}`)]
+    // Copies where every user may start them: the checkout may lie in a home that is closed to others.
+    const folder = mkdtempSync(join(tmpdir(), 'agentmem-native-'))
+    copies.push(folder)
+    chmodSync(folder, 0o755)
+    for (const from of built) cpSync(from, folder, { recursive: true })
+    const context = { binDir: folder, testDir: folder, kind }
     for (const file of readdirSync(join(nativeDir, 'test')).filter((name) => name.endsWith('.test.mjs')).toSorted()) {
       /** @type {{ tests: { name: string, run: (context: unknown) => unknown }[] }} */
       const { tests } = await import(pathToFileURL(join(nativeDir, 'test', file)).href)
