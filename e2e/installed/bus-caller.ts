@@ -67,11 +67,11 @@ const register = async (): Promise<string> => {
   }
 }
 
-const handle = async (request: { id: number; what: string; method: string; text: string; mayAsk: boolean; how: string; uid: number; cookie: string }): Promise<unknown> => {
+const handle = async (request: { id: number; what: string; method: string; text: string; mayAsk: boolean; signature?: string; body?: unknown[]; how: string; uid: number; cookie: string }): Promise<unknown> => {
   switch (request.what) {
     case 'call':
       try {
-        const [text] = await call(HELPER, HELPER_PATH, HELPER, request.method, 's', [request.text], request.mayAsk ? FLAG_ALLOW_INTERACTIVE_AUTHORIZATION : 0)
+        const [text] = await call(HELPER, HELPER_PATH, HELPER, request.method, request.signature ?? 's', request.body ?? [request.text], request.mayAsk ? FLAG_ALLOW_INTERACTIVE_AUTHORIZATION : 0)
         return text
       } catch (error) {
         const type = error instanceof Error && 'type' in error ? String(error.type) : 'unknown'

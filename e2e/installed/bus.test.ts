@@ -188,6 +188,27 @@ describe.skipIf(problem !== null)(title('helper on a bus with a real polkitd'), 
       expect(await caller.call('Status', {})).toMatchObject({ ok: true })
     })
 
+    test('a message of another form than one string is a bad request', async () => {
+      await start()
+      const caller = await as(ALLOWED)
+      for (const [signature, body] of [['', []], ['u', [7]], ['ss', ['{}', '{}']], ['as', [['{}']]]] as const) {
+        expect(await caller.call('Status', null, { signature, body: [...body] }), signature).toMatchObject({ ok: false, error: { code: 'bad-request', expected: 's' } })
+      }
+      expect(await caller.call('Status', {})).toMatchObject({ ok: true })
+    })
+
+    test('one caller cannot fill the helper with open requests', async () => {
+      await start()
+      const caller = await as(ORDINARY)
+      await caller.answerDialogs('never')
+      // Each waits for a password that never comes.
+      for (let open = 0; open < 32; open += 1) void caller.call('Rollback', {}, { mayAsk: true }).catch(() => undefined)
+      await caller.waitForSignal((heard) => heard.signal === 'dialog')
+      await expect.poll(() => caller.call('Status', {}), { timeout: 30_000 }).toMatchObject({ ok: false, error: { code: 'busy' } })
+      const other = await as(ORDINARY)
+      expect(await other.call('Status', {})).toMatchObject({ ok: true })
+    })
+
     test('a method that is no request does not exist', async () => {
       await start()
       const caller = await as(ALLOWED)

@@ -209,8 +209,8 @@ export interface BusCaller {
   pid: number
   /** Unique name on the bus. */
   name: string
-  /** Sends a request as it is; `text` overrides the JSON of `request`. Answers with the Result. */
-  call(method: string, request: unknown, options?: { mayAsk?: boolean; text?: string }): Promise<{ ok: boolean; value?: unknown; error?: { code: string; message: string; advice?: string } }>
+  /** Sends a request as it is; `text` overrides the JSON of `request`, `signature` and `body` the whole message. Answers with the Result. */
+  call(method: string, request: unknown, options?: { mayAsk?: boolean; text?: string; signature?: string; body?: unknown[] }): Promise<{ ok: boolean; value?: unknown; error?: { code: string; message: string; advice?: string } }>
   /** Registers as the authentication agent of itself; each dialog is answered as told. */
   answerDialogs(how: 'cancel' | 'wrong-password' | 'right-password' | 'never'): Promise<void>
   /** For 'right-password': ends the dialog after polkit was told. */
@@ -296,7 +296,7 @@ export const startCaller = async (bus: Pick<PrivateBus, 'address' | 'folder'>, u
     pid: running.pid,
     name,
     call: async (method, request, options = {}) => {
-      const answer = await ask('call', { method, text: options.text ?? JSON.stringify(request), mayAsk: options.mayAsk ?? false })
+      const answer = await ask('call', { method, text: options.text ?? JSON.stringify(request), mayAsk: options.mayAsk ?? false, signature: options.signature, body: options.body })
       return JSON.parse(String(answer)) as Awaited<ReturnType<BusCaller['call']>>
     },
     answerDialogs: async (how) => {
