@@ -44,8 +44,8 @@ export const megabytes = (amount: number): string => whole.format(Math.round(amo
 /** Gigabytes with one decimal and no unit, for columns headed "GB". */
 export const gigabytes = (amount: number): string => tenth.format(amount / GB)
 
-/** Gigabytes for an axis: "8", "0.5". */
-export const axisGigabytes = (amount: number): string => axis.format(amount / GB)
+/** For an axis with round steps: "8 GB", "256 MB", "0". */
+export const axisBytes = (amount: number): string => (amount === 0 ? '0' : amount >= GB ? `${axis.format(amount / GB)}\u00a0GB` : `${whole.format(amount / MB)}\u00a0MB`)
 
 /** "2.1 GB (± 0.1)": noise is given in the unit of the figure and never with more digits. */
 export const withNoise = (amount: number, noise: Reading): string => {
@@ -86,6 +86,13 @@ export const clock = (atMs: number): string => hms.format(new Date(atMs))
 
 /** "12 Nov 2026, 14:03:09". */
 export const exactMoment = (atMs: number): string => full.format(new Date(atMs))
+
+/** For an axis of time: "14:03"; the day where it begins; days alone on ranges over two days. */
+export const timeTick = (atMs: number, previousMs: number, spanMs: number): string => {
+  const at = new Date(atMs)
+  if (spanMs > 2 * 86_400_000) return dayMonth.format(at)
+  return sameDay(at, new Date(previousMs)) ? hm.format(at) : dayMonth.format(at)
+}
 
 /** "12 %", "−3 %"; one decimal below ten. */
 export const percent = (value: number): string => {

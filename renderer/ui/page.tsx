@@ -12,7 +12,7 @@ export const PageFrame = ({ title, lead, actions, children }: PageProps) => (
   <div className="page">
     <header className="page-head">
       <div className="page-head-text">
-        <h1 className="page-title">{title}</h1>
+        <h1 className={lead === undefined ? 'page-title page-title-alone' : 'page-title'}>{title}</h1>
         {lead !== undefined && <div className="page-lead">{lead}</div>}
       </div>
       {actions !== undefined && <div className="page-actions">{actions}</div>}

@@ -1,7 +1,7 @@
 import { useEffect, useRef } from 'react'
 import uPlot from 'uplot'
 import 'uplot/dist/uPlot.min.css'
-import { axisGigabytes, bytes, clock, moment } from '../format/format.ts'
+import { axisBytes, bytes, clock, moment, timeTick } from '../format/format.ts'
 import { useSettings } from '../stores/settings.ts'
 
 export interface ChartLine {
@@ -43,9 +43,12 @@ const drawMarks = (u: uPlot, marks: readonly ChartMark[]): void => {
   ctx.strokeStyle = token('--line-strong')
   ctx.font = `600 ${11 * scale}px "Inter Variable", sans-serif`
   ctx.textAlign = 'center'
-  for (const mark of marks) {
+  let last = -Infinity
+  for (const mark of marks.toSorted((a, b) => a.atMs - b.atMs)) {
     const x = Math.round(u.valToPos(mark.atMs / 1000, 'x', true))
-    if (x < bbox.left || x > bbox.left + bbox.width) continue
+    // Signs that would lie upon each other: the first one stands for both.
+    if (x < bbox.left || x > bbox.left + bbox.width || x - last < 14 * scale) continue
+    last = x
     ctx.setLineDash([2 * scale, 3 * scale])
     ctx.beginPath()
     ctx.moveTo(x, bbox.top + 14 * scale)
@@ -62,8 +65,8 @@ const options = (props: Props, width: number, onHover: (index: number | null) =>
   pxAlign: false,
   legend: { show: false },
   cursor: { y: false, points: { size: 7 }, drag: { x: false, y: false } },
-  padding: [8, 8, 0, 0],
-  scales: { x: { time: true }, y: { range: (_u, _min, max) => [0, Math.max(max ?? 0, 256 * 1024 * 1024) * 1.12] } },
+  padding: [8, 22, 0, 0],
+  scales: { x: { time: true }, y: { range: (_u, _min, max) => [0, Math.max(max ?? 0, 64 * 1024 * 1024) * 1.12] } },
   axes: [
     {
       stroke: token('--ink-3'),
@@ -72,17 +75,17 @@ const options = (props: Props, width: number, onHover: (index: number | null) =>
       ticks: { show: false },
       space: 90,
       size: 26,
-      values: (_u, splits) => splits.map((s) => (props.long === true ? moment(s * 1000, Date.now()) : clock(s * 1000).slice(0, 5))),
+      values: (_u, splits) => splits.map((s, i) => timeTick(s * 1000, (splits[i - 1] ?? s) * 1000, ((splits.at(-1) ?? 0) - (splits[0] ?? 0)) * 1000)),
     },
     {
       stroke: token('--ink-3'),
       font: '11px "Inter Variable", sans-serif',
-      size: 44,
+      size: 58,
       space: 40,
       grid: { stroke: token('--line'), width: 1 },
       ticks: { show: false },
-      incrs: [0.25, 0.5, 1, 2, 4, 8, 16, 32, 64, 128, 256].map((n) => n * 1024 ** 3),
-      values: (_u, splits) => splits.map(axisGigabytes),
+      incrs: Array.from({ length: 20 }, (_, i) => 2 ** i * 1024 ** 2),
+      values: (_u, splits) => splits.map(axisBytes),
     },
   ],
   series: [

@@ -19,7 +19,7 @@ interface Props {
 /** Makes a figure answer "why this?": file, process and time it comes from. */
 export const Why = ({ what, how, sources, reader = 'the app, as you', atMs, children, className = '' }: Props) => (
   <Popover.Root>
-    <Popover.Trigger className={`why ${className}`} aria-label={`Why this? ${what}`} title="Why this?">
+    <Popover.Trigger className={`why ${className}`} title={`Why this? ${what}`}>
       {children}
     </Popover.Trigger>
     <Popover.Portal>

@@ -17,7 +17,7 @@ import { Why } from '../../ui/why.tsx'
 import { usePresets } from '../presets/use-presets.ts'
 import { roleWords } from './rows.ts'
 
-const lines: readonly ChartLine[] = [{ id: 'cost', label: 'Cost', color: '--ink', fill: '--sunken', width: 2 }]
+const lines: readonly ChartLine[] = [{ id: 'cost', label: 'Cost', color: '--ink', fill: '--fill', width: 2 }]
 const HOLD_MS = 120_000
 
 const Facts = ({ agent }: { agent: Agent }) => (

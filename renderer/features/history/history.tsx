@@ -20,7 +20,7 @@ type Range = keyof typeof ranges
 const rangeNames = Object.keys(ranges) as Range[]
 
 const lines: readonly ChartLine[] = [
-  { id: 'agents', label: 'Agents', color: '--ink', fill: '--sunken', width: 2 },
+  { id: 'agents', label: 'Agents', color: '--ink', fill: '--fill', width: 2 },
   { id: 'compressed', label: 'Compressed', color: '--bar-pool', dash: [2, 3], width: 2 },
   { id: 'available', label: 'Available', color: '--ink-3', dash: [7, 4], width: 1.5 },
 ]
@@ -151,7 +151,7 @@ const Overall = () => {
     >
       <FailureNotice failure={failure} onRetry={failure === null ? undefined : () => { runs.reload(); series.reload() }} />
       {series.error === null && (
-        <Panel title={`Memory, last ${range}`} aside="GB">
+        <Panel title={`Memory, last ${range.replace(/^1 /u, '')}`} aside={<span>▲ run  ✓ kept  ↺ undone</span>}>
           {data === null ? (
             <Skeleton height="15rem" />
           ) : atMs.length === 0 ? (

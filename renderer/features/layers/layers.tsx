@@ -33,6 +33,9 @@ const Effect = ({ layer, privileged }: { layer: LayerStatus; privileged: boolean
   )
 }
 
+/** What can be used comes first; within that the order of the layers. */
+const usableFirst = (layers: readonly LayerStatus[]): LayerStatus[] => layers.toSorted((a, b) => Number(a.state === 'unavailable') - Number(b.state === 'unavailable'))
+
 const LayerRow = ({ layer, presets, privileged, busy }: { layer: LayerStatus; presets: readonly PresetView[]; privileged: boolean; busy: boolean }) => {
   const Icon = stateIcons[layer.state]
   const usable = layer.state === 'unavailable' || busy ? [] : presetsFor(layer.id, presets)
@@ -40,29 +43,24 @@ const LayerRow = ({ layer, presets, privileged, busy }: { layer: LayerStatus; pr
     <li className={`layer layer-${layer.state}`}>
       <div className="layer-main">
         <h2 className="layer-title">{layer.title}</h2>
+        <p className="layer-state">
+          <Icon aria-hidden="true" /> {stateWords[layer.state]}
+        </p>
         <p className="layer-summary">{layer.summary}</p>
       </div>
       <dl className="layer-facts">
-        <div>
-          <dt>State</dt>
-          <dd className="layer-state">
-            <Icon aria-hidden="true" /> {stateWords[layer.state]}
-          </dd>
-        </div>
-        <div>
-          <dt>Saves now</dt>
-          <dd>
-            <Effect layer={layer} privileged={privileged} />
-          </dd>
-        </div>
-        <div className="layer-wide">
-          <dt>Costs</dt>
-          <dd>{layer.cost}</dd>
-        </div>
-        <div className="layer-wide">
-          <dt>Needs</dt>
-          <dd>{layer.requirement}</dd>
-        </div>
+        {layer.state !== 'unavailable' && (
+          <>
+            <dt>Saves now</dt>
+            <dd>
+              <Effect layer={layer} privileged={privileged} />
+            </dd>
+            <dt>Costs</dt>
+            <dd>{layer.cost}</dd>
+          </>
+        )}
+        <dt>Needs</dt>
+        <dd>{layer.requirement}</dd>
       </dl>
       <div className="layer-act">
         {usable.length > 0 && (
@@ -181,7 +179,7 @@ const Layers = () => {
     >
       <FailureNotice failure={error} onRetry={reload} />
       <ul className="layers panel">
-        {data.layers.map((layer) => (
+        {usableFirst(data.layers).map((layer) => (
           <LayerRow key={layer.id} layer={layer} presets={presets.data?.presets ?? []} privileged={data.privileged} busy={busy} />
         ))}
       </ul>

@@ -46,7 +46,7 @@ const MemoryBar = ({ live }: { live: Live }) => {
   return (
     <figure className="memory">
       <div className="memory-bar" role="img" aria-label={parts.map((part) => `${part.label} ${bytes(part.value)}`).join(', ')}>
-        {parts.map((part) => (
+        {parts.filter((part) => part.value > 0).map((part) => (
           <span key={part.id} className={`memory-part memory-${part.id}`} style={{ flexGrow: part.value / totalBytes }} />
         ))}
       </div>

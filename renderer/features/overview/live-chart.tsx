@@ -7,7 +7,7 @@ import { SeriesChart, type ChartLine, type ChartMark } from '../../ui/series-cha
 const WINDOW_MS = 10 * 60 * 1000
 
 const lines: readonly ChartLine[] = [
-  { id: 'agents', label: 'Agents', color: '--ink', fill: '--sunken', width: 2 },
+  { id: 'agents', label: 'Agents', color: '--ink', fill: '--fill', width: 2 },
   { id: 'compressed', label: 'Compressed', color: '--bar-pool', dash: [2, 3], width: 2 },
   { id: 'available', label: 'Available', color: '--ink-3', dash: [7, 4], width: 1.5 },
 ]
@@ -35,9 +35,7 @@ export const LiveChart = () => {
     <Panel
       title="Memory, last 10 minutes"
       aside={
-        <span>
-          GB<span className="chart-signs"> · ▲ run · ✓ kept · ↺ undone</span>
-        </span>
+        <span className="chart-signs">▲ run  ✓ kept  ↺ undone</span>
       }
     >
       <SeriesChart atMs={atMs} columns={columns} lines={lines} marks={marks} range={range} height={190} label="Memory of agents, compressed and available, over the last ten minutes, in gigabytes" />

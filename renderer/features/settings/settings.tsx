@@ -72,7 +72,7 @@ const General = ({ settings }: { settings: SettingsValue }) => {
 const Settings = () => {
   const { settings, problem, error } = useSettings()
   return (
-    <PageFrame title="Settings" lead={<span className="settings-lead">Saved at once, for you alone</span>}>
+    <PageFrame title="Settings">
       <FailureNotice failure={error} />
       {problem !== null && (
         <Notice tone="problem" title="The settings file was not used">

@@ -1,0 +1,208 @@
+import type { Browser } from 'playwright-core'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
+import { launchChromium, open, type Opened, type OpenOptions } from './browser.ts'
+import { apply, button, openPlan, press, seen } from './look.ts'
+import { scenarios, type Scenario } from './scenarios.ts'
+
+let browser: Browser
+let opened: Opened | null = null
+beforeAll(async () => {
+  browser = await launchChromium()
+})
+afterAll(() => browser.close())
+afterEach(async () => {
+  const complaints = opened?.complaints() ?? []
+  await opened?.close()
+  opened = null
+  expect(complaints).toEqual([])
+})
+
+const start = async (scenario: Scenario, options: OpenOptions = { hash: '#/overview' }): Promise<Opened> => {
+  opened = await open(browser, scenario, options)
+  return opened
+}
+const asked = (name: string): unknown[] => (opened?.mock.asked ?? []).filter((call) => call.name === name).map((call) => call.request)
+
+describe('the way of one click', () => {
+  it('shows each file with old and new value, why and the way back before anything is done', async () => {
+    const { page } = await start(scenarios.full)
+    await openPlan(page)
+    await seen(page, '/sys/kernel/mm/ksm/run')
+    const step = page.locator('.step', { hasText: '/sys/kernel/mm/ksm/pages_to_scan' })
+    expect(await step.innerText()).toMatch(/Looks at more pages.*pages_to_scan\s*100\s*2000\s*Undo: write 100 back/su)
+    await seen(page, /16 agents/u)
+    await seen(page, /3 agents/u)
+    await seen(page, 'It is 20 ms already.')
+    await seen(page, /find out by timing/u)
+    expect(asked('run.apply')).toEqual([])
+  })
+
+  it('applies what was shown, measures, and takes it back', async () => {
+    const { page } = await start(scenarios.full)
+    await apply(page)
+    await seen(page, /Step \d+ of 21/u)
+    await page.getByRole('progressbar').first().waitFor()
+    await seen(page, /Won 2\.6\sGB \(±\s0\.1\)/u)
+    await seen(page, 'Compared with agents of the same kinds that were left alone.')
+    await seen(page, /seconds to keep it/u)
+    await press(page, 'Undo')
+    await seen(page, 'Back at the old value')
+    await seen(page, /5\ssettings back at the old value/u)
+    await press(page, 'Done')
+    expect(asked('run.apply')).toMatchObject([{ presetId: 'more-agents', agentIds: null, digest: expect.stringMatching(/^[0-9a-f]{64}$/u) as string }])
+  })
+
+  it('keeps it, and undoes a kept run from its page later', async () => {
+    const { page } = await start(scenarios.full)
+    await apply(page)
+    await seen(page, /Won 2\.6/u)
+    await press(page, 'Keep')
+    await seen(page, /^Kept\. Won 2\.6/u)
+    await press(page, 'Details and report')
+    await seen(page, 'Each agent')
+    await press(page, 'Undo')
+    await seen(page, 'What undoing did')
+    expect(asked('run.keep')).toHaveLength(1)
+    expect(asked('run.undo')).toHaveLength(1)
+  })
+
+  it('shows the seconds left on every page and lets any page decide', async () => {
+    const { page } = await start(scenarios.waiting)
+    for (const hash of ['#/agents', '#/layers', '#/compare', '#/history', '#/settings', '#/overview']) {
+      await page.goto(`${opened?.served.address ?? ''}/${hash}`)
+      await seen(page, /Undone in\s+\d+\ss unless you keep it/u)
+    }
+    expect(await button(page, 'More agents').isDisabled()).toBe(true)
+    await press(page, 'Keep')
+    await seen(page, /^Kept\. Won/u)
+    await press(page, 'Close')
+    expect(await button(page, 'More agents').isEnabled()).toBe(true)
+  })
+
+  it('undoes by itself when nobody answers', async () => {
+    const { page } = await start({ ...scenarios.timeout, stepMs: 10 })
+    await apply(page)
+    await seen(page, /Nobody pressed Keep in time/u)
+  })
+
+  it('cancels a run under way and says what came back', async () => {
+    const { page } = await start({ ...scenarios.full, stepMs: 400 })
+    await apply(page)
+    await seen(page, /Step 2 of 21/u)
+    await press(page, 'Cancel')
+    await seen(page, /You cancelled it\./u)
+    await seen(page, 'Back at the old value')
+    expect(asked('run.cancel')).toHaveLength(1)
+  })
+
+  it('goes on in the strip when the dialog is closed', async () => {
+    const { page } = await start({ ...scenarios.full, stepMs: 150 })
+    await apply(page)
+    await seen(page, /Step 1 of 21/u)
+    await page.keyboard.press('Escape')
+    await page.getByRole('dialog').waitFor({ state: 'detached' })
+    await seen(page, 'Applying')
+    await seen(page, /Undone in\s+\d+/u)
+  })
+
+  it('shows a run that was begun before this window opened', async () => {
+    const { page } = await start(scenarios.running)
+    await seen(page, /Step 7 of/u)
+    await press(page, 'Cancel')
+    await seen(page, 'Cancelled')
+  })
+
+  it('calls a difference within the noise by its name', async () => {
+    const { page } = await start(scenarios.noGain)
+    await apply(page)
+    await seen(page, 'No gain beyond the noise of the measurement')
+  })
+
+  it('applies to selected agents only', async () => {
+    const { page } = await start(scenarios.full, { hash: '#/agents' })
+    await page.getByRole('checkbox', { name: 'Select opencode exporter' }).click()
+    await page.getByRole('checkbox', { name: 'Select Gemini CLI docs' }).click()
+    await seen(page, /2\sagents selected/u)
+    await press(page, 'Apply to these')
+    await page.getByRole('menuitem', { name: /More agents/u }).click()
+    await seen(page, /Only for these 2 agents/u)
+    await seen(page, /2\sagents/u)
+    await press(page, 'Apply')
+    await seen(page, /Step \d+ of/u)
+    const [request] = asked('run.apply') as { agentIds: string[] }[]
+    expect(request?.agentIds).toHaveLength(2)
+  })
+
+  it('pages out one agent from Overview', async () => {
+    const { page } = await start(scenarios.full)
+    await press(page, /^Page out opencode exporter$/u)
+    await seen(page, /Only for this agent/u)
+    expect((asked('plan.make') as { agentIds: string[] }[]).at(-1)?.agentIds).toHaveLength(1)
+  })
+})
+
+describe('keyboard', () => {
+  it('has one key a page, by number and by letter', async () => {
+    const { page } = await start(scenarios.full)
+    await seen(page, /Agents use/u)
+    const titles = ['Overview', 'Agents', 'Layers', 'Compare', 'History', 'Settings']
+    for (const [i, title] of titles.entries()) {
+      await page.keyboard.press(String(i + 1))
+      await page.waitForFunction((want) => document.title.startsWith(want), title)
+    }
+    for (const [key, title] of Object.entries({ o: 'Overview', a: 'Agents', l: 'Layers', c: 'Compare', h: 'History', s: 'Settings' })) {
+      await page.keyboard.press(key)
+      await page.waitForFunction((want) => document.title.startsWith(want), title)
+    }
+  })
+
+  it('filters with / and does not take letters typed there for pages', async () => {
+    const { page } = await start(scenarios.full)
+    await seen(page, /Agents use/u)
+    await page.keyboard.press('/')
+    await page.locator('input[data-filter]:focus').waitFor()
+    await page.keyboard.type('claude shop')
+    await seen(page, 'Agents, 1 of 25 shown')
+    await page.keyboard.press('Escape')
+    await seen(page, /^Agents$/u)
+  })
+
+  it('shows its keys with ?, and Escape closes them', async () => {
+    const { page } = await start(scenarios.full)
+    await seen(page, /Agents use/u)
+    await page.keyboard.press('?')
+    await seen(page, 'Filter the agents')
+    await page.keyboard.press('Escape')
+    await page.getByRole('dialog').waitFor({ state: 'detached' })
+  })
+
+  it('starts with a link over the rail to the page', async () => {
+    const { page } = await start(scenarios.full)
+    await seen(page, /Agents use/u)
+    await page.keyboard.press('Tab')
+    expect(await page.evaluate(() => document.activeElement?.textContent)).toBe('Skip to the page')
+    await page.keyboard.press('Enter')
+    expect(await page.evaluate(() => document.activeElement?.id)).toBe('page')
+  })
+
+  it('walks, opens, selects and shows agents with the arrows, Space and Enter', async () => {
+    const { page } = await start(scenarios.full, { hash: '#/agents' })
+    await page.locator('[role=row][tabindex="0"]').focus()
+    const name = (): Promise<string> => page.evaluate(() => document.activeElement?.querySelector('.cell-name')?.textContent ?? '')
+    expect(await name()).toBe('opencodeexporter')
+    await page.keyboard.press('ArrowDown')
+    await page.waitForFunction(() => document.activeElement?.textContent?.includes('api-gateway'))
+    await page.keyboard.press('ArrowRight')
+    await page.waitForFunction(() => document.activeElement?.getAttribute('aria-expanded') === 'true')
+    await page.keyboard.press('ArrowDown')
+    await page.waitForFunction(() => document.activeElement?.getAttribute('aria-level') === '2')
+    await page.keyboard.press('ArrowLeft')
+    await page.waitForFunction(() => document.activeElement?.textContent?.includes('api-gateway'))
+    await page.keyboard.press('Space')
+    await seen(page, /1\sagent selected/u)
+    await page.keyboard.press('End')
+    await page.waitForFunction(() => document.activeElement?.getAttribute('aria-rowindex') === document.querySelector('[role=treegrid]')?.getAttribute('aria-rowcount'))
+    await page.keyboard.press('Enter')
+    await seen(page, 'Own pages (USS)')
+  })
+})

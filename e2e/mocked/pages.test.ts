@@ -1,0 +1,243 @@
+import { AxeBuilder } from '@axe-core/playwright'
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { launchChromium, open, type OpenOptions } from './browser.ts'
+import { button, found, openPlan, overflow, press, seen } from './look.ts'
+import { scenarios, type Scenario } from './scenarios.ts'
+
+let browser: Browser
+beforeAll(async () => {
+  browser = await launchChromium()
+})
+afterAll(() => browser.close())
+
+/** Opens, looks, and insists that the page had nothing to complain about. */
+const withPage = async (scenario: Scenario, options: OpenOptions, look: (page: Page) => Promise<void>): Promise<void> => {
+  const opened = await open(browser, scenario, options)
+  try {
+    await look(opened.page)
+    expect(opened.complaints()).toEqual([])
+  } finally {
+    await opened.close()
+  }
+}
+
+/** What tells that a page has its data. */
+const pages = [
+  { hash: '#/overview', shows: /from 19 idle agents/u },
+  { hash: '#/agents', shows: 'web-shop' },
+  { hash: '#/layers', shows: 'What this machine has' },
+  { hash: '#/compare', shows: 'the 14 that changed most' },
+  { hash: '#/history', shows: 'Partly undone' },
+  { hash: '#/settings', shows: 'Installed and ready' },
+] as const
+
+describe('every page opens and shows its data', () => {
+  it('Overview: the large number, what could be got back, room, the largest', async () => {
+    await withPage(scenarios.full, { hash: '#/overview' }, async (page) => {
+      await seen(page, /from 19 idle agents/u)
+      expect(await page.getByRole('heading', { level: 1 }).innerText()).toMatch(/Agents use\s+7\.8\sGB\s+of\s+15\.6\sGB/u)
+      await seen(page, 'Pressure calm')
+      await seen(page, '4.7\u00a0GB')
+      expect(await page.locator('table.largest tbody tr').count()).toBe(5)
+      expect(await page.locator('.chart-plot canvas').count()).toBe(1)
+    })
+  })
+
+  it('Overview: a figure says where it comes from', async () => {
+    await withPage(scenarios.full, { hash: '#/overview' }, async (page) => {
+      await page.getByTitle('Why this? What agents use').click()
+      await seen(page, '/proc/PID/smaps_rollup')
+      await page.keyboard.press('Escape')
+      await page.getByTitle('Why this? Memory pressure').click()
+      await seen(page, '/proc/pressure/memory, line "some"')
+    })
+  })
+
+  it('Layers: state, effect, cost, need and the table of what is missing', async () => {
+    await withPage(scenarios.full, { hash: '#/layers' }, async (page) => {
+      await seen(page, 'Merging equal pages (KSM)')
+      expect(await page.locator('.layer').count()).toBe(5)
+      await page.getByRole('radio', { name: /Missing 1/u }).click()
+      expect(await page.locator('table.capabilities tbody tr').count()).toBe(1)
+      await seen(page, 'An unused zram device is taken where there is one.')
+      await press(page, 'Turn on')
+      await page.getByRole('menuitem', { name: /With Balanced/u }).click()
+      await seen(page, 'Balanced: what will happen')
+    })
+  })
+
+  it('Compare: takes a snapshot and compares it with the one before', async () => {
+    await withPage(scenarios.full, { hash: '#/compare' }, async (page) => {
+      await seen(page, 'less for the same agents')
+      await press(page, 'Take a snapshot')
+      await page.getByLabel('Name, if you like').fill('Now then')
+      await press(page, 'Take it')
+      await page.locator('select').nth(1).locator('option', { hasText: 'Now then' }).waitFor({ state: 'attached' })
+      expect(await page.locator('select').nth(1).locator('option:checked').innerText()).toContain('Now then')
+    })
+  })
+
+  it('History: a run with its plan, read-back, undo lines and a report', async () => {
+    const opened = await open(browser, scenarios.full, { hash: '#/history' })
+    try {
+      const { page } = opened
+      await page.getByRole('link', { name: 'Balanced', exact: true }).last().click()
+      await seen(page, 'Left alone')
+      await seen(page, 'Something else changed it since; it was left as it is.')
+      await seen(page, 'Read back')
+      await press(page, 'Report')
+      await page.getByRole('menuitemcheckbox').click()
+      const download = page.waitForEvent('download')
+      await page.getByRole('menuitem', { name: /Markdown/u }).click()
+      expect((await download).suggestedFilename()).toBe('agent-memory-run.md')
+      expect(opened.mock.asked.find((call) => call.name === 'report.make')?.request).toMatchObject({ format: 'md', private: true })
+      expect(opened.complaints()).toEqual([])
+    } finally {
+      await opened.close()
+    }
+  })
+
+  it('History: another range asks for it', async () => {
+    const opened = await open(browser, scenarios.full, { hash: '#/history' })
+    try {
+      await seen(opened.page, 'Memory, last day')
+      await opened.page.getByRole('radio', { name: '90 days' }).click()
+      await seen(opened.page, 'Memory, last 90 days')
+      const asked = opened.mock.asked.filter((call) => call.name === 'history.series').at(-1)?.request as { fromMs: number; toMs: number }
+      expect(Math.round((asked.toMs - asked.fromMs) / 86_400_000)).toBe(90)
+    } finally {
+      await opened.close()
+    }
+  })
+
+  it('Settings: the theme changes at once and is saved', async () => {
+    const opened = await open(browser, scenarios.full, { hash: '#/settings' })
+    try {
+      const { page, mock } = opened
+      await page.getByRole('radio', { name: 'Dark' }).click()
+      await page.locator('html[data-theme=dark]').waitFor()
+      await page.getByRole('switch', { name: 'Private data in reports' }).click()
+      await page.getByRole('switch', { name: 'Private data in reports', checked: true }).waitFor()
+      expect(mock.asked.filter((call) => call.name === 'settings.set').at(-1)?.request).toMatchObject({ settings: { theme: 'dark', privateReports: true } })
+    } finally {
+      await opened.close()
+    }
+  })
+
+  it('Settings: shows every file, the script and its digest before it installs', async () => {
+    const opened = await open(browser, scenarios.noHelper, { hash: '#/settings' })
+    try {
+      const { page, mock } = opened
+      await press(page, 'Install…')
+      await seen(page, '/usr/share/polkit-1/actions/org.agentmem.policy')
+      await seen(page, /install -m 0644 system\/org\.agentmem\.policy/u)
+      await seen(page, 'c3ab8ff13720e8ad9047dd39466b3c8974e592c2fa383d4a3960714caef0c4f2')
+      await press(page, 'Install')
+      await seen(page, 'Installed and ready')
+      expect(mock.asked.find((call) => call.name === 'helper.install')?.request).toEqual({ scriptSha256: 'c3ab8ff13720e8ad9047dd39466b3c8974e592c2fa383d4a3960714caef0c4f2' })
+      await press(page, 'Uninstall…')
+      await seen(page, /all settings are back at their old values/u)
+      await press(page, 'Uninstall')
+      await seen(page, 'Not installed')
+      expect(opened.complaints()).toEqual([])
+    } finally {
+      await opened.close()
+    }
+  })
+
+  it('Settings: an own preset is made, exported, removed and imported', async () => {
+    const opened = await open(browser, scenarios.full, { hash: '#/settings' })
+    try {
+      const { page } = opened
+      await press(page, 'New')
+      await page.getByLabel('Name').fill('Night shift')
+      await page.getByLabel('Merging of equal pages (KSM)').selectOption('merge')
+      await page.getByLabel('Pages a round').fill('4000')
+      await press(page, 'Save')
+      await seen(page, 'Night shift')
+      const row = page.locator('.preset-rows li', { hasText: 'Night shift' })
+      await row.getByRole('button', { name: 'More' }).click()
+      const download = page.waitForEvent('download')
+      await page.getByRole('menuitem', { name: 'Export' }).click()
+      const path = await (await download).path()
+      await row.getByRole('button', { name: 'More' }).click()
+      await page.getByRole('menuitem', { name: 'Remove' }).click()
+      await row.waitFor({ state: 'detached' })
+      await page.getByLabel('Preset file to import').setInputFiles({ name: 'night-shift.json', mimeType: 'application/json', buffer: await import('node:fs/promises').then(({ readFile }) => readFile(path)) })
+      await row.waitFor()
+      await page.getByLabel('Preset file to import').setInputFiles({ name: 'bad.json', mimeType: 'application/json', buffer: Buffer.from('{"id": 1}') })
+      await seen(page, /The file is no preset/u)
+    } finally {
+      await opened.close()
+    }
+  })
+})
+
+describe('the window fits', () => {
+  it.each([
+    { name: '900 x 600', width: 900, height: 600 },
+    { name: '1280 x 800 at 200 %', width: 640, height: 400 },
+    { name: '900 x 600 at 200 %', width: 450, height: 300 },
+    { name: '4K', width: 3840, height: 2160 },
+  ])('without sideways scrolling at $name', async ({ width, height }) => {
+    for (const { hash, shows } of pages)
+      await withPage(scenarios.full, { hash, width, height }, async (page) => {
+        await found(page, shows).first().waitFor({ state: 'attached' })
+        expect({ hash, overflow: await overflow(page) }).toEqual({ hash, overflow: 0 })
+      })
+  })
+
+  it('and the plan with its buttons stays inside the smallest window', async () => {
+    await withPage(scenarios.full, { hash: '#/overview', width: 450, height: 300 }, async (page) => {
+      await openPlan(page)
+      const box = await button(page, 'Apply').boundingBox()
+      expect(box === null ? null : { right: box.x + box.width <= 450, bottom: box.y + box.height <= 300 }).toEqual({ right: true, bottom: true })
+    })
+  })
+})
+
+const serious = async (page: Page): Promise<string[]> => {
+  const { violations } = await new AxeBuilder({ page }).analyze()
+  return violations.filter((violation) => violation.impact === 'serious' || violation.impact === 'critical').map((violation) => `${violation.id}: ${violation.nodes.map((node) => `${node.target.join(' ')} ${node.failureSummary ?? ''}`).join('; ')}`)
+}
+
+describe('axe finds nothing serious', () => {
+  for (const theme of ['light', 'dark'] as const) {
+    it.each(pages)(`${theme} $hash`, async ({ hash, shows }) => {
+      await withPage(scenarios.full, { hash, theme }, async (page) => {
+        await found(page, shows).first().waitFor({ state: 'attached' })
+        expect(await serious(page)).toEqual([])
+      })
+    })
+
+    it(`${theme}: plan, waiting strip, run page, drawer, empty, help`, async () => {
+      await withPage(scenarios.full, { hash: '#/overview', theme }, async (page) => {
+        await openPlan(page)
+        await seen(page, 'Know before')
+        expect(await serious(page)).toEqual([])
+        await page.keyboard.press('Escape')
+        await page.getByRole('dialog').waitFor({ state: 'detached' })
+        await page.keyboard.press('?')
+        await seen(page, 'Filter the agents')
+        expect(await serious(page)).toEqual([])
+      })
+      await withPage(scenarios.waiting, { hash: '#/history', theme }, async (page) => {
+        await seen(page, /Won 2\.6/u)
+        expect(await serious(page)).toEqual([])
+        await press(page, 'Details')
+        await seen(page, 'Steps')
+        expect(await serious(page)).toEqual([])
+      })
+      await withPage(scenarios.unreadable, { hash: '#/agents', theme }, async (page) => {
+        await page.getByRole('row', { name: /web-shop/u }).click()
+        await seen(page, /could not be read/u)
+        expect(await serious(page)).toEqual([])
+      })
+      await withPage(scenarios.empty, { hash: '#/overview', theme }, async (page) => {
+        await seen(page, 'No agents yet')
+        expect(await serious(page)).toEqual([])
+      })
+    })
+  }
+})
