@@ -94,7 +94,21 @@ const thousandProcesses = async (): Promise<void> => {
   }
 }
 
+const cpuPressurePercent = (): number => {
+  try {
+    return Number(/^some avg10=([\d.]+)/u.exec(readFileSync('/proc/pressure/cpu', 'utf8'))?.[1] ?? 0)
+  } catch {
+    return 0 // a kernel without PSI cannot say
+  }
+}
+
+/** Others' work empties the caches that the page-table walk lives on: wait for a quieter moment, within bounds, and say how quiet it was. */
+const waitForQuiet = async (): Promise<void> => {
+  for (let i = 0; i < 60 && cpuPressurePercent() > 20; i += 1) await sleep(2000)
+}
+
 const thirtyAgents = (what: string, uid: number, before: number, smem: readonly string[]): void => {
+  shown('share of time in which somebody waits for a CPU', cpuPressurePercent(), '%')
   const result = rounds(4, uid, ['-H', ...smem])
   exactly(`${what} found`, median(result.briefs.map((brief) => brief.agents)) - before, 30)
   shown('  processes of them', median(result.briefs.map((brief) => brief.counts.ofAgents)), '')
@@ -120,6 +134,7 @@ const standIns = async (): Promise<void> => {
     const before = snapshots(1, STAND_IN_UID).briefs[0]?.agents ?? 0
     for (let i = 0; i < 30; i += 1) agents.push(spawn(program, ['-e', work], { stdio: 'ignore', cwd: folder, ...(ownUid === 0 ? { uid: STAND_IN_UID, gid: STAND_IN_UID } : {}) }))
     await sleep(8000)
+    await waitForQuiet()
     thirtyAgents('30 stand-ins of agents', STAND_IN_UID, before, ['-P', folder])
   } finally {
     await end(agents)
@@ -131,6 +146,7 @@ const realAgents = async (): Promise<void> => {
   const fleet = await startFleet({ counts: AGENTS })
   try {
     await sleep(5000)
+    await waitForQuiet()
     thirtyAgents('30 real agents', fleet.user.uid, 0, ['-U', fleet.user.name, '-P', 'claude|gemini|codex|opencode'])
   } finally {
     await fleet.stop()
