@@ -8,7 +8,8 @@
 # Nothing is run from BUNDLE. Its files are copied to a folder only root can
 # enter, the copy is checked against MANIFEST (and MANIFEST against the digest
 # given), and only then put in place. With DESTDIR set, everything goes below
-# it and no service is told.
+# it and no service is told; KERNEL_ROOT says where the kernel's files are that
+# uninstalling gives back, when that is not below DESTDIR too.
 set -eu
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
 export PATH LC_ALL=C
@@ -17,6 +18,7 @@ umask 022
 DESTDIR=${DESTDIR:-}
 LIB=$DESTDIR/usr/lib/agentmem
 STATE=$DESTDIR/var/lib/agentmem
+KERNEL_ROOT=${KERNEL_ROOT:-$DESTDIR/}
 CREATED=$LIB/CREATED
 
 say() { printf 'agentmem: %s\n' "$*"; }
@@ -145,7 +147,7 @@ uninstall() {
   end_helper
   # Every setting goes back first: without the helper nobody could do it.
   if [ -d "$STATE" ]; then
-    "$LIB/node" "$LIB/system.js" --rollback-all --root "$DESTDIR/" --state-dir "$STATE" ||
+    "$LIB/node" "$LIB/system.js" --rollback-all --root "$KERNEL_ROOT" --state-dir "$STATE" ||
       stop 'Not every run could be undone, see above. Nothing was removed.'
     rm -rf "$STATE"
   fi

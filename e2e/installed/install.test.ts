@@ -144,6 +144,20 @@ describe.skipIf(problem !== null)(title('install.sh'), () => {
     expect(treeOf(dest)).toEqual([])
   })
 
+  test('uninstalling gives back the files of the root it is told', () => {
+    const telling = copyWith((at) => {
+      writeFileSync(join(at, 'node'), '#!/bin/sh\necho "$@" >"$OUT"\n', { mode: 0o755 })
+      writeManifest(at)
+    })
+    const out = join(folder, 'arguments')
+    for (const [env, root] of [[{}, `${dest}/`], [{ KERNEL_ROOT: '/' }, '/']] as const) {
+      expect(run(['install', telling], telling).status).toBe(0)
+      mkdirSync(join(dest, 'var/lib/agentmem/journal'), { recursive: true })
+      expect(run(['uninstall'], telling, { ...env, OUT: out }).status).toBe(0)
+      expect(readFileSync(out, 'utf8')).toContain(`--rollback-all --root ${root} --state-dir ${dest}/var/lib/agentmem`)
+    }
+  })
+
   test('uninstalling removes nothing while a run cannot be undone', () => {
     const stubborn = copyWith((at) => {
       writeFileSync(join(at, 'node'), '#!/bin/sh\necho "swap does not fit" >&2\nexit 1\n', { mode: 0o755 })
