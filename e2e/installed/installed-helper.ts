@@ -13,6 +13,8 @@ export interface InstalledHelper {
   readonly launcher: readonly string[]
   /** Process of the helper as the bus knows it; null while none runs. Asking starts none. */
   pid(): Promise<number | null>
+  /** What the helpers said, one after the other. */
+  log(): Promise<string>
   /** Ends helper, polkitd and bus, and uninstalls. */
   stop(): Promise<void>
 }
@@ -27,6 +29,7 @@ export const installHelper = async (rules: string): Promise<InstalledHelper> => 
   await chmod(place, 0o755) // its launcher is for everyone
   const stateDir = join(place, 'var/lib/agentmem')
   const services = join(place, 'services')
+  const logFile = join(place, 'helper.log')
   let bus: PrivateBus | null = null
   let polkit: Running | null = null
   const env = { ...process.env, DESTDIR: place }
@@ -57,9 +60,11 @@ export const installHelper = async (rules: string): Promise<InstalledHelper> => 
     const extra = join(place, 'services.conf')
     await writeFile(extra, `<busconfig><servicedir>${services}</servicedir></busconfig>\n`)
     bus = await startPrivateSystemBus([extra])
+    const { address } = bus
     // The installed file, with the folder it was installed below put before its paths.
     const installed = await readFile(join(place, 'usr/share/dbus-1/system-services/org.agentmem.Helper1.service'), 'utf8')
-    const moved = installed.replaceAll('/usr/lib/agentmem/', `${place}/usr/lib/agentmem/`).replace(/^(Exec=.*)$/mu, `$1 --bus ${bus.address} --state-dir ${stateDir} --idle-exit-seconds 120`)
+    const exec = (command: string): string => `Exec=/bin/sh -c "exec ${command} --bus ${address} --state-dir ${stateDir} --idle-exit-seconds 120 2>>${logFile}"`
+    const moved = installed.replaceAll('/usr/lib/agentmem/', `${place}/usr/lib/agentmem/`).replace(/^Exec=(.*)$/mu, (_line, command: string) => exec(command))
     await writeFile(join(services, 'org.agentmem.Helper1.service'), moved)
     await runCommand('dbus-send', [`--bus=${bus.address}`, '--print-reply', '--dest=org.freedesktop.DBus', '/', 'org.freedesktop.DBus.ReloadConfig'])
     polkit = await startPolkitd(bus, rules, [join(place, 'usr/share/polkit-1/actions/org.agentmem.policy')])
@@ -67,5 +72,5 @@ export const installHelper = async (rules: string): Promise<InstalledHelper> => 
     await stop()
     throw error
   }
-  return { bus, place, stateDir, launcher: [join(place, 'usr/lib/agentmem/agentmem-run'), '--'], pid, stop }
+  return { bus, place, stateDir, launcher: [join(place, 'usr/lib/agentmem/agentmem-run'), '--'], pid, log: () => readFile(logFile, 'utf8').catch(() => ''), stop }
 }

@@ -6,7 +6,7 @@ import type { RunDetail } from '../../electron/contract/views.ts'
 import type { Failure, Result } from '../../helper/contract/errors.ts'
 import type { RunState } from '../../helper/contract/runs.ts'
 import type { SnapshotDelta } from '../../helper/contract/snapshot-delta.ts'
-import { startFleet, type Fleet } from '../fixtures/fleet/fleet.ts'
+import { startFleet, type Fleet, type FleetCounts } from '../fixtures/fleet/fleet.ts'
 import { ensureUser, removeFolder, removeUser, type FleetUser } from '../fixtures/fleet/ground.ts'
 import { makeUserFolders, startAppHost, startSessionBus, type AppHost } from './app-host.ts'
 import { installHelper, type InstalledHelper } from './installed-helper.ts'
@@ -60,8 +60,8 @@ export interface Job {
   stop(): Promise<void>
 }
 
-/** Installed helper on a real bus under a real polkitd, real agents of an ordinary user, and that user's app. */
-export const startJob = async (): Promise<Job> => {
+/** Installed helper on a real bus under a real polkitd, and real agents of an ordinary user, some of them started by our launcher. */
+export const startJob = async (fleetOf: { plain: FleetCounts; launched: FleetCounts }): Promise<Job> => {
   const undo: (() => Promise<unknown>)[] = []
   const stop = async (): Promise<void> => {
     const problems: unknown[] = []
@@ -84,9 +84,9 @@ export const startJob = async (): Promise<Job> => {
     undo.push(() => removeFolder(base))
     const helper = await installHelper(rulesFor(allowed, denied, asked))
     undo.push(() => helper.stop())
-    const fleet = await startFleet({ user: allowed.name, counts: { 'claude-code': 2, 'gemini-cli': 2, opencode: 2 } })
+    const fleet = await startFleet({ user: allowed.name, counts: fleetOf.plain })
     undo.push(() => fleet.stop())
-    await fleet.add({ 'claude-code': 2, 'gemini-cli': 2, opencode: 1 }, helper.launcher)
+    await fleet.add(fleetOf.launched, helper.launcher)
 
     const sessions = new Map<string, Promise<string>>()
     const sessionOf = (user: FleetUser, folder: string): Promise<string> => {

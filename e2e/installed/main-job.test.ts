@@ -23,7 +23,7 @@ describe.skipIf(reason !== null)(`the main job, with real agents and the install
   const lines: string[] = []
 
   beforeAll(async () => {
-    job = await startJob()
+    job = await startJob({ plain: { 'claude-code': 2, 'gemini-cli': 2, opencode: 2 }, launched: { 'claude-code': 2, 'gemini-cli': 2, opencode: 1 } })
     before = await readSettings()
     app = await job.openApp(job.fleet.user, 'app')
   })
