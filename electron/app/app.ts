@@ -43,6 +43,15 @@ export interface App {
   readonly inner: { runs: Runs; planner: Planner; sampler: Sampler; presets: Presets; history: History; system: SystemClient; session: SessionClient }
 }
 
+/** What History says when the helper comes or goes. */
+const helperEvent: Record<ReturnType<SystemClient['state']>['system'], string> = {
+  ready: 'The helper is ready',
+  'not-installed': 'The helper is not installed any more',
+  'no-bus': 'The system message bus went away',
+  unreachable: 'The helper does not answer',
+  'too-old': 'The helper is of another version than the app',
+}
+
 const ROLL_UP_MS = 60_000
 const DAY_MS = 24 * 3600_000
 const HELPER_LOOK_MS = 15_000
@@ -111,9 +120,12 @@ export const createApp = (options: AppOptions = {}): App => {
     now,
   })
 
+  let seenOnce = false
   system.onState((state) => {
     changed('helper')
-    history.writer.addEvent({ atMs: now(), kind: 'helper', text: `Helper: ${state.system}`, runId: null, agentId: null })
+    // The first look is no event: only what changes while the app runs.
+    if (seenOnce) history.writer.addEvent({ atMs: now(), kind: 'helper', text: helperEvent[state.system], runId: null, agentId: null })
+    seenOnce = true
   })
   session.onState((state) => {
     changed('helper')

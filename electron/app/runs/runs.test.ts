@@ -105,6 +105,9 @@ describe('applying', () => {
     expect(await runs.keep(runId)).toEqual(ok({}))
     expect(stateOf(runId)).toBe('kept')
     expect(runs.progress()).toBeNull()
+    // The signal for what the answer has told already.
+    system.outcome({ runId, state: 'kept', cause: 'user-preset', error: null })
+    await vi.waitFor(() => { expect(system.heard.filter((call) => call.method === 'Run')).toHaveLength(3) })
     const kinds = history.reader.events({ fromMs: 0, toMs: Number.MAX_SAFE_INTEGER, limit: 10 }).map((event) => event.kind)
     expect(kinds.toSorted()).toEqual(['run-kept', 'run-started', 'run-waiting'])
   })
@@ -119,6 +122,8 @@ describe('applying', () => {
     expect(await press()).toEqual(refusal)
     expect(history.reader.runs(5).map((run) => run.summary)).toMatchObject([{ state: 'failed', error: refusal.error }])
     expect(runs.progress()).toBeNull()
+    const events = history.reader.events({ fromMs: 0, toMs: Number.MAX_SAFE_INTEGER, limit: 10 })
+    expect(events.map((event) => event.text)).toEqual([`${base.presetTitle} was not begun: ${refusal.error.message}`])
   })
 
   it('refuses a plan that was never shown, and a simulation, without asking the helper', async () => {

@@ -50,6 +50,8 @@ export const createRuns = (deps: RunsDeps): Runs => {
   const pollMs = deps.pollMs ?? 3_000
   const { system, history } = deps
   const following = new Map<RunId, RunState>()
+  /** The state History was last told of: signal, answer and poll may bring the same one. */
+  const told = new Map<RunId, RunState>()
   /** Runs that history could not take; lost when the app ends, and said so by its trouble(). */
   const unstored = new Map<RunId, RunDetail>()
   let current: Progress | null = null
@@ -64,13 +66,15 @@ export const createRuns = (deps: RunsDeps): Runs => {
 
   /** In one transaction; a failing store never stops the run itself. */
   const store = (record: RunRecord): void => {
-    const before = following.get(record.id)
     if (history.writer.finishRun(record).ok) unstored.delete(record.id)
     else unstored.set(record.id, detailOf(record))
     const event = eventOf[record.state]
-    if (event !== undefined && before !== record.state) {
-      history.writer.addEvent({ atMs: deps.now(), kind: event.kind, text: `${record.presetTitle} ${event.text}`, runId: record.id, agentId: null })
+    if (event !== undefined && told.get(record.id) !== record.state) {
+      // Refused before any step: nothing had to be taken back.
+      const text = record.state === 'failed' && record.before.length === 0 ? `was not begun: ${record.error?.message ?? 'unknown'}` : event.text
+      history.writer.addEvent({ atMs: deps.now(), kind: event.kind, text: `${record.presetTitle} ${text}`, runId: record.id, agentId: null })
     }
+    told.set(record.id, record.state)
     if (isOpen(record.state)) following.set(record.id, record.state)
     else {
       following.delete(record.id)
@@ -158,7 +162,6 @@ export const createRuns = (deps: RunsDeps): Runs => {
       const id = newRunId(deps.now())
       const record = startedRecord({ id, nowMs: deps.now(), preset: shown.preset, plan: shown.view.plan, cause, treated: shown.view.treated, control: shown.view.control })
       if (!history.writer.startRun(record).ok) unstored.set(id, detailOf(record))
-      history.writer.addEvent({ atMs: deps.now(), kind: 'run-started', text: `${shown.preset.title} was started`, runId: id, agentId: null })
       deps.onChanged(id)
       const answer = await system.call('Apply', {
         runId: id,
@@ -183,6 +186,7 @@ export const createRuns = (deps: RunsDeps): Runs => {
         store(failedRecord(record, { code: 'too-old', message: `The helper gave this run another number: ${runId}.` }, deps.now()))
         history.writer.startRun({ ...record, id: runId })
       }
+      history.writer.addEvent({ atMs: deps.now(), kind: 'run-started', text: `${shown.preset.title} was started`, runId, agentId: null })
       follow(runId, 'started')
       return ok({ runId })
     },
