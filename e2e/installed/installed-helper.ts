@@ -32,7 +32,7 @@ export const installHelper = async (rules: string): Promise<InstalledHelper> => 
   const logFile = join(place, 'helper.log')
   let bus: PrivateBus | null = null
   let polkit: Running | null = null
-  const env = { ...process.env, DESTDIR: place }
+  const env = { ...process.env, DESTDIR: place, KERNEL_ROOT: '/' }
   const pid = async (): Promise<number | null> => {
     if (bus === null) return null
     const asked = await runCommand('dbus-send', [`--bus=${bus.address}`, '--print-reply=literal', '--dest=org.freedesktop.DBus', '/', 'org.freedesktop.DBus.GetConnectionUnixProcessID', 'string:org.agentmem.Helper1']).catch(() => '')
