@@ -6,12 +6,12 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { PresetSettings } from '../contract/presets.ts'
 import { readProbe } from '../observe/probe.ts'
 import { zramPossible } from '../plan/zram.ts'
+import { startChild, type ChildOptions } from './testing/start-child.ts'
 
 /**
  * The same as kill.test.ts on this machine's own kernel files. Root only; one
  * such test at a time on a machine, so it holds a lock of its own.
  */
-const CHILD = new URL('testing/kill-child.ts', import.meta.url).pathname
 const LOCK = '/tmp/agentmem-kernel.lock'
 const SWAP_PARENT = '/var/lib/agentmem'
 
@@ -49,7 +49,7 @@ afterAll(() => {
   if (stateDir !== '') rmSync(stateDir, { recursive: true, force: true })
 })
 
-const child = (mode: string, killAt: number, settings: PresetSettings) => spawnSync(process.execPath, [CHILD, mode, '/', String(killAt), JSON.stringify(settings), 'real', stateDir], { encoding: 'utf8', timeout: 60_000 })
+const child = (mode: ChildOptions['mode'], killAt: number, settings: PresetSettings) => startChild({ mode, root: '/', killAt, settings, realStateDir: stateDir })
 
 /** What a run may change, as it stands. */
 const settingsNow = (): Record<string, string> => {
@@ -59,17 +59,17 @@ const settingsNow = (): Record<string, string> => {
   return values
 }
 
-const killEverywhere = (settings: PresetSettings, least: number): void => {
+const killEverywhere = async (settings: PresetSettings, least: number): Promise<void> => {
   const before = settingsNow()
-  const whole = child('undo', 0, settings)
+  const whole = await child('undo', 0, settings)
   expect(whole.stderr).toBe('')
   expect(whole.stdout).toContain('"undone"')
   expect(settingsNow()).toEqual(before)
-  const names = whole.stdout.split('\n').flatMap((line) => /^\d+ (.*)$/u.exec(line)?.[1] ?? [])
+  const { names } = whole
   expect(names.length).toBeGreaterThan(least)
   for (const [index, name] of names.entries()) {
-    const killed = child('undo', index + 1, settings)
-    const recovered = child('recover', 0, settings)
+    const killed = await child('undo', index + 1, settings)
+    const recovered = await child('recover', 0, settings)
     expect(settingsNow(), `after a kill at ${index + 1}, ${name}: ${recovered.stdout} ${recovered.stderr}`).toEqual(before)
     expect(killed.signal, `${index + 1} ${name}: ${killed.stderr}`).toBe('SIGKILL')
     expect(recovered.status, recovered.stderr).toBe(0)
@@ -80,9 +80,9 @@ const title = (text: string, why: string | null): string => (why === null ? text
 
 test.skipIf(zramReason !== null)(
   title('killed at every step on the real KSM and zram files', zramReason),
-  () => {
+  async () => {
     const { pagesToScan, sleepMs, smartScan } = probe.machine.ksm.value ?? { pagesToScan: 0, sleepMs: 0, smartScan: { value: null, reason: 'not-supported' as const } }
-    killEverywhere(
+    await killEverywhere(
       {
         compressedSwap: { mode: 'zram', compressors: ['lz4', 'lzo-rle', 'zstd', 'lzo'], sizePercentOfMemory: 10 },
         ksm: { mode: 'merge', advisor: 'none', pagesToScan: pagesToScan + 200, sleepMs: sleepMs + 10, smartScan: smartScan.value !== true, lowerWhenFlat: true },
@@ -90,19 +90,19 @@ test.skipIf(zramReason !== null)(
       20,
     )
   },
-  300_000,
+  600_000,
 )
 
 test.skipIf(zswapReason !== null)(
   title('killed at every step on the real zswap files, with a swap file behind', zswapReason),
-  () => {
+  async () => {
     try {
-      killEverywhere({ compressedSwap: { mode: 'zswap', compressors: ['zstd', 'deflate', 'lzo'], sizePercentOfMemory: 10, poolPercent: 5 }, ksm: { mode: 'merge', advisor: 'scan-time' } }, 20)
+      await killEverywhere({ compressedSwap: { mode: 'zswap', compressors: ['zstd', 'deflate', 'lzo'], sizePercentOfMemory: 10, poolPercent: 5 }, ksm: { mode: 'merge', advisor: 'scan-time' } }, 20)
       expect(readdirSync(join(SWAP_PARENT, 'swap'))).toEqual([])
     } finally {
       if (existsSync(join(SWAP_PARENT, 'swap'))) rmdirSync(join(SWAP_PARENT, 'swap'))
       if (existsSync(SWAP_PARENT)) rmdirSync(SWAP_PARENT)
     }
   },
-  300_000,
+  600_000,
 )

@@ -387,6 +387,25 @@ test('a snapshot that fails after the change takes everything back', async () =>
   expect(settingsOf(root)).toEqual(before)
 })
 
+test('a device that udev looks into for a moment is reset once it is free', async () => {
+  const before = settingsOf(root)
+  const kernel = fakeKernel(root)
+  let busy = 2
+  run = fakeRun(root, {
+    deps: {
+      kernel: {
+        read: (path) => kernel.read(path),
+        write: async (path, value) => (path.endsWith('/reset') && (busy -= 1) >= 0 ? fail('write-refused', 'It is in use.', { got: 'EBUSY' }) : kernel.write(path, value)),
+      },
+    },
+  })
+  const runId = await apply(zram)
+  await run.until('waiting')
+  const undone = await run.manager.undo(UID, { runId, cause: 'user-undo' })
+  expect(undone.ok && undone.value.state).toBe('undone')
+  expect(settingsOf(root)).toEqual(before)
+})
+
 describe('recovery', () => {
   test('a kept run outlives the helper; after a restart of the machine only the swap file is left to delete', async () => {
     const runId = await apply({ compressedSwap: { mode: 'zswap', sizePercentOfMemory: 10 }, ksm: { mode: 'merge' } })

@@ -40,7 +40,7 @@ const realManager = () =>
     checkpoint,
   })
 
-const manager = real === 'real' ? realManager() : fakeRun(root, { usedKib: 1000, deps: { checkpoint, pace } }).manager
+const manager = real === 'real' ? realManager() : fakeRun(root, { deps: { checkpoint, pace } }).manager
 
 const waitFor = async (state: string): Promise<void> => {
   for (;;) {

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs'
+import { promises as timers } from 'node:timers'
 import { change, type MachineAccess, type StepContext } from '../../change/context.ts'
 import { fail, ok, type Result } from '../../contract/errors.ts'
 import { under } from '../../observe/files.ts'
@@ -63,6 +64,18 @@ export const zramInit = async (context: StepContext, device: string, algorithms:
   return filled.ok ? ok(`/dev/${name}, ${filled.value}`) : filled
 }
 
+/** udev looks into a block device for a moment whenever it changes; until then the kernel says it is in use. */
+const BUSY_TRIES = 30
+const BUSY_WAIT_MS = 100
+
+const writeWhenFree = async (access: MachineAccess, path: string, value: string): Promise<Result<null>> => {
+  for (let tried = 1; ; tried += 1) {
+    const written = await access.kernel.write(path, value)
+    if (written.ok || written.error.got !== 'EBUSY' || tried === BUSY_TRIES) return written
+    await timers.setTimeout(BUSY_WAIT_MS)
+  }
+}
+
 /** Back to unused with `algorithm`, or gone altogether where `algorithm` is null. The caller saw that it holds no swap. */
 export const zramReset = async (access: MachineAccess, node: string, algorithm: string | null): Promise<Result<null>> => {
   const name = zramOfNode(node)
@@ -71,12 +84,12 @@ export const zramReset = async (access: MachineAccess, node: string, algorithm: 
   const device = deviceOf(access.root, name)
   if (device === undefined) return ok(null)
   if (device.diskSizeBytes !== 0) {
-    const reset = await access.kernel.write(`${zramFolder(name)}/reset`, '1')
+    const reset = await writeWhenFree(access, `${zramFolder(name)}/reset`, '1')
     if (!reset.ok) return reset
     access.checkpoint(`reset ${name}`)
   }
   if (algorithm === null) {
-    const removed = await access.kernel.write('/sys/class/zram-control/hot_remove', name.slice('zram'.length))
+    const removed = await writeWhenFree(access, '/sys/class/zram-control/hot_remove', name.slice('zram'.length))
     access.checkpoint(`remove ${name}`)
     return removed
   }
