@@ -5,7 +5,7 @@ export default defineConfig({
   root: new URL('.', import.meta.url).pathname,
   build: {
     outDir: new URL('../../build/shell', import.meta.url).pathname,
-    emptyOutDir: true,
+    emptyOutDir: false,
     minify: false,
     target: 'node24',
     lib: { entry: new URL('preload.ts', import.meta.url).pathname, formats: ['cjs'], fileName: () => 'preload.cjs' },

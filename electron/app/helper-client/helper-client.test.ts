@@ -1,5 +1,6 @@
-import { spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { spawn, spawnSync } from 'node:child_process'
+import { existsSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { createConnection } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Message, sessionBus, type MessageBus } from 'dbus-next'
@@ -126,6 +127,33 @@ describe.skipIf(!hasBus)('on a real bus (needs dbus-daemon)', () => {
   })
 })
 
+describe.skipIf(!hasBus)('a bus of our own (needs dbus-daemon)', () => {
+  it('ends when the program that started it is killed, and its folder goes with the next start', async () => {
+    const starter = join(folder, 'starter.ts')
+    writeFileSync(starter, `import { startPrivateBus } from ${JSON.stringify(join(import.meta.dirname, 'private-bus.ts'))}
+const made = await startPrivateBus(${JSON.stringify(runtimeDir())})
+console.log(made.ok ? made.value.address : made.error.message)
+setInterval(() => {}, 1000)
+`)
+    const child = spawn(process.execPath, [starter], { stdio: ['ignore', 'pipe', 'inherit'] })
+    const address = await new Promise<string>((resolve) => { child.stdout.once('data', (chunk: Buffer) => { resolve(chunk.toString().trim()) }) })
+    const path = /path=([^,]+)/u.exec(address)?.[1] ?? ''
+    const connects = (): Promise<boolean> =>
+      new Promise((resolve) => {
+        const socket = createConnection(path)
+        socket.once('connect', () => { socket.destroy(); resolve(true) })
+        socket.once('error', () => { resolve(false) })
+      })
+    expect(await connects()).toBe(true)
+    child.kill('SIGKILL')
+    await vi.waitFor(async () => { expect(await connects()).toBe(false) }, 5_000)
+    utimesSync(join(path, '..'), 1, 1)
+    const next = await startPrivateBus(runtimeDir())
+    expect(existsSync(join(path, '..'))).toBe(false)
+    if (next.ok) next.value.close()
+  })
+})
+
 describe.skipIf(!hasBus)('the session role (needs dbus-daemon)', () => {
   const program = join(import.meta.dirname, '../../../helper/session.ts')
 
@@ -148,6 +176,14 @@ describe.skipIf(!hasBus)('the session role (needs dbus-daemon)', () => {
     client.close()
     await vi.waitFor(() => { expect(existsSync(`/proc/${next}`)).toBe(false) }, 5_000)
     expect(readdirSync(runtimeDir())).toEqual([])
+  })
+
+  it('leaves nothing behind when it is closed while it still connects', async () => {
+    const client = createSessionClient({ address: null, runtimeDir: runtimeDir(), program, startChild: true })
+    const answer = client.call('Status', {})
+    client.close()
+    expect(await answer).toMatchObject({ ok: false })
+    await vi.waitFor(() => { expect(readdirSync(runtimeDir())).toEqual([]) })
   })
 
   it('is shared: a second client on the same bus starts none', async () => {

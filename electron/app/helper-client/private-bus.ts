@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
+import { createConnection } from 'node:net'
 import { join } from 'node:path'
 import { fail, ok, type Result } from '../../../helper/contract/errors.ts'
 import { messageOf, privateFolder } from '../files.ts'
@@ -9,6 +10,23 @@ export interface PrivateBus {
   close(): void
 }
 
+/** Of util-linux, on every Debian: the daemon ends with the app even when that is killed. */
+const SETPRIV = '/usr/bin/setpriv'
+
+/** A folder whose daemon is dead was left by an app that was killed. */
+const removeLeftovers = async (runtimeDir: string): Promise<void> => {
+  for (const name of readdirSync(runtimeDir).filter((one) => one.startsWith('bus-'))) {
+    const alive = await new Promise<boolean>((resolve) => {
+      const socket = createConnection(join(runtimeDir, name, 'bus'))
+      socket.once('connect', () => { socket.destroy(); resolve(true) })
+      socket.once('error', () => { resolve(false) })
+    })
+    // A daemon that is just starting has no socket yet: only old folders go.
+    if (!alive && Date.now() - statSync(join(runtimeDir, name)).mtimeMs > LEFTOVER_MS) rmSync(join(runtimeDir, name), { recursive: true, force: true })
+  }
+}
+const LEFTOVER_MS = 60_000
+
 /**
  * A bus of our own for machines without a session bus (SSH, containers). Its
  * socket lies in a 0700 folder; the daemon itself also checks the user id.
@@ -16,16 +34,18 @@ export interface PrivateBus {
 export const startPrivateBus = async (runtimeDir: string): Promise<Result<PrivateBus>> => {
   const folder = privateFolder(runtimeDir)
   if (!folder.ok) return folder
+  await removeLeftovers(runtimeDir)
   const own = mkdtempSync(join(runtimeDir, 'bus-'))
   let child: ChildProcess
   try {
-    child = spawn('dbus-daemon', ['--session', '--nofork', '--nopidfile', '--print-address=1', `--address=unix:path=${join(own, 'bus')}`], {
-      stdio: ['ignore', 'pipe', 'ignore'],
-    })
+    const daemon = ['dbus-daemon', '--session', '--nofork', '--nopidfile', '--print-address=1', `--address=unix:path=${join(own, 'bus')}`]
+    const [command = '', ...words] = existsSync(SETPRIV) ? [SETPRIV, '--pdeathsig', 'TERM', ...daemon] : daemon
+    child = spawn(command, words, { stdio: ['ignore', 'pipe', 'ignore'] })
   } catch (error) {
     return fail('helper-missing', `dbus-daemon could not be started: ${messageOf(error)}`)
   }
   const close = (): void => {
+    process.off('exit', close)
     child.kill('SIGTERM')
     rmSync(own, { recursive: true, force: true })
   }

@@ -2,10 +2,15 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** From a checkout the source, else the built file: with the app, or as installed. */
-export const sessionProgram = (projectDir: string): string => {
+/**
+ * From a checkout the source, else the built file: with the app, or as
+ * installed. Under Electron, whose Node may come without type stripping, the
+ * built file first.
+ */
+export const sessionProgram = (projectDir: string, underElectron = 'electron' in process.versions): string => {
   const source = join(projectDir, 'helper', 'session.ts')
-  return [source, join(projectDir, 'build', 'helper', 'session.js'), '/usr/lib/agentmem/session.js'].find((path) => existsSync(path)) ?? source
+  const built = [join(projectDir, 'build', 'helper', 'session.js'), '/usr/lib/agentmem/session.js']
+  return (underElectron ? [...built, source] : [source, ...built]).find((path) => existsSync(path)) ?? source
 }
 
 export interface SessionChild {

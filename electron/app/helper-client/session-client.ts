@@ -71,6 +71,7 @@ export const createSessionClient = (options: SessionOptions): SessionClient => {
       const started = await startPrivateBus(options.runtimeDir)
       if (!started.ok) return started
       ownBus = started.value
+      if (ended) ownBus.close()
     }
     const made = await connectBus(ownBus.address)
     if (!made.ok) {
@@ -86,16 +87,22 @@ export const createSessionClient = (options: SessionOptions): SessionClient => {
       setState('unreachable', made.error)
       return made
     }
-    bus = made.value
-    if (ended) bus.close()
-    bus.onClosed(() => {
+    if (ended) {
+      // Closed while connecting: nothing of it may stay.
+      made.value.close()
+      ownBus?.close()
+      return fail('helper-gone', 'The app is closing.')
+    }
+    const connected = made.value
+    bus = connected
+    connected.onClosed(() => {
       bus = null
       ready = null
       child?.close()
       child = null
       if (!ended) setState('unreachable', { code: 'helper-gone', message: 'The session bus went away.' })
     })
-    await bus.onOwner(SESSION_BUS_NAME, (owned) => {
+    await connected.onOwner(SESSION_BUS_NAME, (owned) => {
       if (owned) setState('ready', null)
       else if (!ended) setState('starting', { code: 'helper-gone', message: 'The part that finds agents ended; it is being started again.' })
     })

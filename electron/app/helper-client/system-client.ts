@@ -77,11 +77,15 @@ export const createSystemClient = (address: string): SystemClient => {
         setState({ system: 'no-bus', systemVersion: null })
         return made
       }
-      bus = made.value
-      if (ended) bus.close()
-      bus.onSignal(heard)
-      await bus.onOwner(SYSTEM_BUS_NAME, (owned) => { if (!owned) events.emit('gone') })
-      bus.onClosed(() => { if (!ended) { setState({ system: 'no-bus', systemVersion: null }); events.emit('gone') } })
+      const connected = made.value
+      if (ended) {
+        connected.close()
+        return fail('helper-gone', 'The app is closing.')
+      }
+      bus = connected
+      connected.onSignal(heard)
+      await connected.onOwner(SYSTEM_BUS_NAME, (owned) => { if (!owned) events.emit('gone') })
+      connected.onClosed(() => { if (!ended) { setState({ system: 'no-bus', systemVersion: null }); events.emit('gone') } })
       return made
     })()
     return connecting
