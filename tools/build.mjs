@@ -30,6 +30,13 @@ const steps = [
     needed: false,
   },
   {
+    name: 'shell',
+    reads: ['electron/**/*.ts', 'helper/{contract,observe,plan}/**/*.ts', 'package-lock.json'],
+    makes: 'build/shell/main.js',
+    args: ['node_modules/vite/bin/vite.js', 'build', '--config', 'electron/shell/vite.main.config.ts', '--logLevel', 'warn'],
+    needed: false,
+  },
+  {
     name: 'helper bundle',
     reads: ['helper/**/*', 'assets/**/*', 'native/**/*', 'tools/helper-bundle.mjs', 'package-lock.json'],
     makes: 'build/helper/MANIFEST',

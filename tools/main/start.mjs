@@ -38,7 +38,9 @@ await runTool(async () => {
   const wantsBrowser = args.includes('--no-open') || args.includes('--browser')
   const why = wantsBrowser ? 'asked for' : ensureElectron(context)
   if (why !== null && !wantsBrowser) say(`Electron is not used (${why}): opening the same window in your browser.`)
-  const shell = join(projectDir, 'electron', 'shell', 'main.ts')
+  // Electron's own Node may come without type stripping: it gets built files.
+  if (why === null) buildAll(context, ['shell', 'helper bundle'])
+  const shell = join(projectDir, 'build', 'shell', 'main.js')
   const [command, commandArgs] = why === null ? [electronBinary, [shell, ...args]] : [context.node, [join(projectDir, 'electron', 'browser', 'main.ts'), ...args.filter((arg) => arg !== '--browser')]]
   const child = spawn(command, commandArgs, { cwd: process.cwd(), stdio: 'inherit', env: context.env })
   for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) process.on(signal, () => signal !== 'SIGINT' && child.kill(signal))
