@@ -7,23 +7,23 @@ import { say } from './toolchain.mjs'
 
 /** @type {Need[]} */
 export const startNeeds = [
-  { package: 'gcc', paths: ['/usr/bin/gcc', '/usr/bin/cc'], why: 'builds the two small native programs' },
-  { package: 'libc6-dev', paths: ['/usr/include/stdio.h'], why: 'headers for them' },
-  { package: 'dbus', paths: ['/usr/bin/dbus-daemon'], why: 'how the window reaches the helper' },
+  { package: 'gcc', paths: ['/usr/bin/gcc', '/usr/bin/cc'], why: 'to build two small native programs' },
+  { package: 'libc6-dev', paths: ['/usr/include/stdio.h'], why: 'to build two small native programs' },
+  { package: 'dbus', paths: ['/usr/bin/dbus-daemon'], why: 'for the window to reach the helper' },
 ]
 
 /** @type {Need[]} */
 export const testNeeds = [
   ...startNeeds,
-  { package: 'chromium', paths: ['/usr/bin/chromium'], why: 'window tests' },
-  { package: 'polkitd', paths: ['/usr/lib/polkit-1/polkitd', '/usr/libexec/polkitd'], why: 'authorisation tests' },
-  { package: 'tmux', paths: ['/usr/bin/tmux'], why: 'terminals of the real agents' },
-  { package: 'git', paths: ['/usr/bin/git'], why: 'project folders of the real agents' },
-  { package: 'iproute2', paths: ['/usr/sbin/ip', '/sbin/ip'], why: 'a network namespace with loopback only' },
-  { package: 'util-linux', paths: ['/usr/bin/unshare'], why: 'namespaces, swap' },
-  { package: 'smem', paths: ['/usr/bin/smem'], why: 'the peer of the observe bench' },
-  { package: 'poppler-utils', paths: ['/usr/bin/pdftotext'], why: 'reading the PDF report back' },
-  { package: 'procps', paths: ['/usr/bin/ps'], why: 'used by the agents under test' },
+  { package: 'chromium', paths: ['/usr/bin/chromium'], why: 'for the window tests' },
+  { package: 'polkitd', paths: ['/usr/lib/polkit-1/polkitd', '/usr/libexec/polkitd'], why: 'for the authorisation tests' },
+  { package: 'tmux', paths: ['/usr/bin/tmux'], why: 'for the terminals of real agents' },
+  { package: 'git', paths: ['/usr/bin/git'], why: 'for the project folders of real agents' },
+  { package: 'iproute2', paths: ['/usr/sbin/ip', '/sbin/ip'], why: 'for a network of loopback only' },
+  { package: 'util-linux', paths: ['/usr/bin/unshare'], why: 'for namespaces and swap' },
+  { package: 'smem', paths: ['/usr/bin/smem'], why: 'to measure beside it' },
+  { package: 'poppler-utils', paths: ['/usr/bin/pdftotext'], why: 'to read the PDF report back' },
+  { package: 'procps', paths: ['/usr/bin/ps'], why: 'for the agents under test' },
 ]
 
 /** @param {Need[]} needs */
@@ -38,12 +38,13 @@ export const ensurePackages = (needs) => {
   const missing = missingPackages(needs)
   if (missing.length === 0) return []
   const names = missing.map((need) => need.package)
+  const reasons = [...new Set(missing.map((need) => need.why))].join(', ')
   if (!existsSync('/usr/bin/apt-get')) {
-    say(`Missing: ${missing.map((need) => `${need.package} (${need.why})`).join(', ')}. Install them with your distribution's package manager.`)
+    say(`Something is missing (${reasons}). Debian calls the packages ${names.join(' ')}; install yours with your distribution's package manager.`)
     return missing
   }
   if (process.getuid?.() !== 0) {
-    say(`Missing, for ${[...new Set(missing.map((need) => need.why))].join('; ')}:\n  sudo apt install ${names.join(' ')}`)
+    say(`Something is missing (${reasons}). This installs it:\n  sudo apt install ${names.join(' ')}`)
     return missing
   }
   say(`Installing ${names.join(' ')} ...`)
