@@ -37,16 +37,14 @@ const PageOf = ({ page, rest }: { page: Page; rest: readonly string[] }) => {
 export const App = () => {
   const { page, rest } = useRoute()
   const main = useRef<HTMLElement>(null)
-  const first = useRef(true)
   const where = [page, ...rest].join('/')
+  const last = useRef(where)
   useKeys()
 
   useEffect(() => {
     document.title = `${pageTitles[page]} · Agent Memory Center`
-    if (first.current) {
-      first.current = false
-      return
-    }
+    if (last.current === where) return
+    last.current = where
     main.current?.scrollTo(0, 0)
     main.current?.focus({ preventScroll: true })
   }, [page, where])

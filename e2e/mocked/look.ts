@@ -9,7 +9,7 @@ const blanks = (text: string | RegExp): string | RegExp => (typeof text === 'str
 export const found = (page: Page, text: string | RegExp): Locator => page.getByText(blanks(text))
 
 /** Waits for a text to be on screen. */
-export const seen = (page: Page, text: string | RegExp): Promise<void> => found(page, text).filter({ visible: true }).first().waitFor({ timeout: PATIENCE_MS })
+export const seen = (page: Page, text: string | RegExp, patienceMs = PATIENCE_MS): Promise<void> => found(page, text).filter({ visible: true }).first().waitFor({ timeout: patienceMs })
 
 /** Waits until nothing matches any more. */
 export const gone = (target: Locator): Promise<void> => target.first().waitFor({ state: 'hidden', timeout: PATIENCE_MS })

@@ -1,4 +1,4 @@
-import { channels, type Answer, type CallName, type EventName, type Payload, type Request } from '../../electron/contract/channels.ts'
+import { callNames, channels, type Answer, type CallName, type EventName, type Payload, type Request } from '../../electron/contract/channels.ts'
 import { defaultSettings } from '../../electron/contract/settings.ts'
 import type { HelperState, Live } from '../../electron/contract/views.ts'
 import { fail, ok } from '../../helper/contract/errors.ts'
@@ -33,6 +33,8 @@ const advice: Record<HelperState['system'], string> = {
   unreachable: 'The helper does not answer; looking works.',
   'too-old': 'The helper is of an older version; install it again in Settings.',
 }
+
+const isCallName = (name: string): name is CallName => callNames.some((known) => known === name)
 
 const detailOf = ({ before: _before, after: _after, ...record }: RunRecord, whole: RunRecord) => ({ record, delta: deltaOf(whole) })
 
@@ -363,10 +365,9 @@ export const createMock = (scenario: Scenario): Mock => {
     },
   }
 
-  const answer = async <K extends CallName>(name: K, request: unknown): Promise<unknown> => {
-    const parsed = channels[name].request.parse(request) as Request<K>
-    asked.push({ name, request: parsed })
-    const result = await handlers[name](parsed)
+  const answer = async <K extends CallName>(name: K, request: Request<K>): Promise<Answer<K>> => {
+    asked.push({ name, request })
+    const result = await handlers[name](request)
     if (result.ok) channels[name].response.parse(result.value)
     return result
   }
@@ -378,9 +379,9 @@ export const createMock = (scenario: Scenario): Mock => {
 
   return {
     asked,
-    call: (name, request) => {
-      if (!Object.hasOwn(handlers, name)) throw new Error(`no channel ${name}`)
-      return answer(name as CallName, request)
+    call: async (name, request) => {
+      if (!isCallName(name)) throw new Error(`no channel ${name}`)
+      return answer(name, channels[name].request.parse(request))
     },
     on: (listener) => {
       listeners.add(listener)

@@ -8,7 +8,6 @@ type Changed = Payload<'changed'>['what']
 export interface Loaded<T> {
   data: T | null
   error: Failure | null
-  loading: boolean
   reload: () => void
 }
 
@@ -19,7 +18,6 @@ export interface Loaded<T> {
  */
 export const useCall = <K extends CallName>(name: K, request: Request<K> | null, changes: readonly Changed[] = []): Loaded<Response<K>> => {
   const [state, setState] = useState<{ key: string; data: Response<K> | null; error: Failure | null }>({ key: '', data: null, error: null })
-  const [loading, setLoading] = useState(request !== null)
   const key = JSON.stringify(request)
   const turn = useRef(0)
 
@@ -28,10 +26,8 @@ export const useCall = <K extends CallName>(name: K, request: Request<K> | null,
     if (asked === null) return
     turn.current += 1
     const mine = turn.current
-    setLoading(true)
     void call(name, asked).then((answer) => {
       if (mine !== turn.current) return
-      setLoading(false)
       if (answer.ok) setState({ key, data: answer.value, error: null })
       else if (!isConnectionFailure(answer.error.about)) setState((old) => ({ key, data: old.key === key ? old.data : null, error: answer.error }))
     })
@@ -61,12 +57,12 @@ export const useCall = <K extends CallName>(name: K, request: Request<K> | null,
     }
   }, [watched, load])
 
-  return { data: state.data, error: state.error, loading, reload: load }
+  return { data: state.data, error: state.error, reload: load }
 }
 
 /** The present time, moving on every `everyMs`. */
 export const useNow = (everyMs = 1000): number => {
-  const [now, setNow] = useState(Date.now())
+  const [now, setNow] = useState(() => Date.now())
   useEffect(() => {
     const timer = setInterval(() => setNow(Date.now()), everyMs)
     return () => clearInterval(timer)

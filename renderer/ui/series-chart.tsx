@@ -1,7 +1,7 @@
 import { useEffect, useRef } from 'react'
 import uPlot from 'uplot'
 import 'uplot/dist/uPlot.min.css'
-import { axisBytes, bytes, clock, moment, timeTick } from '../format/format.ts'
+import { axisBytes, bytes, clock, DASH, moment, timeTick } from '../format/format.ts'
 import { useSettings } from '../stores/settings.ts'
 
 export interface ChartLine {
@@ -106,48 +106,35 @@ const options = (props: Props, width: number, onHover: (index: number | null) =>
   },
 })
 
-/** A line chart over time. The legend carries the figures under the pointer, else the newest ones. */
-export const SeriesChart = (props: Props) => {
+/** Writes the figures of one moment into the legend, past React: it happens with every move of the pointer. */
+const writeFigures = (legend: HTMLElement | null, props: Props, hovered: number | null): void => {
+  if (legend === null) return
+  const index = hovered ?? props.atMs.length - 1
+  for (const [i, node] of [...legend.querySelectorAll('[data-figure]')].entries()) {
+    const value = props.columns[i]?.[index] ?? null
+    node.textContent = value === null ? DASH : bytes(value)
+  }
+  const time = legend.querySelector('[data-time]')
+  const at = props.atMs[index]
+  if (time !== null) time.textContent = hovered === null || at === undefined ? '' : props.long === true ? moment(at, Date.now()) : clock(at)
+}
+
+const Plot = (props: Props) => {
   const { atMs, columns, lines, marks, height, label, range } = props
   const box = useRef<HTMLDivElement>(null)
-  const plot = useRef<uPlot | null>(null)
   const legend = useRef<HTMLDivElement>(null)
-  const latest = useRef(props)
-  latest.current = props
-  const hover = useRef<number | null>(null)
-  const dark = useSettings((state) => state.dark)
-  const shape = lines.map((line) => line.id).join(' ')
-
-  const showFigures = (): void => {
-    const { columns: now, atMs: times } = latest.current
-    const index = hover.current ?? times.length - 1
-    const root = legend.current
-    if (root === null) return
-    for (const [i, node] of [...root.querySelectorAll('[data-figure]')].entries()) {
-      const value = now[i]?.[index] ?? null
-      node.textContent = value === null ? '–' : bytes(value)
-    }
-    const time = root.querySelector('[data-time]')
-    const at = times[index]
-    if (time !== null) time.textContent = hover.current === null || at === undefined ? '' : latest.current.long === true ? moment(at, Date.now()) : clock(at)
-  }
+  const plot = useRef<uPlot | null>(null)
+  const shown = useRef(props)
+  const hovered = useRef<number | null>(null)
 
   useEffect(() => {
     const node = box.current
     if (node === null) return
-    const made = new uPlot(
-      options(
-        latest.current,
-        Math.max(100, node.clientWidth),
-        (index) => {
-          hover.current = index
-          showFigures()
-        },
-        () => latest.current.marks ?? [],
-      ),
-      [[], ...latest.current.lines.map(() => [])],
-      node,
-    )
+    const hover = (index: number | null): void => {
+      hovered.current = index
+      writeFigures(legend.current, shown.current, index)
+    }
+    const made = new uPlot(options(shown.current, Math.max(100, node.clientWidth), hover, () => shown.current.marks ?? []), [[], ...shown.current.lines.map(() => [])], node)
     plot.current = made
     const observer = new ResizeObserver(() => made.setSize({ width: Math.max(100, node.clientWidth), height }))
     observer.observe(node)
@@ -156,18 +143,18 @@ export const SeriesChart = (props: Props) => {
       made.destroy()
       plot.current = null
     }
-    // A new set of lines, theme or height is a new chart; data flows in below.
-  }, [shape, dark, height])
+  }, [height])
 
   useEffect(() => {
+    shown.current = { ...shown.current, atMs, columns, ...(marks === undefined ? {} : { marks }) }
     const u = plot.current
     if (u === null) return
     u.setData([atMs.map((t) => t / 1000), ...columns.map((column) => [...column])], false)
     const from = (range?.[0] ?? atMs[0] ?? 0) / 1000
     const to = (range?.[1] ?? atMs.at(-1) ?? 1) / 1000
     u.setScale('x', { min: from, max: Math.max(to, from + 1) })
-    showFigures()
-  }, [atMs, columns, marks, range, shape, dark, height])
+    writeFigures(legend.current, shown.current, hovered.current)
+  }, [atMs, columns, marks, range])
 
   return (
     <div className="chart">
@@ -185,4 +172,13 @@ export const SeriesChart = (props: Props) => {
       <div className="chart-plot" ref={box} style={{ height }} role="img" aria-label={label} />
     </div>
   )
+}
+
+/**
+ * A line chart over time. The legend carries the figures under the pointer,
+ * else the newest ones. Other lines, theme or height make another chart.
+ */
+export const SeriesChart = (props: Props) => {
+  const dark = useSettings((state) => state.dark)
+  return <Plot key={`${props.lines.map((line) => line.id).join(' ')} ${dark} ${props.height}`} {...props} />
 }

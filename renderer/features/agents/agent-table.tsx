@@ -41,7 +41,8 @@ const columns: readonly { id: Column; head: string; hint: string; numeric: boole
   { id: 'age', head: 'Age', hint: 'Since it was started', numeric: true },
 ]
 
-const ROW_PX = 36
+/** The height of a row in the style sheet, which grows with the base size of the text. */
+const rowPx = (): number => 2.25 * Number.parseFloat(getComputedStyle(document.documentElement).fontSize)
 const helper = createColumnHelper<Features, AgentRow>()
 
 /**
@@ -49,15 +50,15 @@ const helper = createColumnHelper<Features, AgentRow>()
  * by the live ones, so nothing moves under the pointer; who arrives later is
  * put in by its first figures.
  */
-const useFrozen = (rows: readonly AgentRow[], order: string): Map<string, AgentRow> => {
-  const frozen = useRef({ order: '', rows: new Map<string, AgentRow>() })
-  if (frozen.current.order !== order) frozen.current = { order, rows: new Map() }
-  const known = frozen.current.rows
-  for (const row of rows) {
-    if (!known.has(row.id)) known.set(row.id, row)
-    for (const child of row.children) if (!known.has(child.id)) known.set(child.id, child)
-  }
-  return known
+const useFrozen = (rows: readonly AgentRow[], order: string): ReadonlyMap<string, AgentRow> => {
+  const [frozen, setFrozen] = useState<{ order: string; rows: ReadonlyMap<string, AgentRow> }>({ order, rows: new Map() })
+  const all = rows.flatMap((row) => [row, ...row.children])
+  const known = frozen.order === order ? frozen.rows : new Map<string, AgentRow>()
+  const fresh = all.filter((row) => !known.has(row.id))
+  if (fresh.length === 0) return known
+  const next = new Map([...known, ...fresh.map((row): [string, AgentRow] => [row.id, row])])
+  setFrozen({ order, rows: next })
+  return next
 }
 
 const NameCell = ({ row, open }: { row: TableRow; open: boolean }) => {
@@ -75,7 +76,7 @@ const NameCell = ({ row, open }: { row: TableRow; open: boolean }) => {
   const { agent } = original
   return (
     <span className="cell-name">
-      <button type="button" className="expander" tabIndex={-1} aria-label={`${open ? 'Hide' : 'Show'} processes of ${agent.title} ${agent.name}`} onClick={(event) => { event.stopPropagation(); row.toggleExpanded() }}>
+      <button type="button" className="expander" tabIndex={-1} aria-label={`${open ? 'Hide' : 'Show'} processes of ${agent.title} ${agent.name}`} onClick={() => row.toggleExpanded()}>
         <ChevronRight aria-hidden="true" className={open ? 'turned' : ''} />
       </button>
       <span className="cell-title">{agent.title}</span>
@@ -138,7 +139,7 @@ export const AgentTable = ({ rows, selected, onSelect, onShow, empty }: Props) =
     onRowSelectionChange: (updater) => onSelect(typeof updater === 'function' ? updater({ ...selected }) : updater),
   })
   const visible = table.getExpandedRowModel().rows
-  const virtual = useVirtualizer({ count: visible.length, getScrollElement: () => box.current, estimateSize: () => ROW_PX, overscan: 12, getItemKey: (index) => visible[index]?.id ?? index })
+  const virtual = useVirtualizer({ count: visible.length, getScrollElement: () => box.current, estimateSize: rowPx, overscan: 12, getItemKey: (index) => visible[index]?.id ?? index })
 
   const focusRow = (index: number): void => {
     const row = visible[Math.max(0, Math.min(visible.length - 1, index))]
@@ -220,9 +221,11 @@ export const AgentTable = ({ rows, selected, onSelect, onShow, empty }: Props) =
               {...(original.kind === 'agent' ? { 'aria-expanded': open, 'aria-selected': selected[row.id] === true } : {})}
               onFocus={(event) => event.target === event.currentTarget && setFocused(row.id)}
               onKeyDown={(event) => press(event, row, item.index)}
-              onClick={() => onShow(original.agent.id)}
+              onClick={(event) => {
+                if (!(event.target instanceof Element) || event.target.closest('.cell-check, button') === null) onShow(original.agent.id)
+              }}
             >
-              <span role="gridcell" className="cell cell-check" onClick={(event) => event.stopPropagation()}>
+              <span role="gridcell" className="cell cell-check">
                 {original.kind === 'agent' && (
                   <Checkbox hidden label={`Select ${original.agent.title} ${original.agent.name}`} checked={selected[row.id] === true} onChange={(on) => row.toggleSelected(on)} />
                 )}

@@ -1,5 +1,5 @@
 import { ArrowRight, Camera, GitCompareArrows } from 'lucide-react'
-import { useState } from 'react'
+import { useId, useState } from 'react'
 import type { SnapshotInfo } from '../../../electron/contract/views.ts'
 import type { Failure } from '../../../helper/contract/errors.ts'
 import type { SnapshotDelta } from '../../../helper/contract/snapshot-delta.ts'
@@ -79,6 +79,8 @@ const leadOf = (delta: SnapshotDelta): { big: string; text: string } => {
 }
 
 const Compare = () => {
+  const beforeId = useId()
+  const afterId = useId()
   const list = useCall('snapshots.list', { limit: LIST_LIMIT }, ['snapshots'])
   const [picked, setPicked] = useState<{ from: number | null; to: number | null }>({ from: null, to: null })
   const snapshots = list.data ?? []
@@ -127,15 +129,15 @@ const Compare = () => {
       }
     >
       <div className="pick">
-        <label>
-          Before
-          <Select label="Before" value={String(from.id)} options={options} onChange={(value) => setPicked({ from: Number(value), to: to.id })} />
-        </label>
+        <div className="pick-side">
+          <label htmlFor={beforeId}>Before</label>
+          <Select id={beforeId} value={String(from.id)} options={options} onChange={(value) => setPicked({ from: Number(value), to: to.id })} />
+        </div>
         <ArrowRight aria-hidden="true" />
-        <label>
-          After
-          <Select label="After" value={String(to.id)} options={options} onChange={(value) => setPicked({ from: from.id, to: Number(value) })} />
-        </label>
+        <div className="pick-side">
+          <label htmlFor={afterId}>After</label>
+          <Select id={afterId} value={String(to.id)} options={options} onChange={(value) => setPicked({ from: from.id, to: Number(value) })} />
+        </div>
       </div>
       <FailureNotice failure={compared.error} onRetry={compared.reload} />
       {compared.data === null ? compared.error === null && <Skeleton height="24rem" /> : <DeltaView delta={compared.data} />}

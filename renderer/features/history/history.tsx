@@ -104,7 +104,7 @@ const Events = ({ events }: { events: readonly HistoryEvent[] }) => {
 
 const Overall = () => {
   const [range, setRange] = useState<Range>('1 day')
-  const [toMs, setToMs] = useState(Date.now())
+  const [toMs, setToMs] = useState(() => Date.now())
   const fromMs = toMs - ranges[range]
   const series = useCall('history.series', { fromMs, toMs, series: [seriesIds.agents, seriesIds.compressed, seriesIds.available], maxPoints: 1000 })
   const events = useCall('history.events', { fromMs, toMs, limit: 200 }, ['runs', 'helper'])

@@ -33,8 +33,11 @@ const Effect = ({ layer, privileged }: { layer: LayerStatus; privileged: boolean
   )
 }
 
-/** What can be used comes first; within that the order of the layers. */
-const usableFirst = (layers: readonly LayerStatus[]): LayerStatus[] => layers.toSorted((a, b) => Number(a.state === 'unavailable') - Number(b.state === 'unavailable'))
+/** What a preset can change comes first, what is not available last; within that the order of the layers. */
+const usableFirst = (layers: readonly LayerStatus[], presets: readonly PresetView[]): LayerStatus[] => {
+  const rank = (layer: LayerStatus): number => (layer.state === 'unavailable' ? 2 : presetsFor(layer.id, presets).length > 0 ? 0 : 1)
+  return layers.toSorted((a, b) => rank(a) - rank(b))
+}
 
 const LayerRow = ({ layer, presets, privileged, busy }: { layer: LayerStatus; presets: readonly PresetView[]; privileged: boolean; busy: boolean }) => {
   const Icon = stateIcons[layer.state]
@@ -65,7 +68,7 @@ const LayerRow = ({ layer, presets, privileged, busy }: { layer: LayerStatus; pr
       <div className="layer-act">
         {usable.length > 0 && (
           <Menu
-            label={layer.state === 'on' ? 'Change' : 'Turn on'}
+            label={layer.state === 'off' ? 'Turn on' : 'Change'}
             size="s"
             items={usable
               .filter((entry) => layer.state !== 'off' || !turnsOff(entry, layer.id))
@@ -179,7 +182,7 @@ const Layers = () => {
     >
       <FailureNotice failure={error} onRetry={reload} />
       <ul className="layers panel">
-        {usableFirst(data.layers).map((layer) => (
+        {usableFirst(data.layers, presets.data?.presets ?? []).map((layer) => (
           <LayerRow key={layer.id} layer={layer} presets={presets.data?.presets ?? []} privileged={data.privileged} busy={busy} />
         ))}
       </ul>

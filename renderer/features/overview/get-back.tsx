@@ -13,6 +13,7 @@ import { usePresets } from '../presets/use-presets.ts'
 /** The preset that the large button offers: the one that wins most. */
 const MAIN_PRESET = 'more-agents'
 
+/** One button a preset; each opens its plan. */
 const Presets = ({ blocked }: { blocked: boolean }) => {
   const { data, error, reload } = usePresets()
   if (error !== null) return <FailureNotice failure={error} onRetry={reload} />
@@ -54,6 +55,16 @@ const Room = ({ live }: { live: Live }) => {
         </Why>
       </p>
       <p className="figure-text">agents like yours{roomForAfter.value !== null && roomFor.value !== null && roomForAfter.value > roomFor.value ? <>, <strong className="num">{count(roomForAfter.value)}</strong> after</> : ''}</p>
+    </Panel>
+  )
+}
+
+/** Without agents there is nothing to win, but layers can still be turned on and off. */
+export const PresetsOnly = () => {
+  const blocked = useRun((state) => state.progress !== null && isOpenState(state.progress.state))
+  return (
+    <Panel title="Presets" aside={blocked ? 'Decide on the run above first.' : 'What will happen is shown first.'}>
+      <Presets blocked={blocked} />
     </Panel>
   )
 }

@@ -1,5 +1,5 @@
 import type { Live } from '../../../electron/contract/views.ts'
-import { duration, megabytes } from '../../format/format.ts'
+import { duration, megabytes, percent } from '../../format/format.ts'
 import { openPreset } from '../../stores/flow.ts'
 import { go } from '../../stores/route.ts'
 import { isOpenState, useRun } from '../../stores/run.ts'
@@ -44,6 +44,7 @@ export const LargestNow = ({ live }: { live: Live }) => {
                 {agent.title} {agent.name !== agent.title && <span className="muted">{agent.name}</span>}
               </th>
               <td className="largest-share">
+                <span className="sr-only">{percent(Math.round((agent.cost.costBytes / most) * 100))} of the largest</span>
                 <span className="largest-track">
                   <span className={`largest-fill memory-${agent.state}`} style={{ width: `${(agent.cost.costBytes / most) * 100}%` }} />
                 </span>

@@ -1,4 +1,4 @@
-import { useMemo } from 'react'
+import { useMemo, useState } from 'react'
 import { useCall } from '../../stores/data.ts'
 import { useLive } from '../../stores/live.ts'
 import { Panel } from '../../ui/page.tsx'
@@ -15,8 +15,8 @@ const lines: readonly ChartLine[] = [
 const signs = { 'run-started': '▲', 'run-kept': '✓', 'run-undone': '↺', 'run-failed': '!' } as const
 
 const useMarks = (): readonly ChartMark[] => {
-  // The start of the range only moves when something happened, so nothing is asked every second.
-  const fromMs = useMemo(() => Math.floor(Date.now() / WINDOW_MS - 1) * WINDOW_MS, [])
+  // A fixed range: nothing is asked every second, only when a run changed.
+  const [fromMs] = useState(() => Math.floor(Date.now() / WINDOW_MS - 1) * WINDOW_MS)
   const events = useCall('history.events', { fromMs, toMs: fromMs + 1000 * WINDOW_MS, limit: 200 }, ['runs'])
   return useMemo(
     () => (events.data ?? []).flatMap((event) => (event.kind in signs ? [{ atMs: event.atMs, sign: signs[event.kind as keyof typeof signs] }] : [])),
@@ -29,7 +29,8 @@ export const LiveChart = () => {
   const marks = useMarks()
   const atMs = useMemo(() => points.map((point) => point.atMs), [points])
   const columns = useMemo(() => [points.map((p) => p.agents), points.map((p) => p.compressed), points.map((p) => p.available)], [points])
-  const to = atMs.at(-1) ?? Date.now()
+  const [openedAtMs] = useState(() => Date.now())
+  const to = atMs.at(-1) ?? openedAtMs
   const range = useMemo(() => [to - WINDOW_MS, to] as const, [to])
   return (
     <Panel

@@ -6,7 +6,7 @@ import { duration } from '../../format/format.ts'
 import { Empty, Panel, Skeleton } from '../../ui/page.tsx'
 import { FailureNotice } from '../../ui/failure-notice.tsx'
 import { Hero } from './hero.tsx'
-import { GetBack } from './get-back.tsx'
+import { GetBack, PresetsOnly } from './get-back.tsx'
 import { LargestNow } from './largest-now.tsx'
 import { LiveChart } from './live-chart.tsx'
 import './overview.css'
@@ -52,7 +52,14 @@ export const Overview = () => {
     <div className="page overview">
       <Hero live={live} />
       <Stale live={live} />
-      {live.totals.agentsCount === 0 ? <NoAgents /> : <GetBack live={live} />}
+      {live.totals.agentsCount === 0 ? (
+        <>
+          <NoAgents />
+          <PresetsOnly />
+        </>
+      ) : (
+        <GetBack live={live} />
+      )}
       <LiveChart />
       {live.totals.agentsCount > 0 && <LargestNow live={live} />}
     </div>

@@ -3,6 +3,7 @@ import type { PlanView as Plan } from '../../../electron/contract/views.ts'
 import type { SourceId } from '../../../helper/contract/layers.ts'
 import type { Step } from '../../../helper/contract/plan.ts'
 import { plural } from '../../format/format.ts'
+import { Gap } from '../../ui/figure.tsx'
 import { useLive } from '../../stores/live.ts'
 
 export const sourceTitles: Record<SourceId, string> = {
@@ -15,6 +16,8 @@ export const sourceTitles: Record<SourceId, string> = {
   reclaim: 'Paging out idle agents',
 }
 
+const NO_OLD = 'There is none yet, or it may not be read without root.'
+
 const kindWords = { 'already-so': 'Already so', impossible: 'Not possible here', 'not-needed': 'Not needed' } as const
 
 /** One step: the file, the value before and after, why, and the way back. */
@@ -24,7 +27,7 @@ export const StepCard = ({ step, outcome }: { step: Step; outcome?: React.ReactN
     <p className="step-change">
       <code className="path">{step.target}</code>
       <span className="step-values">
-        <code>{step.old === null ? 'not known' : step.old === '' ? 'empty' : step.old}</code>
+        {step.old === null ? <Gap reason={NO_OLD} /> : <code>{step.old === '' ? 'empty' : step.old}</code>}
         <ArrowRight aria-label="becomes" />
         <code className="step-new">{step.new}</code>
       </span>
@@ -45,7 +48,7 @@ const AgentLines = ({ steps }: { steps: readonly Step[] }) => (
       <li key={step.number} title={step.why}>
         <span>{step.target}</span>
         <span className="step-values">
-          <code>{step.old ?? 'not known'}</code>
+          {step.old === null ? <Gap reason={NO_OLD} /> : <code>{step.old}</code>}
           <ArrowRight aria-label="becomes" />
           <code className="step-new">{step.new}</code>
         </span>

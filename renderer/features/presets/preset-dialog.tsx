@@ -17,28 +17,28 @@ import { usePresets } from './use-presets.ts'
 import './presets.css'
 
 interface Planned {
+  /** The question that this answers; another one is still being asked while it differs. */
+  turn: number
   view: PlanView | null
   error: Failure | null
-  planning: boolean
 }
 
 /** Plans the preset, and again on demand; an overtaken plan is dropped. */
-const usePlan = (presetId: string | null, agentIds: readonly string[] | null): Planned & { again: () => void; setError: (error: Failure | null) => void } => {
-  const [state, setState] = useState<Planned>({ view: null, error: null, planning: true })
+const usePlan = (presetId: string, agentIds: readonly string[] | null): { view: PlanView | null; error: Failure | null; planning: boolean; again: () => void; setError: (error: Failure | null) => void } => {
+  const [state, setState] = useState<Planned>({ turn: -1, view: null, error: null })
   const [turn, setTurn] = useState(0)
   useEffect(() => {
-    if (presetId === null) return
     let current = true
-    setState((old) => ({ view: turn === 0 ? null : old.view, error: turn === 0 ? null : old.error, planning: true }))
     void call('plan.make', { presetId, agentIds: agentIds === null ? null : [...agentIds] }).then((answer) => {
       if (!current) return
-      setState((old) => (answer.ok ? { view: answer.value, error: old.error?.code === 'plan-changed' ? old.error : null, planning: false } : { view: null, error: answer.error, planning: false }))
+      // Why the plan had to be made again stays on screen beside the new one.
+      setState((old) => (answer.ok ? { turn, view: answer.value, error: old.error?.code === 'plan-changed' ? old.error : null } : { turn, view: null, error: answer.error }))
     })
     return () => {
       current = false
     }
   }, [presetId, agentIds, turn])
-  return { ...state, again: () => setTurn((n) => n + 1), setError: (error) => setState((old) => ({ ...old, error })) }
+  return { view: state.view, error: state.error, planning: state.turn !== turn, again: () => setTurn((n) => n + 1), setError: (error) => setState((old) => ({ ...old, error })) }
 }
 
 const simulationText = 'This is what would be done. Changing settings needs the helper, a small program that runs as root and asks for each change. Looking works without it.'

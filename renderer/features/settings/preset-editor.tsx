@@ -15,8 +15,9 @@ const idOf = (title: string): string =>
     .replace(/^-+|-+$/gu, '')
     .slice(0, 48)
 
-const without = <K extends keyof PresetSettings>(settings: PresetSettings, key: K): PresetSettings => {
-  const { [key]: _gone, ...rest } = settings
+const without = (settings: PresetSettings, key: keyof PresetSettings): PresetSettings => {
+  const rest = { ...settings }
+  delete rest[key]
   return rest
 }
 
