@@ -68,6 +68,7 @@ export const createApp = (options: AppOptions = {}): App => {
   const history = opened.ok ? opened.value : openHistoryInMemory(opened.error)
   const settings = createSettingsStore(paths.configDir)
   let current = settings.get().settings
+  let signaturesProblem: string | null = null
   const presets = createPresets({ builtInDir: join(paths.projectDir, 'assets', 'presets'), ownDir: join(paths.configDir, 'presets') })
 
   const system = createSystemClient(options.systemBus ?? systemBusAddress())
@@ -114,7 +115,7 @@ export const createApp = (options: AppOptions = {}): App => {
   const installer = createInstaller({ projectDir: paths.projectDir })
   const handlers = createHandlers({
     root: paths.root,
-    sampler, system, helperState: stateNow, history, presets, settings, planner, runs, reports, installer,
+    sampler, system, helperState: stateNow, history, presets, settings, signaturesProblem: () => signaturesProblem, planner, runs, reports, installer,
     changed: (what) => { changed(what) },
     settingsChanged: (next) => { current = next },
     now,
@@ -129,7 +130,18 @@ export const createApp = (options: AppOptions = {}): App => {
   })
   session.onState((state) => {
     changed('helper')
-    if (state === 'ready' && options.sampling !== false) sampler.hurry()
+    if (state !== 'ready' || options.sampling === false) return
+    sampler.hurry()
+    // A session role that was there before the app may have read an older agents.json.
+    session.call('ReloadSignatures', {}).then(
+      (answer) => {
+        const problem = answer.ok ? answer.value.problem : null
+        if (problem === signaturesProblem) return
+        signaturesProblem = problem
+        changed('settings')
+      },
+      (error: unknown) => { console.error(error) },
+    )
   })
 
   const timers: NodeJS.Timeout[] = []

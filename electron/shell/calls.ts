@@ -2,7 +2,7 @@ import { ipcMain, type WebContents } from 'electron'
 import { fail } from '../../helper/contract/errors.ts'
 import type { App } from '../app/app.ts'
 import { isCallName } from '../app/ipc/dispatch.ts'
-import { eventNames } from '../contract/channels.ts'
+import { eventNames, type EventName } from '../contract/channels.ts'
 import { isOwnPage } from './address.ts'
 
 /** Calls of our own windows go to the app; those of anybody else are refused. */
@@ -14,12 +14,20 @@ export const answerCalls = (app: App): void => {
   })
 }
 
-/** Events go to one window until it is destroyed. */
-export const sendEvents = (app: App, contents: WebContents): void => {
-  const stops = eventNames.map((name) =>
+/** Sends some events to one window; answers the function that stops it. */
+const send = (app: App, contents: WebContents, names: readonly EventName[]): (() => void) => {
+  const stops = names.map((name) =>
     app.on(name, (payload) => {
       if (!contents.isDestroyed()) contents.send(`event:${name}`, payload)
     }),
   )
-  contents.once('destroyed', () => { for (const stop of stops) stop() })
+  return () => { for (const stop of stops) stop() }
 }
+
+/** Changes go to a window until it is destroyed: hidden, it still must know what to read again. */
+export const sendEvents = (app: App, contents: WebContents): void => {
+  contents.once('destroyed', send(app, contents, eventNames.filter((name) => name !== 'live')))
+}
+
+/** Live figures go to a window that is seen; a listener makes the app look more often. */
+export const sendLive = (app: App, contents: WebContents): (() => void) => send(app, contents, ['live'])

@@ -33,7 +33,7 @@ export class BrowserWindow extends Named {
     this.webContents = Object.assign(new Named(), { setWindowOpenHandler: (f) => { handlers.set('open', f) }, isDestroyed: () => false, send: (name, payload) => { tell('sent', name) } })
   }
   async loadURL(url) { tell('load', url) }
-  show() { tell('shown') } hide() { tell('hidden') } focus() {} isMinimized() { return false } restore() {}
+  show() { tell('shown'); this.emit('show') } hide() { tell('hidden'); this.emit('hide') } focus() {} isMinimized() { return false } restore() {}
 }
 `
 const PLAY = `
@@ -43,11 +43,16 @@ const until = async (good) => { for (let i = 0; i < 200 && !good(); i += 1) awai
 await until(() => windows.length > 0 && handlers.has('call'))
 const own = { senderFrame: { url: 'agentmem://window/#/agents' } }
 const call = handlers.get('call')
+windows[0].emit('ready-to-show')
+await until(() => told.some((one) => one.what === 'sent' && one.value === 'event:live'))
 const navigated = { url: 'https://example.org/', prevented: false, preventDefault() { this.prevented = true } }
 windows[0].webContents.emit('will-navigate', navigated)
 const closing = { prevented: false, preventDefault() { this.prevented = true } }
 windows[0].emit('close', closing)
-await until(() => told.some((one) => one.what === 'sent' && one.value === 'event:live'))
+const livesAt = () => told.filter((one) => one.value === 'event:live').length
+const livesWhenHidden = livesAt()
+await new Promise((r) => setTimeout(r, 2_500))
+const livesAfterHidden = livesAt()
 const permission = (name) => { let answer; handlers.get('permission')(null, name, (value) => { answer = value }); return answer }
 const result = {
   own: await call(own, 'settings.get', {}),
@@ -61,6 +66,7 @@ const result = {
   navigated: navigated.prevented,
   hiddenInTray: closing.prevented,
   permissions: [permission('clipboard-sanitized-write'), permission('camera')],
+  livesWhenHidden, livesAfterHidden,
   told,
 }
 process.stdout.write(JSON.stringify(result))
@@ -110,8 +116,9 @@ describe('the shell, wired', () => {
     for (const name of ['foreign', 'gone']) expect(played[name]).toMatchObject({ ok: false, error: { code: 'authorization-denied' } })
     for (const name of ['unknown', 'bad']) expect(played[name]).toMatchObject({ ok: false, error: { code: 'bad-request' } })
   })
-  it('sends live figures to the window', () => {
-    expect(played.told).toContainEqual({ what: 'sent', value: 'event:live' })
+  it('sends live figures to the window as long as it is seen', () => {
+    expect(played['livesWhenHidden']).toBeGreaterThan(0)
+    expect(played['livesAfterHidden']).toBe(played['livesWhenHidden'])
   })
   it('serves nothing but the window, and leads nowhere else', () => {
     expect(played).toMatchObject({ outside: 404, elsewhere: 404, popup: [{ action: 'deny' }, { action: 'deny' }], navigated: true, permissions: [true, false] })

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { BrowserWindow, session, shell } from 'electron'
 import type { App } from '../app/app.ts'
 import { isOwnPage, isWebLink, WINDOW_ADDRESS } from './address.ts'
-import { sendEvents } from './calls.ts'
+import { sendEvents, sendLive } from './calls.ts'
 
 export interface Windows {
   /** Shows the window, making it where there is none; `page` is the part after "#/". */
@@ -43,7 +43,20 @@ export const createWindows = (app: App, options: { readonly preload: string; rea
       event.preventDefault()
       made.hide()
     })
-    made.on('closed', () => { window = null })
+    let stopLive: (() => void) | null = null
+    const seen = (): void => { stopLive ??= sendLive(app, webContents) }
+    const unseen = (): void => {
+      stopLive?.()
+      stopLive = null
+    }
+    made.on('show', seen)
+    made.on('restore', seen)
+    made.on('hide', unseen)
+    made.on('minimize', unseen)
+    made.on('closed', () => {
+      unseen()
+      window = null
+    })
     sendEvents(app, webContents)
     made.loadURL(`${WINDOW_ADDRESS}${page === '' ? '' : `#/${page}`}`).catch((error: unknown) => { console.error(error) })
     return made

@@ -40,6 +40,8 @@ export interface SessionOptions {
 const TIMEOUT_MS = 60_000
 /** How long the first call waits for a session role that was just started. */
 const START_MS = 8_000
+/** Once it has failed to start, nobody is kept waiting that long again. */
+const RETRY_MS = 1_000
 
 /** Connects to the session role; starts it, and a bus for it, where nobody else did. */
 export const createSessionClient = (options: SessionOptions): SessionClient => {
@@ -122,7 +124,7 @@ export const createSessionClient = (options: SessionOptions): SessionClient => {
         events.off('state', done)
         resolve()
       }
-      const timer = setTimeout(done, options.startWaitMs ?? START_MS)
+      const timer = setTimeout(done, options.startWaitMs ?? (state === 'unreachable' ? RETRY_MS : START_MS))
       events.on('state', done)
     })
   }

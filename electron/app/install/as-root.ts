@@ -18,6 +18,13 @@ export const checkedCommand = (script: string, sha256: string, words: readonly s
     `sh $t/install.sh ${words.map((word) => `'${word}'`).join(' ')}`,
   ].join(' && ') + '; s=$?; rm -rf "$t"; exit $s'
 
+/**
+ * sudo-prompt puts the command between double quotes of the user's own shell
+ * and escapes only double quotes: anything else would be worked out there,
+ * without root.
+ */
+export const forSudoPrompt = (command: string): string => command.replaceAll(/[\\$`]/gu, String.raw`\$&`)
+
 const ADVICE = 'Use the terminal command instead.'
 
 /** Runs a shell command as root, asking through polkit; as root itself without asking. */
@@ -36,7 +43,5 @@ export const runAsRoot = (command: string): Promise<Result<string>> =>
       plainExec(command, { shell: '/bin/sh', encoding: 'utf8' }, done)
       return
     }
-    // sudo-prompt puts the command between double quotes of the user's own
-    // shell: an unescaped "$" would be worked out there, without root.
-    sudoExec(command.replaceAll('\\', '\\\\').replaceAll('$', '\\$').replaceAll('`', '\\`'), { name: 'Agent Memory Center' }, done)
+    sudoExec(forSudoPrompt(command), { name: 'Agent Memory Center' }, done)
   })

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { ok } from '../../../helper/contract/errors.ts'
-import { checkedCommand, isPlainPath } from './as-root.ts'
+import { checkedCommand, forSudoPrompt, isPlainPath } from './as-root.ts'
 import { placesOf } from './bundle.ts'
 import { createInstaller } from './installer.ts'
 
@@ -79,6 +79,15 @@ describe('installing', () => {
     writeFileSync(script(), `${SCRIPT}\ntouch ${out}`)
     expect(run).toThrow()
     expect(existsSync(out)).toBe(false)
+  })
+
+  it('is worked out by the shell of root, not by that of the user', () => {
+    // As the library builds its command line.
+    const quoted = (command: string): string => `who=user; export who; /bin/sh -c "who=root; ${command.replaceAll('"', '\\"')}"`
+    const run = (command: string): string => execFileSync('sh', ['-c', quoted(command)], { encoding: 'utf8' })
+    const command = `printf '%s\\n' "$who" $(echo $who) \`echo $who\` 'a\\b'`
+    expect(run(forSudoPrompt(command))).toBe('root\nroot\nroot\na\\b\n')
+    expect(run(command)).toContain('user')
   })
 
   it('lets no path into a root shell that the shell would read as more than a path', () => {

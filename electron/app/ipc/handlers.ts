@@ -23,6 +23,8 @@ export interface HandlerDeps {
   readonly history: History
   readonly presets: Presets
   readonly settings: SettingsStore
+  /** What is wrong with the user's own agents.json; null when nothing is. */
+  readonly signaturesProblem: () => string | null
   readonly planner: Planner
   readonly runs: Runs
   readonly reports: Reports
@@ -66,7 +68,7 @@ export const createHandlers = (deps: HandlerDeps): Handlers => {
 
   const settingsAnswer = (): Answer<'settings.get'> => {
     const { settings: now, problem } = settings.get()
-    const sentences = [problem, ...history.notices, history.trouble()?.message ?? null].filter((text) => text !== null)
+    const sentences = [problem, deps.signaturesProblem(), ...history.notices, history.trouble()?.message ?? null].filter((text) => text !== null)
     return ok({ settings: now, problem: sentences.length === 0 ? null : sentences.join(' ') })
   }
 

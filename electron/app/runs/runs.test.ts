@@ -194,6 +194,28 @@ describe('after a restart of the app', () => {
   })
 })
 
+describe('a run of another program of this user', () => {
+  it('is shown here as it goes on, by polling', async () => {
+    runs.close()
+    runs = make(false, 5)
+    const id = newRunId(base.startedAtMs)
+    const summaryOf = (state: RunRecord['state']) => {
+      const { before: _before, after: _after, plan: _plan, steps: _steps, undo: _undo, ...summary } = as(id, { state })
+      return ok([summary])
+    }
+    system.answers.set('Runs', () => summaryOf('settling'))
+    runs.heardOf(id)
+    await vi.waitFor(() => { expect(runs.progress()).toMatchObject({ runId: id, state: 'settling', text: 'Settling' }) })
+    system.answers.set('Runs', () => summaryOf('waiting'))
+    system.answers.set('Run', () => ok(as(id, { state: 'waiting', confirmUntilMs: 7 })))
+    await vi.waitFor(() => { expect(runs.progress()).toMatchObject({ state: 'waiting', confirmUntilMs: 7 }) })
+    system.answers.set('Runs', () => ok([]))
+    system.answers.set('Run', () => ok(as(id, { state: 'undone' })))
+    await vi.waitFor(() => { expect(runs.progress()).toBeNull() })
+    expect(stateOf(id)).toBe('undone')
+  })
+})
+
 describe('undoing', () => {
   it('stores what came back and answers with it', async () => {
     const id = newRunId(base.startedAtMs)

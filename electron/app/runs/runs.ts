@@ -1,6 +1,6 @@
 import type { Cause } from '../../../helper/contract/cause.ts'
 import { fail, ok, type Failure, type Result } from '../../../helper/contract/errors.ts'
-import { isOpen, type Progress, type RunId, type RunRecord, type RunState } from '../../../helper/contract/runs.ts'
+import { isOpen, type Progress, type RunId, type RunRecord, type RunState, type RunSummary } from '../../../helper/contract/runs.ts'
 import type { HistoryEvent, RunDetail, RunView } from '../../contract/views.ts'
 import type { SystemClient } from '../helper-client/system-client.ts'
 import type { History } from '../history/types.ts'
@@ -45,6 +45,23 @@ const eventOf: Partial<Record<RunState, { kind: HistoryEvent['kind']; text: stri
   'partly-undone': { kind: 'run-undone', text: 'was undone except for what others have changed since' },
   failed: { kind: 'run-failed', text: 'failed and was taken back' },
 }
+
+/** Words and place of a run whose own signals go to another program. */
+const stages: Partial<Record<RunState, { fraction: number; text: string }>> = {
+  started: { fraction: 0, text: 'Measuring before the change' },
+  applying: { fraction: 0.1, text: 'Applying' },
+  settling: { fraction: 0.5, text: 'Settling' },
+  undoing: { fraction: 0.5, text: 'Taking everything back' },
+}
+const progressOf = (run: RunSummary): Progress => ({
+  runId: run.id,
+  state: run.state,
+  fraction: 0.5,
+  text: run.state,
+  ...stages[run.state],
+  confirmUntilMs: run.confirmUntilMs,
+  canCancel: run.state !== 'undoing',
+})
 
 export const createRuns = (deps: RunsDeps): Runs => {
   const pollMs = deps.pollMs ?? 3_000
@@ -113,6 +130,7 @@ export const createRuns = (deps: RunsDeps): Runs => {
         if (now !== undefined && now.state === state) continue
         if (now !== undefined && isOpen(now.state) && now.state !== 'waiting') {
           following.set(runId, now.state)
+          setProgress(progressOf(now))
           continue
         }
         const record = await fetchAndStore(runId)
@@ -139,7 +157,9 @@ export const createRuns = (deps: RunsDeps): Runs => {
 
   const stops = [
     system.onProgress((progress) => {
-      if (!following.has(progress.runId)) follow(progress.runId, progress.state)
+      // "waiting" is taken from the record alone: until that is read, polling goes on looking for it.
+      if (progress.state !== 'waiting') following.set(progress.runId, progress.state)
+      schedule()
       setProgress(progress)
     }),
     system.onOutcome((outcome) => { void fetchAndStore(outcome.runId).catch(() => {}) }),
@@ -236,12 +256,7 @@ export const createRuns = (deps: RunsDeps): Runs => {
       for (const run of list.value) if (isOpen(run.state)) follow(run.id, 'started')
       for (const run of openHere) follow(run.summary.id, run.summary.state)
       await poll()
-      // What is still open and not waiting gets its words from the next look at Runs.
-      for (const run of list.value) {
-        if (following.has(run.id) && current === null) {
-          setProgress({ runId: run.id, state: run.state, fraction: 0.5, text: 'A run started earlier is under way', confirmUntilMs: run.confirmUntilMs, canCancel: true })
-        }
-      }
+      for (const run of list.value) if (following.has(run.id) && current === null) setProgress(progressOf(run))
     },
     close() {
       ended = true
