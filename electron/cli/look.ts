@@ -88,6 +88,8 @@ export const status = (options: { json: boolean }): Promise<number> =>
 
 export const runs = (options: { json: boolean; limit: number }): Promise<number> =>
   withApp(async (app) => {
+    // One that was left open, by a program that was killed, has an end by now.
+    await app.inner.runs.adopt(true)
     const list = await app.call('runs.list', { limit: options.limit })
     if (!list.ok) return printFailure(list.error, options.json)
     if (options.json) outJson(list.value)
@@ -116,6 +118,7 @@ export const compare = (fromId: number, toId: number, options: { json: boolean }
 
 export const report = (runId: string, options: { format: Request<'report.make'>['format']; output?: string; private: boolean }): Promise<number> =>
   withApp(async (app) => {
+    await app.inner.runs.adopt(true)
     const made = await app.call('report.make', { subject: { of: 'run', runId }, format: options.format, private: options.private })
     if (!made.ok) return printFailure(made.error, false)
     const content = Buffer.from(made.value.base64, 'base64')

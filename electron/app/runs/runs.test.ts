@@ -182,8 +182,9 @@ describe('when the helper dies during Apply', () => {
 describe('after a restart of the app', () => {
   it('takes up a run that waits, and closes one that was never begun', async () => {
     const waiting = as(newRunId(base.startedAtMs), { state: 'waiting', confirmUntilMs: 5 })
-    const never = as(newRunId(base.startedAtMs + 1_000), { state: 'started', before: [], after: null })
-    history.writer.startRun(never)
+    const never = as(newRunId(base.startedAtMs + 1_000), { state: 'started', before: [], after: null, startedAtMs: base.startedAtMs - 11 * 60_000 })
+    const asking = as(newRunId(base.startedAtMs + 2_000), { state: 'started', before: [], after: null })
+    for (const record of [never, asking]) history.writer.startRun(record)
     const { before: _before, after: _after, plan: _plan, steps: _steps, undo: _undo, ...summary } = waiting
     system.answers.set('Runs', () => ok([summary]))
     system.answers.set('Run', (request) => (idOf(request) === waiting.id ? ok(waiting) : fail('no-such-run', 'Unknown.')))
@@ -191,6 +192,15 @@ describe('after a restart of the app', () => {
     expect(stateOf(waiting.id)).toBe('waiting')
     expect(runs.progress()).toMatchObject({ runId: waiting.id, state: 'waiting' })
     expect(stateOf(never.id)).toBe('failed')
+    // Another program may still be at its password: not ours to close.
+    expect(stateOf(asking.id)).toBe('started')
+  })
+})
+
+describe('looking for open runs', () => {
+  it('leaves the helper asleep where there are none', async () => {
+    await runs.adopt(true)
+    expect(system.heard).toEqual([])
   })
 })
 

@@ -32,8 +32,11 @@ export interface Runs {
   list(limit: number): RunView[]
   /** Another program of this user started or changed a run: follow it as our own. */
   heardOf(runId: RunId): void
-  /** Looks for runs left open by an app that ended, and follows them. */
-  adopt(): Promise<void>
+  /**
+   * Looks for runs left open by an app that ended, and follows them.
+   * `onlyIfOpen` leaves the helper asleep where history knows of none.
+   */
+  adopt(onlyIfOpen?: boolean): Promise<void>
   close(): void
 }
 
@@ -45,6 +48,9 @@ const eventOf: Partial<Record<RunState, { kind: HistoryEvent['kind']; text: stri
   'partly-undone': { kind: 'run-undone', text: 'was undone except for what others have changed since' },
   failed: { kind: 'run-failed', text: 'failed and was taken back' },
 }
+
+/** The longest that anybody is taken to look for a password; after that a run still "started" was never begun. */
+const ASKING_MS = 10 * 60_000
 
 /** Words and place of a run whose own signals go to another program. */
 const stages: Partial<Record<RunState, { fraction: number; text: string }>> = {
@@ -247,14 +253,19 @@ export const createRuns = (deps: RunsDeps): Runs => {
       follow(runId, following.get(runId) ?? 'started')
       void poll().catch(() => {})
     },
-    async adopt() {
+    async adopt(onlyIfOpen = false) {
       const openHere = history.reader.runs(50).filter((run) => isOpen(run.summary.state))
+      if (onlyIfOpen && openHere.length === 0) return
       const state = await system.refresh()
       if (state.system !== 'ready') return
       const list = await system.call('Runs', {})
       if (!list.ok) return
       for (const run of list.value) if (isOpen(run.state)) follow(run.id, 'started')
-      for (const run of openHere) follow(run.summary.id, run.summary.state)
+      for (const { summary } of openHere) {
+        // Another program may be asking for a password right now: the helper hears of its run only after that.
+        const maybeAsking = summary.state === 'started' && deps.now() - summary.startedAtMs < ASKING_MS
+        if (!maybeAsking || list.value.some((run) => run.id === summary.id)) follow(summary.id, summary.state)
+      }
       await poll()
       for (const run of list.value) if (following.has(run.id) && current === null) setProgress(progressOf(run))
     },
