@@ -118,6 +118,22 @@ describe('the way of one click', () => {
     await seen(page, 'No gain beyond the noise of the measurement')
   })
 
+  it('lets only one of two windows that press at once through, and shows the other its run', async () => {
+    const { page } = await start({ ...scenarios.full, stepMs: 1500 })
+    const other = await page.context().newPage()
+    await other.goto(opened?.served.address ?? '')
+    await openPlan(page)
+    await openPlan(other)
+    await seen(other, 'Know before')
+    await press(page, 'Apply')
+    await seen(page, /Step \d+ of 21/u)
+    await press(other, 'Apply')
+    await seen(other, 'Another run is under way')
+    await press(other, 'Show that run')
+    await seen(other, /More agents, /u)
+    expect(asked('run.apply')).toHaveLength(2)
+  })
+
   it('applies to selected agents only', async () => {
     const { page } = await start(scenarios.full, { hash: '#/agents' })
     await page.getByRole('checkbox', { name: 'Select opencode exporter' }).click()
