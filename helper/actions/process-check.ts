@@ -11,3 +11,9 @@ export const processStartTicks = (root: string, pid: number): number | null => {
 /** The real uid of a process; null when it is gone. */
 export const processUid = (root: string, pid: number): number | null =>
   integer(/^Uid:\s+(\d+)/mu.exec(readText(under(root, `/proc/${pid}/status`), 'vanished').value ?? '')?.[1])
+
+/** True for one that has ended and only waits for its parent to look: it changes nothing any more. */
+export const hasEnded = (root: string, pid: number): boolean => {
+  const stat = readText(under(root, `/proc/${pid}/stat`), 'vanished').value
+  return stat === null || /^[ZXx]/u.test(stat.slice(stat.lastIndexOf(')') + 2))
+}

@@ -1,6 +1,6 @@
 import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { processStartTicks } from '../actions/process-check.ts'
+import { hasEnded, processStartTicks } from '../actions/process-check.ts'
 import { fail, ok, type Result } from '../contract/errors.ts'
 
 /** Held by the one process that may change or undo. */
@@ -23,7 +23,7 @@ const read = (path: string): string | null => {
 
 const isAlive = (text: string, bootId: string): boolean => {
   const holder = holderOf(text)
-  return holder !== null && holder.bootId === bootId && processStartTicks('/', holder.pid) === holder.startTicks
+  return holder !== null && holder.bootId === bootId && processStartTicks('/', holder.pid) === holder.startTicks && !hasEnded('/', holder.pid)
 }
 
 /**

@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process'
 import { chmodSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -217,6 +218,28 @@ describe('one open run over all users', () => {
     expect(await second.manager.apply(UID, requestFor(second.manager, zram))).toMatchObject({ ok: false, error: { code: 'busy' } })
     expect(second.writes).toEqual([])
   })
+
+  test('recovery waits for a killed helper that still holds the lock', async () => {
+    const before = settingsOf(root)
+    const runId = await apply(zram)
+    await run.until('waiting')
+    const lockPath = join(root, '/var/lib/agentmem/lock')
+    const bootId = readFileSync(lockPath, 'utf8').trim().split(' ')[2] ?? ''
+    // Another process stands in for the dying one.
+    const dying = spawn('sleep', ['1000'])
+    const stat = readFileSync(`/proc/${dying.pid}/stat`, 'utf8')
+    writeFileSync(lockPath, `${dying.pid} ${stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]} ${bootId}\n`)
+    const second = fakeRun(root)
+    let done = false
+    const recovered = second.manager.recover().finally(() => { done = true })
+    await new Promise((resolve) => { setTimeout(resolve, 0) })
+    expect(done).toBe(false)
+    expect(second.writes).toEqual([])
+    dying.kill('SIGKILL')
+    expect((await recovered).map(({ id, state }) => [id, state])).toEqual([[runId, 'undone']])
+    expect(settingsOf(root)).toEqual(before)
+    await second.manager.close()
+  })
 })
 
 test('a plan that differs now is refused', async () => {
@@ -403,6 +426,33 @@ test('a device that udev looks into for a moment is reset once it is free', asyn
   await run.until('waiting')
   const undone = await run.manager.undo(UID, { runId, cause: 'user-undo' })
   expect(undone.ok && undone.value.state).toBe('undone')
+  expect(settingsOf(root)).toEqual(before)
+})
+
+test('a swapon that ends only after we looked is taken back by the next pass', async () => {
+  const before = settingsOf(root)
+  const kernel = fakeKernel(root)
+  const tools = fakeTools(root)
+  let late = false
+  run = fakeRun(root, {
+    deps: {
+      tools,
+      kernel: {
+        read: (path) => kernel.read(path),
+        write: async (path, value) => {
+          if (!path.endsWith('/reset') || late) return kernel.write(path, value)
+          late = true
+          await tools.swapOn(join(root, '/dev/zram0'), 100)
+          return fail('write-refused', 'It is in use.', { got: 'EBUSY' })
+        },
+      },
+    },
+  })
+  const runId = await apply(zram)
+  await run.until('waiting')
+  await run.manager.undo(UID, { runId, cause: 'user-undo' })
+  await run.until('undone')
+  expect(recordOf(runId).state).toBe('undone')
   expect(settingsOf(root)).toEqual(before)
 })
 

@@ -19,6 +19,10 @@ import { driveRun } from './run.ts'
 import { stopWaiting, takeBack } from './take-back.ts'
 import { createKernelFiles, type KernelFiles } from './write.ts'
 
+/** How long recovery waits for a killed helper to be gone, and how often it looks. */
+const DYING_LIMIT_MS = 60_000
+const DYING_LOOK_MS = 200
+
 /** Finished runs and journals that stay readable. */
 const FINISHED_KEPT = 50
 
@@ -297,7 +301,12 @@ export const createRunManager = (deps: RunManagerDeps): RunManager => {
     },
 
     recover: async () => {
-      const can = ready(0)
+      let can = ready(0)
+      // A helper that was killed holds the lock until the system call it is in (swapon, reset of a device) has ended.
+      for (let waitedMs = 0; !can.ok && can.error.code === 'busy' && waitedMs < DYING_LIMIT_MS; waitedMs += DYING_LOOK_MS) {
+        await engine.sleep(DYING_LOOK_MS, new AbortController().signal)
+        can = ready(0)
+      }
       if (!can.ok) throw new Error(can.error.message)
       return recoverRuns(engine, undoClosed, async () => {
         await latest?.finished
