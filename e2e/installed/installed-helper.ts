@@ -13,6 +13,8 @@ export interface InstalledHelper {
   readonly launcher: readonly string[]
   /** Process of the helper as the bus knows it; null while none runs. Asking starts none. */
   pid(): Promise<number | null>
+  /** State of a run as the helper last wrote it down. */
+  state(runId: string): Promise<string | null>
   /** What the helpers said, one after the other. */
   log(): Promise<string>
   /** Ends helper, polkitd and bus, and uninstalls. */
@@ -72,5 +74,11 @@ export const installHelper = async (rules: string): Promise<InstalledHelper> => 
     await stop()
     throw error
   }
-  return { bus, place, stateDir, launcher: [join(place, 'usr/lib/agentmem/agentmem-run'), '--'], pid, log: () => readFile(logFile, 'utf8').catch(() => ''), stop }
+  return { bus, place, stateDir, launcher: [join(place, 'usr/lib/agentmem/agentmem-run'), '--'], pid, state: (runId) => stateOf(stateDir, runId), log: () => readFile(logFile, 'utf8').catch(() => ''), stop }
+}
+
+const stateOf = async (stateDir: string, runId: string): Promise<string | null> => {
+  const text = await readFile(join(stateDir, 'runs', `${runId}.json`), 'utf8').catch(() => null)
+  // Renamed into place, so it is either absent or whole.
+  return text === null ? null : (JSON.parse(text) as { state: string }).state
 }

@@ -8,10 +8,10 @@ import type { RunState } from '../../helper/contract/runs.ts'
 import type { SnapshotDelta } from '../../helper/contract/snapshot-delta.ts'
 import { startFleet, type Fleet, type FleetCounts } from '../fixtures/fleet/fleet.ts'
 import { ensureUser, removeFolder, removeUser, type FleetUser } from '../fixtures/fleet/ground.ts'
-import { makeUserFolders, startAppHost, startSessionBus, type AppHost } from './app-host.ts'
+import { asUserInTree, makeUserFolders, startAppHost, startSessionBus, userEnvironment, type AppHost } from './app-host.ts'
 import { installHelper, type InstalledHelper } from './installed-helper.ts'
 import { takeKernelLock } from './kernel-lock.ts'
-import { projectDir } from './world.ts'
+import { projectDir, startProgram, type Running } from './world.ts'
 
 /** What must hold of an answer for the test to go on. */
 export const valueOf = <T>(answer: Result<T>): T => {
@@ -57,6 +57,8 @@ export interface Job {
   readonly asked: FleetUser
   /** An app of this user in its browser host; `name` tells two of one user apart. */
   openApp(user: FleetUser, name: string): Promise<AppHost & { readonly folder: string }>
+  /** Starts a script of the checkout as the user, with that app's folders and buses around it. */
+  start(user: FleetUser, folder: string, script: string, args: readonly string[], ready?: RegExp): Promise<Running>
   stop(): Promise<void>
 }
 
@@ -111,7 +113,14 @@ export const startJob = async (fleetOf: { plain: FleetCounts; launched: FleetCou
       undo.push(end)
       return { ...app, folder, stop: end }
     }
-    return { helper, fleet, denied, asked, openApp, stop }
+    const start: Job['start'] = async (user, folder, script, args, ready) => {
+      const environment = userEnvironment({ user, folder, systemBus: helper.bus.address, sessionBus: await sessionOf(user, folder) })
+      const [command, words] = asUserInTree(user, folder, (tree) => [join(fleet.packages.folder, 'bin', 'node'), join(tree, script), ...args])
+      const running = await startProgram(command, words, { env: environment, ...(ready === undefined ? {} : { ready }) })
+      undo.push(() => running.stop())
+      return running
+    }
+    return { helper, fleet, denied, asked, openApp, start, stop }
   } catch (error) {
     await stop().catch((problem: unknown) => console.error(problem))
     throw error

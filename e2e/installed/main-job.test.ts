@@ -2,9 +2,11 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import type { PlanView, RunDetail } from '../../electron/contract/views.ts'
+import { snapshotSchema } from '../../helper/contract/snapshot.ts'
 import { runCommand } from '../fixtures/fleet/packages.ts'
 import { isAlive } from '../fixtures/fleet/fleet.ts'
 import type { AppHost } from './app-host.ts'
+import type { Preset } from '../../helper/contract/presets.ts'
 import { errorOf, keepFigures, startJob, tableOf, valueOf, waitForRun, type Job } from './job.ts'
 import { fleetPrograms, whyNot } from './needs.ts'
 import { readSettings } from './settings-files.ts'
@@ -16,7 +18,7 @@ const minIdleMs = 60_000
 
 describe.skipIf(reason !== null)(`the main job, with real agents and the installed helper${reason === null ? '' : ` (${reason})`}`, () => {
   let job: Job
-  let app: AppHost
+  let app: Awaited<ReturnType<Job['openApp']>>
   let before: Record<string, string>
   let plan: PlanView
   let run: RunDetail
@@ -29,7 +31,10 @@ describe.skipIf(reason !== null)(`the main job, with real agents and the install
   })
   afterAll(async () => {
     await job?.stop()
-    if (lines.length > 0) process.stdout.write(`\n${lines.join('\n')}\n`)
+    if (lines.length === 0) return
+    // Kept as well, so that what runs the suites can end with it.
+    await keepFigures('last-lines.txt', `${lines.join('\n')}\n`)
+    process.stdout.write(`\n${lines.join('\n')}\n`)
   })
 
   /** All settings as they were, the plan's own files included. */
@@ -44,7 +49,7 @@ describe.skipIf(reason !== null)(`the main job, with real agents and the install
     return valueOf(await host.call('run.apply', { presetId: preset, digest: shown.plan.digest, agentIds: null })).runId
   }
 
-  test('the app sees every agent at its prompt, and each becomes idle', async () => {
+  test('the app sees every agent at its prompt, and each becomes idle', { timeout: 300_000 }, async () => {
     expect(job.fleet.agents.length).toBeGreaterThanOrEqual(8)
     await vi.waitFor(async () => {
       const { agents } = valueOf(await app.call('live.get', {}))
@@ -52,7 +57,7 @@ describe.skipIf(reason !== null)(`the main job, with real agents and the install
       expect(agents).toHaveLength(job.fleet.agents.length)
       const busy = agents.filter(({ idleMs }) => (idleMs.value ?? 0) < minIdleMs)
       expect(busy.map(({ name, idleMs }) => `${name}: ${idleMs.value}`)).toEqual([])
-    }, { timeout: 170_000, interval: 2_000 })
+    }, { timeout: 290_000, interval: 2_000 })
     for (const agent of job.fleet.agents) expect(await isAlive(agent), agent.kind).toBe(true)
   })
 
@@ -89,7 +94,7 @@ describe.skipIf(reason !== null)(`the main job, with real agents and the install
   })
 
   test('treated agents cost clearly less than agents of the same kinds left alone', async () => {
-    run = await waitForRun(app, run.record.id, ['waiting', 'failed', 'undone', 'partly-undone'], 170_000)
+    run = await waitForRun(app, run.record.id, ['waiting', 'failed', 'undone', 'partly-undone'], 175_000)
     expect(run.record.error).toBeNull()
     expect(run.record.state).toBe('waiting')
     expect(run.record.uid).toBe(job.fleet.user.uid)
@@ -174,12 +179,54 @@ describe.skipIf(reason !== null)(`the main job, with real agents and the install
     await expectSettingsAsBefore()
   })
 
-  test('a helper killed in the middle of a run is started again and takes everything back', async () => {
+  test('where a password is needed, closing the dialog or having none is told apart, and nothing is changed', async () => {
+    const asked = await job.openApp(job.asked, 'asked')
+    const pressed = async (): Promise<string> => {
+      const shown = valueOf(await asked.call('plan.make', { presetId: preset, agentIds: null }))
+      return errorOf(await asked.call('run.apply', { presetId: preset, digest: shown.plan.digest, agentIds: null })).code
+    }
+    expect(await pressed()).toBe('authorization-obtainable')
+    const dialog = await job.start(job.asked, asked.folder, 'e2e/installed/dialog-agent.ts', [job.helper.bus.address, String(asked.pid)], /ready/u)
+    expect(await pressed()).toBe('authorization-dismissed')
+    expect(dialog.log()).toMatch(/dialog org\.agentmem\.change-layers/u)
+    await dialog.stop()
+    await asked.stop()
+    await expectSettingsAsBefore()
+  })
+
+  test('the command line does the same over the same use-cases: own preset applied, kept and undone', async () => {
+    const own: Preset = {
+      version: 1, id: 'quick-merge', title: 'Quick merge', description: '', settleMs: 1_000, confirmMs: 30_000,
+      settings: { ksm: { mode: 'merge', pagesToScan: 137, sleepMs: 33 } },
+    }
+    valueOf(await app.call('presets.save', { preset: own }))
+    const agentmemctl = async (...args: string[]): Promise<string> => {
+      const running = await job.start(job.fleet.user, app.folder, 'electron/cli/agentmemctl.ts', args)
+      let out = ''
+      running.child.stdout?.on('data', (chunk: Buffer) => (out += chunk.toString()))
+      expect(await running.ended, `agentmemctl ${args.join(' ')}: ${running.log()}`).toBe(0)
+      return out
+    }
+    const seen = snapshotSchema.parse(JSON.parse(await agentmemctl('snapshot', '--json')))
+    expect(new Set(seen.agents.map(({ pid }) => pid))).toEqual(new Set(job.fleet.agents.map(({ main }) => main.pid)))
+    await agentmemctl('apply', own.id, '--yes', '--keep')
+    const changed = await readSettings(Object.keys(before))
+    expect(changed['/sys/kernel/mm/ksm/pages_to_scan']).toBe('137\n')
+    expect(changed['/sys/kernel/mm/ksm/sleep_millisecs']).toBe('33\n')
+    await agentmemctl('undo')
+    await expectSettingsAsBefore()
+  })
+
+  const killCases = [
+    { when: 'while it changes settings', isTime: async () => Object.entries(await readSettings(Object.keys(before))).some(([path, text]) => before[path] !== text) },
+    { when: 'while it lets the machine settle', isTime: async (runId: string) => (await job.helper.state(runId)) === 'settling' },
+  ]
+  test.for(killCases)('a helper killed $when is started again and takes everything back', async ({ isTime }) => {
     const runId = await press(app)
-    // In the middle: something has been changed already.
     await vi.waitFor(async () => {
-      expect(await readSettings(Object.keys(before))).not.toEqual(before)
-    }, { timeout: 60_000, interval: 50 })
+      expect(await isTime(runId)).toBe(true)
+    }, { timeout: 90_000, interval: 50 })
+    expect(await readSettings(Object.keys(before))).not.toEqual(before)
     const pid = await job.helper.pid()
     if (pid === null) throw new Error('no helper runs in the middle of a run')
     process.kill(pid, 'SIGKILL')
@@ -190,5 +237,6 @@ describe.skipIf(reason !== null)(`the main job, with real agents and the install
     expect(again).not.toBeNull()
     expect(again).not.toBe(pid)
     await expectSettingsAsBefore()
+    for (const agent of job.fleet.agents) expect(await isAlive(agent), agent.kind).toBe(true)
   })
 })
