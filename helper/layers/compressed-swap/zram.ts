@@ -68,10 +68,15 @@ export const zramInit = async (context: StepContext, device: string, algorithms:
 const BUSY_TRIES = 30
 const BUSY_WAIT_MS = 100
 
-const writeWhenFree = async (access: MachineAccess, path: string, value: string): Promise<Result<null>> => {
+const inUse = (root: string, node: string): boolean => readSwaps(root).some((swap) => swap.path === node)
+const stillHolds = (node: string) => fail('does-not-fit', `${node} still holds swapped pages.`, { about: node })
+
+const writeWhenFree = async (access: MachineAccess, node: string, path: string, value: string): Promise<Result<null>> => {
   for (let tried = 1; ; tried += 1) {
     const written = await access.kernel.write(path, value)
     if (written.ok || written.error.got !== 'EBUSY' || tried === BUSY_TRIES) return written
+    // A swapon that was under way when the helper was killed may end only now: the next pass empties it first.
+    if (inUse(access.root, node)) return stillHolds(node)
     await timers.setTimeout(BUSY_WAIT_MS)
   }
 }
@@ -80,16 +85,16 @@ const writeWhenFree = async (access: MachineAccess, path: string, value: string)
 export const zramReset = async (access: MachineAccess, node: string, algorithm: string | null): Promise<Result<null>> => {
   const name = zramOfNode(node)
   if (name === null) return fail('write-refused', `${node} is no zram device.`, { about: node })
-  if (readSwaps(access.root).some((swap) => swap.path === node)) return fail('does-not-fit', `${node} still holds swapped pages.`, { about: node })
+  if (inUse(access.root, node)) return stillHolds(node)
   const device = deviceOf(access.root, name)
   if (device === undefined) return ok(null)
   if (device.diskSizeBytes !== 0) {
-    const reset = await writeWhenFree(access, `${zramFolder(name)}/reset`, '1')
+    const reset = await writeWhenFree(access, node, `${zramFolder(name)}/reset`, '1')
     if (!reset.ok) return reset
     access.checkpoint(`reset ${name}`)
   }
   if (algorithm === null) {
-    const removed = await writeWhenFree(access, '/sys/class/zram-control/hot_remove', name.slice('zram'.length))
+    const removed = await writeWhenFree(access, node, '/sys/class/zram-control/hot_remove', name.slice('zram'.length))
     access.checkpoint(`remove ${name}`)
     return removed
   }
