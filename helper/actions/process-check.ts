@@ -1,4 +1,4 @@
-import { integer, readText, under } from '../observe/files.ts'
+import { integer, listNames, readText, under } from '../observe/files.ts'
 
 /** Field 22 of /proc/PID/stat, in ticks since boot; null when the process is gone. */
 export const processStartTicks = (root: string, pid: number): number | null => {
@@ -12,8 +12,14 @@ export const processStartTicks = (root: string, pid: number): number | null => {
 export const processUid = (root: string, pid: number): number | null =>
   integer(/^Uid:\s+(\d+)/mu.exec(readText(under(root, `/proc/${pid}/status`), 'vanished').value ?? '')?.[1])
 
-/** True for one that has ended and only waits for its parent to look: it changes nothing any more. */
+/**
+ * True for one that has ended and only waits for its parent to look: it
+ * changes nothing any more. Its first thread shows as ended while another is
+ * still inside a system call, so all of them count.
+ */
 export const hasEnded = (root: string, pid: number): boolean => {
   const stat = readText(under(root, `/proc/${pid}/stat`), 'vanished').value
-  return stat === null || /^[ZXx]/u.test(stat.slice(stat.lastIndexOf(')') + 2))
+  if (stat === null) return true
+  if (!/^[ZXx]/u.test(stat.slice(stat.lastIndexOf(')') + 2))) return false
+  return (listNames(under(root, `/proc/${pid}/task`), 'vanished').value ?? []).length <= 1
 }
