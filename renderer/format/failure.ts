@@ -9,9 +9,13 @@ export interface FailureWords {
   offer: Offer
   /** Quiet: not a fault, shown as information. */
   tone: 'problem' | 'info'
+  /** What a program printed, to read or to report. */
+  output?: string | undefined
 }
 
 const join = (...parts: readonly (string | undefined)[]): string => parts.filter((part) => part !== undefined && part !== '').join(' ')
+
+const ofHistory = (failure: Failure): boolean => failure.about?.endsWith('.db') === true
 
 /** Every failure in words for a person. Null means: say nothing, all stayed as it was. */
 export const failureWords = (failure: Failure): FailureWords | null => {
@@ -31,9 +35,10 @@ export const failureWords = (failure: Failure): FailureWords | null => {
     case 'bad-request':
       return { title: 'That cannot be used as it is', text: said, offer: 'none', tone: 'problem' }
     case 'plan-changed':
-      return { title: 'The machine changed since this plan was made', text: 'Nothing was done. Below is the plan as it would be now; look at it again.', offer: 'new-plan', tone: 'info' }
+      return { title: 'The machine changed since this plan was made', text: join(failure.message, 'Nothing was done. Look at it again as it is now.'), offer: 'new-plan', tone: 'info' }
     case 'busy':
-      return { title: 'Another run is under way', text: join(failure.message, 'One run at a time: keep or undo that one first.'), offer: 'show-run', tone: 'info' }
+      if (ofHistory(failure)) return { title: 'The history is in use', text: said, offer: 'retry', tone: 'info' }
+      return { title: 'Another run is under way', text: join(failure.message, failure.advice, 'One run at a time: keep or undo that one first.'), offer: 'show-run', tone: 'info' }
     case 'not-supported':
       return { title: 'This machine cannot do that', text: said, offer: 'layers', tone: 'info' }
     case 'does-not-fit':
@@ -44,6 +49,7 @@ export const failureWords = (failure: Failure): FailureWords | null => {
         tone: 'problem',
       }
     case 'write-refused':
+      if (ofHistory(failure)) return { title: 'The history cannot be written', text: said, offer: 'retry', tone: 'problem' }
       return { title: 'The kernel refused a change', text: join(failure.message, failure.about === undefined ? undefined : `File: ${failure.about}.`, failure.advice, 'What had been changed before was put back.'), offer: 'none', tone: 'problem' }
     case 'read-back-differs':
       return {
@@ -69,9 +75,9 @@ export const failureWords = (failure: Failure): FailureWords | null => {
     case 'helper-gone':
       return { title: 'The helper stopped in the middle', text: join(failure.message, failure.advice ?? 'When it starts again it puts back what was changed. The history shows the result.'), offer: 'retry', tone: 'problem' }
     case 'too-old':
-      if (failure.about?.endsWith('.db') === true) return { title: 'The history is of a newer version of this app', text: said, offer: 'none', tone: 'problem' }
+      if (ofHistory(failure)) return { title: 'The history is of a newer version of this app', text: said, offer: 'none', tone: 'problem' }
       return { title: 'App and helper are of different versions', text: join(failure.message, failure.advice ?? 'Install the helper again to bring both to the same version.'), offer: 'install', tone: 'problem' }
     case 'internal':
-      return { title: 'Something went wrong in the app', text: join(failure.message, failure.advice), offer: 'retry', tone: 'problem' }
+      return { title: 'Something went wrong', text: said, offer: 'retry', tone: 'problem', output: failure.got }
   }
 }

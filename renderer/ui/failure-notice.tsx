@@ -52,6 +52,11 @@ export const FailureNotice = ({ failure, onRetry }: Props) => {
   return (
     <Notice tone={words.tone} title={words.title} {...(actions === undefined ? {} : { actions })}>
       {words.text}
+      {words.output !== undefined && (
+        <pre className="command">
+          <code>{words.output}</code>
+        </pre>
+      )}
     </Notice>
   )
 }

@@ -15,7 +15,7 @@ import { SeriesChart, type ChartLine } from '../../ui/series-chart.tsx'
 import { StateMark } from '../../ui/state.tsx'
 import { Why } from '../../ui/why.tsx'
 import { usePresets } from '../presets/use-presets.ts'
-import { roleWords } from './rows.ts'
+import { isUnmeasured, roleWords } from './rows.ts'
 
 const lines: readonly ChartLine[] = [{ id: 'cost', label: 'Cost', color: '--ink', fill: '--fill', width: 2 }]
 const HOLD_MS = 120_000
@@ -126,9 +126,9 @@ export const AgentDrawer = ({ id, onClose }: { id: string | null; onClose: () =>
         <>
           <p>
             <Why what="Cost of this agent" how="PSS of all its processes plus what its swapped pages take in the compressed pool." sources={agent.processes.map((process) => `/proc/${process.pid}/smaps_rollup`)} atMs={atMs}>
-              <BigBytes bytes={agent.cost.costBytes} />
+              {isUnmeasured(agent) ? <span className="big-value"><Gap reason="None of its processes has been measured yet." /></span> : <BigBytes bytes={agent.cost.costBytes} />}
             </Why>
-            {agent.cost.unmeasured > 0 && <span className="problem"> without {agent.cost.unmeasured} of {agent.processes.length} processes, which could not be read</span>}
+            {agent.cost.unmeasured > 0 && !isUnmeasured(agent) && <span className="problem"> without {agent.cost.unmeasured} of {agent.processes.length} processes, which could not be read</span>}
           </p>
           <Facts agent={agent} />
           {times.length > 1 && <SeriesChart atMs={times} columns={columns} lines={lines} height={120} label={`Cost of ${agent.title} over the last minutes`} />}

@@ -26,6 +26,9 @@ const processRows = (agent: Agent): AgentRow[] =>
 
 export const rowsOf = (agents: readonly Agent[]): AgentRow[] => agents.map((agent) => ({ id: agent.id, kind: 'agent', agent, children: processRows(agent) }))
 
+/** No process of the agent was measured: it has no cost yet, which is not a cost of nothing. */
+export const isUnmeasured = (agent: Agent): boolean => agent.cost.unmeasured === agent.processes.length
+
 export type Column = 'name' | 'state' | 'cost' | 'pss' | 'swap' | 'uss' | 'idle' | 'age'
 
 const memoryReading = (process: AgentProcess, of: 'pssBytes' | 'swapPssBytes' | 'ussBytes'): Reading =>
@@ -40,6 +43,9 @@ export const figureOf = (row: AgentRow, column: Column): Reading | null => {
     return null
   }
   const { agent } = row
+  const isMemory = column === 'cost' || column === 'pss' || column === 'swap' || column === 'uss'
+  // A sum over nothing is no zero.
+  if (isMemory && isUnmeasured(agent)) return { value: null, reason: 'not-measured', detail: 'None of its processes has been measured yet.' }
   switch (column) {
     case 'cost':
       return { value: agent.cost.costBytes }
