@@ -26,6 +26,8 @@ const shots: readonly Shot[] = [
   { name: 'agent', hash: '#/agents', click: ['[role=row] >> text=web-shop'] },
   { name: 'run', hash: '#/history', click: ['role=link[name=/More agents/] >> nth=0'] },
   { name: 'empty', hash: '#/overview', scenario: 'empty' },
+  { name: 'install', hash: '#/settings', scenario: 'noHelper', click: ['role=button[name="Install…"]'] },
+  { name: 'editor', hash: '#/settings', click: ['role=button[name="New"]'] },
   { name: 'no-helper', hash: '#/settings', scenario: 'noHelper' },
 ]
 

@@ -156,7 +156,7 @@ const UninstallDialog = ({ onClose }: { onClose: () => void }) => {
       }
     >
       <FailureNotice failure={error} />
-      {plan.data === null ? <Skeleton lines={5} /> : <Files plan={plan.data} />}
+      {plan.data === null ? plan.error === null && <Skeleton lines={5} /> : plan.data.files.length > 0 && <Files plan={plan.data} />}
     </Dialog>
   )
 }

@@ -23,10 +23,17 @@ const without = (settings: PresetSettings, key: keyof PresetSettings): PresetSet
 
 const NumberRow = ({ label, hint, value, min, max, unit, onChange }: { label: string; hint?: string; value: number; min: number; max: number; unit: string; onChange: (value: number) => void }) => {
   const id = useId()
+  // While typing a number it may be out of bounds for a moment: "1" on the way to "120".
+  const [text, setText] = useState(String(value))
+  const take = (typed: string): void => {
+    setText(typed)
+    const amount = Math.round(Number(typed))
+    if (typed.trim() !== '' && amount >= min && amount <= max) onChange(amount)
+  }
   return (
     <SettingRow id={id} label={label} hint={hint}>
       <span className="number">
-        <input id={id} className="input" type="number" min={min} max={max} value={value} onChange={(event) => onChange(Math.min(max, Math.max(min, Math.round(Number(event.target.value)))))} />
+        <input id={id} className="input" type="number" min={min} max={max} value={text} onChange={(event) => take(event.target.value)} onBlur={() => setText(String(value))} />
         <span className="muted">{unit}</span>
       </span>
     </SettingRow>
