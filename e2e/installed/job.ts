@@ -6,7 +6,7 @@ import type { RunDetail } from '../../electron/contract/views.ts'
 import type { Failure, Result } from '../../helper/contract/errors.ts'
 import type { RunState } from '../../helper/contract/runs.ts'
 import type { SnapshotDelta } from '../../helper/contract/snapshot-delta.ts'
-import { startFleet, type Fleet, type FleetCounts } from '../fixtures/fleet/fleet.ts'
+import { startFleet, type Fleet, type FleetCounts, type FleetOptions } from '../fixtures/fleet/fleet.ts'
 import { ensureUser, removeFolder, removeUser, type FleetUser } from '../fixtures/fleet/ground.ts'
 import { asUserInTree, makeUserFolders, startAppHost, startSessionBus, userEnvironment, type AppHost } from './app-host.ts'
 import { installHelper, type InstalledHelper } from './installed-helper.ts'
@@ -63,7 +63,7 @@ export interface Job {
 }
 
 /** Installed helper on a real bus under a real polkitd, and real agents of an ordinary user, some of them started by our launcher. */
-export const startJob = async (fleetOf: { plain: FleetCounts; launched: FleetCounts }): Promise<Job> => {
+export const startJob = async (fleetOf: { plain: FleetCounts; launched: FleetCounts } & Pick<FleetOptions, 'mcp' | 'projectNames'>): Promise<Job> => {
   const undo: (() => Promise<unknown>)[] = []
   const stop = async (): Promise<void> => {
     const problems: unknown[] = []
@@ -86,7 +86,7 @@ export const startJob = async (fleetOf: { plain: FleetCounts; launched: FleetCou
     undo.push(() => removeFolder(base))
     const helper = await installHelper(rulesFor(allowed, denied, asked))
     undo.push(() => helper.stop())
-    const fleet = await startFleet({ user: allowed.name, counts: fleetOf.plain })
+    const fleet = await startFleet({ user: allowed.name, counts: fleetOf.plain, mcp: fleetOf.mcp ?? false, projectNames: fleetOf.projectNames ?? {} })
     undo.push(() => fleet.stop())
     await fleet.add(fleetOf.launched, helper.launcher)
 
