@@ -26,7 +26,7 @@ const { values } = parseArgs({
   },
 })
 
-type Handlers = { [M in SessionMethod]: (request: SessionRequest<M>) => Result<SessionResponse<M>> }
+type Handlers = { [M in SessionMethod]: (request: SessionRequest<M>) => Promise<Result<SessionResponse<M>>> | Result<SessionResponse<M>> }
 
 const isSessionMethod = (name: string): name is SessionMethod => Object.hasOwn(sessionRequests, name)
 
@@ -50,7 +50,7 @@ const main = async (): Promise<void> => {
 
   const handlers: Handlers = {
     Status: () => ok({ protocolVersion: PROTOCOL_VERSION, version, role: 'session', pid: process.pid, startedAtMs, openRunId: null }),
-    Snapshot: ({ commandLines }) => ok(tracker.snapshot({ commandLines, privileged: process.getuid?.() === 0 })),
+    Snapshot: async ({ commandLines }) => ok(await tracker.snapshot({ commandLines, privileged: process.getuid?.() === 0 })),
     Agents: () => ok(tracker.look()),
     ReloadSignatures: () => {
       const again = loadSignaturesOrBuiltIn(builtInSignaturesPath, ownSignaturesPath)
@@ -60,12 +60,12 @@ const main = async (): Promise<void> => {
       return ok({ kinds: again.value.signatures.agents.map((signature) => signature.kind), problem: again.value.problem?.message ?? null })
     },
   }
-  const answer = (call: Call): Result<unknown> => {
+  const answer = async (call: Call): Promise<Result<unknown>> => {
     if (!isSessionMethod(call.method)) return fail('bad-request', `There is no request ${call.method}.`)
     const parsed = parseRequest(call.method, call.text, sessionRequests[call.method].request)
     if (!parsed.ok) return parsed
     // The request was parsed by the schema of this very method: the pair belongs together.
-    const handler = handlers[call.method] as (request: unknown) => Result<unknown>
+    const handler = handlers[call.method] as (request: unknown) => Promise<Result<unknown>> | Result<unknown>
     return handler(parsed.value)
   }
 
@@ -90,10 +90,10 @@ const main = async (): Promise<void> => {
     path: SESSION_OBJECT_PATH,
     methods: Object.keys(sessionRequests),
     signals: [],
-    handle: (call) => {
+    handle: async (call) => {
       const end = idle.begin()
       try {
-        return Promise.resolve(JSON.stringify(answer(call)))
+        return JSON.stringify(await answer(call))
       } finally {
         end()
       }

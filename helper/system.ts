@@ -74,7 +74,7 @@ const createRuns = (trackers: (uid: number) => AgentTracker, followers: Pick<Fol
     stateDir: values['state-dir'],
     kernel,
     probe: () => readProbe(root),
-    takeSnapshot: (uid) => Promise.resolve(trackers(uid).snapshot({ commandLines: false, privileged: true })),
+    takeSnapshot: (uid) => trackers(uid).snapshot({ commandLines: false, privileged: true }),
     reclaimProgram: reclaimProgramPath,
     onProgress: followers.progress,
     onOutcome: followers.outcome,
@@ -149,7 +149,7 @@ const serve = async (bus: Bus): Promise<void> => {
       const probe = readProbe(root)
       return ok({ probe, layers: layerStatus(probe) })
     },
-    snapshot: (uid, commandLines) => ok(trackers(uid).snapshot({ commandLines, privileged: true })),
+    snapshot: async (uid, commandLines) => ok(await trackers(uid).snapshot({ commandLines, privileged: true })),
     reclaim: (uid, processes, advice) => reclaim({ program: reclaimProgramPath, uid, processes, advice }),
     dropCaches: (level) => pruneCache({ root, kernel, tools: systemTools, level }),
     ownerOf: (process) => ownerOf(root, process),

@@ -30,7 +30,7 @@ const tracker = createAgentTracker({ root: values.root, signatures: signatures.v
 const privileged = process.getuid?.() === 0
 for (let i = 0; i < Number(values.looks); i += 1) {
   if (i > 0) await new Promise((resolve) => { setTimeout(resolve, Number(values['interval-ms'])) })
-  const { agents, ...rest } = tracker.snapshot({ commandLines: values['command-lines'], privileged })
+  const { agents, ...rest } = await tracker.snapshot({ commandLines: values['command-lines'], privileged })
   console.log(JSON.stringify(values.brief
     ? { tookMs: rest.tookMs, cpuMs: rest.cpuMs, counts: rest.counts, agents: agents.length, agentsCostBytes: agents.reduce((sum, agent) => sum + agent.cost.costBytes, 0) }
     : { ...rest, agents }))

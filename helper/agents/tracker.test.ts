@@ -34,9 +34,9 @@ const stateOf = (subject: AgentTracker): [string, number | null] => {
 }
 
 describe('snapshot', () => {
-  test('an agent with its tree, cost, folder and age', () => {
+  test('an agent with its tree, cost, folder and age', async () => {
     made.run(claude, bash)
-    const snapshot = snapshotSchema.parse(tracker().snapshot({ commandLines: false, privileged: true }))
+    const snapshot = snapshotSchema.parse(await tracker().snapshot({ commandLines: false, privileged: true }))
     expect(snapshot.agents).toHaveLength(1)
     expect(snapshot.agents[0]).toMatchObject({
       id: '00000000-1111-4222-8333-444444444444:100:500000', kind: 'claude-code', name: 'project', projectFolder: { value: '/home/dev/project' }, uid: 1000,
@@ -47,58 +47,58 @@ describe('snapshot', () => {
     expect(snapshot.cpuMs).toBeGreaterThan(0)
   })
 
-  test('command lines only where asked for', () => {
+  test('command lines only where asked for', async () => {
     made.run(claude)
     const subject = tracker()
-    expect(JSON.stringify(subject.snapshot({ commandLines: false, privileged: true }))).not.toContain('secret-token')
+    expect(JSON.stringify(await subject.snapshot({ commandLines: false, privileged: true }))).not.toContain('secret-token')
     expect(JSON.stringify(subject.look())).not.toContain('secret-token')
-    expect(subject.snapshot({ commandLines: true, privileged: true }).agents[0]?.processes[0]?.commandLine).toEqual(['claude', '--secret-token', 'abc'])
+    expect((await subject.snapshot({ commandLines: true, privileged: true })).agents[0]?.processes[0]?.commandLine).toEqual(['claude', '--secret-token', 'abc'])
   })
 
-  test('cost: the compressed share counts with its pool, the rest is on disk', () => {
+  test('cost: the compressed share counts with its pool, the rest is on disk', async () => {
     made.run({ ...claude, swapPssKib: 400 })
     made.put('/proc/meminfo', 'MemTotal: 16000 kB\nSwapTotal: 8000 kB\nSwapFree: 6000 kB\nZswap: 250 kB\nZswapped: 1000 kB\n')
     made.put('/sys/module/zswap/parameters/enabled', 'Y')
     made.put('/sys/module/zswap/parameters/compressor', 'zstd')
     made.put('/sys/module/zswap/parameters/max_pool_percent', '20')
     // Half of what is swapped is in the pool, at a quarter of its size.
-    expect(tracker().snapshot({ commandLines: false, privileged: true }).agents[0]?.cost).toMatchObject({
+    expect((await tracker().snapshot({ commandLines: false, privileged: true })).agents[0]?.cost).toMatchObject({
       swapPssBytes: 400 * 1024, compressedBytes: 50 * 1024, diskSwapBytes: 200 * 1024, costBytes: 1050 * 1024,
     })
   })
 
-  test('memory that cannot be read is counted and left out of the sums', () => {
+  test('memory that cannot be read is counted and left out of the sums', async () => {
     made.run(claude, { pid: 101, parent: 100, exe: '/usr/bin/bash', argv: ['bash'] })
-    const snapshot = tracker().snapshot({ commandLines: false, privileged: false })
+    const snapshot = await tracker().snapshot({ commandLines: false, privileged: false })
     expect(snapshot.agents[0]?.cost).toMatchObject({ pssBytes: 1000 * 1024, unmeasured: 1 })
     expect(snapshot.agents[0]?.processes[1]?.memory).toMatchObject({ value: null, reason: 'vanished' })
     expect(snapshot.counts).toMatchObject({ vanished: 1, ofAgents: 2 })
   })
 
-  test('a user sees agents of their own; another user\'s child is listed, not measured', () => {
+  test('a user sees agents of their own; another user\'s child is listed, not measured', async () => {
     made.run(claude, { ...bash, uid: 0 }, { ...claude, pid: 300, uid: 1001 })
-    const snapshot = tracker(1000).snapshot({ commandLines: true, privileged: true })
+    const snapshot = await tracker(1000).snapshot({ commandLines: true, privileged: true })
     expect(snapshot.agents.map((agent) => agent.pid)).toEqual([100])
     expect(snapshot.agents[0]?.processes[1]?.memory).toMatchObject({ value: null, reason: 'not-permitted' })
     expect(snapshot.agents[0]?.processes[1]?.commandLine).toBeUndefined()
     expect(snapshot.counts).toMatchObject({ seen: 3, unreadable: 1 })
-    expect(tracker().snapshot({ commandLines: false, privileged: true }).agents).toHaveLength(2)
+    expect((await tracker().snapshot({ commandLines: false, privileged: true })).agents).toHaveLength(2)
   })
 
-  test('names are made printable, and a folder without a name falls back to the title', () => {
+  test('names are made printable, and a folder without a name falls back to the title', async () => {
     made.run({ ...claude, comm: 'a\nb', cwd: '/' })
-    const agent = tracker().snapshot({ commandLines: false, privileged: true }).agents[0]
+    const agent = (await tracker().snapshot({ commandLines: false, privileged: true })).agents[0]
     expect(agent?.name).toBe('Claude Code')
     expect(agent?.processes[0]?.comm).toBe('a?b')
   })
 
-  test('merging: all of the tree, or not', () => {
+  test('merging: all of the tree, or not', async () => {
     made.run(claude, bash)
     made.put('/proc/100/ksm_stat', 'ksm_merge_any: yes\n')
-    const mergeable = () => tracker().snapshot({ commandLines: false, privileged: true }).agents[0]?.mergeable
-    expect(mergeable()).toEqual({ value: true })
+    const mergeable = async () => (await tracker().snapshot({ commandLines: false, privileged: true })).agents[0]?.mergeable
+    expect(await mergeable()).toEqual({ value: true })
     made.put('/proc/101/ksm_stat', 'ksm_merge_any: no\n')
-    expect(mergeable()).toEqual({ value: false })
+    expect(await mergeable()).toEqual({ value: false })
   })
 })
 
@@ -237,12 +237,12 @@ describe('idleness', () => {
 })
 
 describe('look', () => {
-  test('carries what the last snapshot measured, and forgets agents that went', () => {
+  test('carries what the last snapshot measured, and forgets agents that went', async () => {
     made.run(claude)
     const subject = tracker()
     const agents = () => sessionRequests.Agents.response.parse(subject.look()).agents
     expect(agents()[0]).toMatchObject({ cost: null, mergeable: { value: null, reason: 'not-measured' }, processes: [{ memory: { value: null, reason: 'not-measured' } }] })
-    subject.snapshot({ commandLines: false, privileged: true })
+    await subject.snapshot({ commandLines: false, privileged: true })
     made.run(bash)
     expect(agents()[0]).toMatchObject({ cost: { pssBytes: 1000 * 1024 }, processes: [{ memory: { value: { pssBytes: 1000 * 1024 } } }, { memory: { reason: 'not-measured' } }] })
     made.end(100)
@@ -259,7 +259,7 @@ describe('look', () => {
   })
 })
 
-test('the real machine: no exception, and this process is seen', () => {
-  const snapshot = snapshotSchema.parse(createAgentTracker({ root: '/', signatures, uid: null }).snapshot({ commandLines: false, privileged: false }))
+test('the real machine: no exception, and this process is seen', async () => {
+  const snapshot = snapshotSchema.parse(await createAgentTracker({ root: '/', signatures, uid: null }).snapshot({ commandLines: false, privileged: false }))
   expect(snapshot.counts.seen).toBeGreaterThan(0)
 })

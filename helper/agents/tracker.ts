@@ -26,7 +26,7 @@ export type LookedAgent = Omit<Agent, 'cost'> & { cost: AgentCost | null }
 
 export interface AgentTracker {
   /** Memory of every process of every agent, with the machine's figures and what taking it cost. */
-  readonly snapshot: (options: { commandLines: boolean; privileged: boolean }) => Snapshot
+  readonly snapshot: (options: { commandLines: boolean; privileged: boolean }) => Promise<Snapshot>
   /** Trees, CPU time and state; memory is what the last snapshot found. */
   readonly look: () => { takenAtMs: number; agents: LookedAgent[]; counts: ProcessCounts }
   /** Other signatures from now on; idle times are kept. */
@@ -35,6 +35,7 @@ export interface AgentTracker {
 
 interface Remembered { readonly cost: AgentCost; readonly memory: ReadonlyMap<number, Reading<ProcessMemory>>; readonly mergeable: Reading<boolean> }
 
+const NOT_OURS = missing('not-permitted', 'belongs to another user')
 const NOT_YET = missing('not-measured', 'memory is read by a snapshot')
 
 /** All of the tree merges, or not; missing where no process could say. */
@@ -133,7 +134,7 @@ export const createAgentTracker = (options: AgentTrackerOptions): AgentTracker =
     for (const id of remembered.keys()) if (!ids.has(id)) remembered.delete(id)
   }
 
-  const snapshot: AgentTracker['snapshot'] = ({ commandLines, privileged }) => {
+  const snapshot: AgentTracker['snapshot'] = async ({ commandLines, privileged }) => {
     const startedMs = performance.now()
     const startedCpu = process.cpuUsage()
     const machine = readMachine(root)
@@ -141,7 +142,10 @@ export const createAgentTracker = (options: AgentTrackerOptions): AgentTracker =
     const uptimeMs = readUptimeMs(root) ?? 0
     const { table, trees } = observe()
     // Another user's process in the tree (sudo) is listed, not measured: a caller learns of its own only.
-    const measure: Measure = (member) => isOurs(member) ? readProcessMemory(root, member.stat.pid) : missing('not-permitted', 'belongs to another user')
+    const members = trees.flatMap(({ tree }) => tree.members)
+    const memories = await Promise.all(members.map(async (member) => (isOurs(member) ? readProcessMemory(root, member.stat.pid) : NOT_OURS)))
+    const byMember = new Map(members.map((member, index) => [member, memories[index] ?? NOT_YET]))
+    const measure: Measure = (member) => byMember.get(member) ?? NOT_YET
     const agents = trees.map((found): Agent => {
       const agent = agentOf(found, uptimeMs, measure, commandLines)
       const cost = agentCost(agent.processes.map((process) => process.memory), compressed)

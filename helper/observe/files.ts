@@ -1,4 +1,5 @@
 import { closeSync, openSync, readlinkSync, readSync, readdirSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { known, missing, type Missing, type MissingReason, type Reading } from '../contract/reading.ts'
 
@@ -68,6 +69,15 @@ export const readText = (path: string, ifAbsent: MissingReason = 'not-supported'
     return missingFrom(error, path, ifAbsent)
   } finally {
     closeSync(fd)
+  }
+}
+
+/** The same as `readText` beside other work: for the few files whose reading takes the kernel milliseconds. */
+export const readTextAside = async (path: string, ifAbsent: MissingReason = 'not-supported'): Promise<Reading<string>> => {
+  try {
+    return known(await readFile(path, 'utf8'))
+  } catch (error) {
+    return missingFrom(error, path, ifAbsent)
   }
 }
 

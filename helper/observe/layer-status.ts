@@ -6,8 +6,9 @@ import { KSM_FOLDER } from './ksm.ts'
 import { compressedSwap } from './machine.ts'
 import { ZSWAP_FOLDER } from './zswap.ts'
 
-const MIB = 1024 * 1024
-const mib = (bytes: number): string => `${Math.round(bytes / MIB)} MiB`
+const MB = 1024 * 1024
+/** As the window says it: 1 GB is 1024 MB. */
+const sizeText = (bytes: number): string => (bytes >= 999.5 * MB ? `${(bytes / (1024 * MB)).toFixed(1)} GB` : `${Math.round(bytes / MB)} MB`)
 
 const KSM_RISK = 'Security: whoever can run programs here could find out, by timing writes, that another merged program holds the same page; leave it off where untrusted programs run.'
 
@@ -51,7 +52,7 @@ const swapSummary = (probe: Probe): Pick<LayerStatus, 'title' | 'state' | 'summa
   const behind = machine.swapDevices.filter((device) => device.kind !== 'zram')
   const held = compressedSwap(machine)
   const effect = held.storedBytes > 0
-    ? `holds ${mib(held.storedBytes)} of pages in ${mib(held.poolBytes)}`
+    ? `holds ${sizeText(held.storedBytes)} of pages in ${sizeText(held.poolBytes)}`
     : 'holds nothing yet'
   if (zram.length > 0) return { title: 'Compressed swap (zram)', state: 'on', summary: `Swap in compressed memory on ${zram.map((device) => device.path).join(', ')}; ${effect}.` }
   if (zswap?.enabled === true && behind.length > 0) return { title: 'Compressed swap (zswap)', state: 'on', summary: `zswap with ${zswap.compressor} in front of ${behind.map((device) => device.path).join(', ')}; ${effect}.` }
@@ -72,7 +73,7 @@ const compressedSwapStatus = (probe: Probe): LayerStatus => {
     requirement: 'Swap in the kernel, and zswap (3.11) with a swap file, or zram (3.14).',
     savesBytes: unknownPool ? missing('not-supported', 'the pool of zswap is counted since Linux 5.19') : known(Math.max(0, held.storedBytes - held.poolBytes)),
     cost: words.state === 'on'
-      ? `The pool takes ${mib(held.poolBytes)} of memory; a page costs CPU time when it goes in and when it is needed again, so a paged-out agent answers its first key later.`
+      ? `The pool takes ${sizeText(held.poolBytes)} of memory; a page costs CPU time when it goes in and when it is needed again, so a paged-out agent answers its first key later.`
       : 'Nothing while it is off. When on: CPU time for each page in and out, and a slower first key of an agent that was paged out.',
     sources: ['/proc/swaps', '/proc/meminfo (Zswap, Zswapped)', '/sys/block/zram*/mm_stat', `${ZSWAP_FOLDER}/enabled`],
   }

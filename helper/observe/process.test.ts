@@ -85,12 +85,12 @@ describe('memory', () => {
     expect(old).toMatchObject({ pssBytes: 4096, ussBytes: 4096, pssAnonBytes: { value: null, reason: 'not-supported' }, swapPssBytes: 0 })
   })
 
-  test('of a process that is going, has gone, or shows nonsense', () => {
+  test('of a process that is going, has gone, or shows nonsense', async () => {
     put(5, 'smaps_rollup', '')
     put(6, 'smaps_rollup', 'nonsense\n')
-    expect(readProcessMemory(root, 5)).toMatchObject({ value: null, reason: 'vanished' })
-    expect(readProcessMemory(root, 6)).toMatchObject({ value: null, reason: 'malformed' })
-    expect(readProcessMemory(root, 7)).toMatchObject({ value: null, reason: 'vanished' })
+    expect(await readProcessMemory(root, 5)).toMatchObject({ value: null, reason: 'vanished' })
+    expect(await readProcessMemory(root, 6)).toMatchObject({ value: null, reason: 'malformed' })
+    expect(await readProcessMemory(root, 7)).toMatchObject({ value: null, reason: 'vanished' })
   })
 })
 
@@ -107,9 +107,9 @@ describe('process table', () => {
     expect(table).toMatchObject({ seen: 4, kernelThreads: 1, vanished: 1, unreadable: 1 })
   })
 
-  test('the real machine: this very process is in it', () => {
+  test('the real machine: this very process is in it', async () => {
     expect(readProcessTable('/').processes.get(process.pid)?.pid).toBe(process.pid)
     expect(readStat('/', 4_194_305)).toMatchObject({ value: null, reason: 'vanished' })
-    expect(readProcessMemory('/', process.pid).value?.pssBytes).toBeGreaterThan(1024 * 1024)
+    expect((await readProcessMemory('/', process.pid)).value?.pssBytes).toBeGreaterThan(1024 * 1024)
   })
 })

@@ -1,6 +1,6 @@
 import type { ProcessMemory } from '../contract/agents.ts'
 import { known, missing, type Reading } from '../contract/reading.ts'
-import { integer, listNames, mapReading, readLink, readText, under } from './files.ts'
+import { integer, listNames, mapReading, readLink, readText, readTextAside, under } from './files.ts'
 
 /** /proc/<pid>/stat, as far as anybody here needs it. Ticks are hundredths of a second. */
 export interface ProcessStat {
@@ -137,11 +137,15 @@ const rollupKnown = (root: string): boolean => {
   return found
 }
 
-/** Memory of one process. Reading it walks all its page tables: milliseconds for a large one, so only agents are read. */
-export const readProcessMemory = (root: string, pid: number): Reading<ProcessMemory> => {
+/**
+ * Memory of one process. Reading it walks all its page tables, milliseconds for
+ * a large one, so only agents are read, and several at once: the walks go on
+ * in other threads, and both sides of a comparison are looked at in less time.
+ */
+export const readProcessMemory = async (root: string, pid: number): Promise<Reading<ProcessMemory>> => {
   const leaf = rollupKnown(root) ? 'smaps_rollup' : 'smaps'
   const path = `/proc/${pid}/${leaf}`
-  const text = readText(processFile(root, pid, leaf), 'vanished')
+  const text = await readTextAside(processFile(root, pid, leaf), 'vanished')
   if (text.value === null) return text
   // An empty file is what a zombie or a process that is just ending shows.
   if (text.value === '') return missing('vanished', `${path}: empty, the process is ending`)

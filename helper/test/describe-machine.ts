@@ -7,12 +7,12 @@ import { layerStatusSchema } from '../contract/layers.ts'
 import { snapshotSchema } from '../contract/snapshot.ts'
 
 /** The facts of a captured machine that its expected.json states; every part is checked against its schema on the way. */
-export const describeMachine = (root: string) => {
+export const describeMachine = async (root: string) => {
   const signatures = loadSignatures(BUILT_IN_SIGNATURES_PATH)
   if (!signatures.ok) throw new Error(signatures.error.message)
   const probe = probeSchema.parse(readProbe(root))
   const layers = layerStatusSchema.array().length(5).parse(layerStatus(probe))
-  const snapshot = snapshotSchema.parse(createAgentTracker({ root, signatures: signatures.value, uid: null }).snapshot({ commandLines: false, privileged: false }))
+  const snapshot = snapshotSchema.parse(await createAgentTracker({ root, signatures: signatures.value, uid: null }).snapshot({ commandLines: false, privileged: false }))
   const { machine } = probe
   return {
     kernelVersion: probe.kernelVersion,

@@ -11,9 +11,9 @@ describe('captured machines', () => {
     expect(names.toSorted()).toEqual(['debian-12-linux-6.1', 'debian-12-linux-6.18-cgroup-v1', 'old-linux-4.19-zram', 'ubuntu-desktop-linux-6.8-cgroup-v2'])
   })
 
-  test.each(names)('%s reads as expected.json says', (name) => {
+  test.each(names)('%s reads as expected.json says', async (name) => {
     const root = join(MACHINES, name)
     const expected: unknown = JSON.parse(readFileSync(join(root, 'expected.json'), 'utf8'))
-    expect(JSON.parse(JSON.stringify(describeMachine(root)))).toEqual(expected)
+    expect(JSON.parse(JSON.stringify(await describeMachine(root)))).toEqual(expected)
   })
 })
