@@ -107,6 +107,21 @@ describe('machine files', () => {
     expect(parseSwaps('')).toEqual([])
   })
 
+  test.each([
+    // As the kernel shows them once the service that added them has gone to sleep, with its mounts (seen on 6.18).
+    ['/zram0', 'partition', '/dev/zram0'],
+    ['/swap/agentmem-1.swap', 'file', '/var/lib/agentmem/swap/agentmem-1.swap'],
+    ['/lib/agentmem/swap/agentmem-12.swap', 'file', '/var/lib/agentmem/swap/agentmem-12.swap'],
+    ['/var/lib/agentmem/swap/agentmem-1.swap', 'file', '/var/lib/agentmem/swap/agentmem-1.swap'],
+    // Somebody else's.
+    ['/home/a/swap/agentmem-1.swap', 'file', '/home/a/swap/agentmem-1.swap'],
+    ['/swap/agentmem-1.swap.old', 'file', '/swap/agentmem-1.swap.old'],
+    ['/zram0', 'file', '/zram0'],
+    ['/dev/sda2', 'partition', '/dev/sda2'],
+  ])('swaps: %s, a %s, is %s', (name, type, path) => {
+    expect(parseSwaps(`Filename Type Size Used Priority\n${name} ${type} 8 0 -2\n`)).toMatchObject([{ path, kind: path.startsWith('/dev/zram') ? 'zram' : type }])
+  })
+
   test('KSM: absent, and of a kernel before the advisor', () => {
     expect(readKsm(root)).toMatchObject({ value: null, reason: 'not-supported' })
     for (const name of ['run', 'pages_to_scan', 'sleep_millisecs', 'pages_shared', 'full_scans']) put(`/sys/kernel/mm/ksm/${name}`, '1\n')

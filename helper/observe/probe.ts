@@ -10,9 +10,9 @@ import { atLeast, kernelVersionOf, readBootId, readKernelConfig, readKernelRelea
 import { KSM_FOLDER } from './ksm.ts'
 import { readMachine } from './machine.ts'
 import { mountOf, readMounts } from './mounts.ts'
+import { SWAP_FOLDER } from './swaps.ts'
 import { ZSWAP_FOLDER } from './zswap.ts'
 
-export const SWAP_FOLDER = '/var/lib/agentmem/swap'
 
 /** Every kernel file that a layer may write, for this machine. */
 export const writableFiles = (machine: Machine): string[] => [
