@@ -12,7 +12,8 @@ import { createRunManager } from './change/run-manager.ts'
 import type { RunManager } from './change/run-manager.ts'
 import { createKernelFiles } from './change/write.ts'
 import type { SignaturesFile } from './contract/agents.ts'
-import { fail, ok } from './contract/errors.ts'
+import { ok } from './contract/errors.ts'
+import type { Result } from './contract/errors.ts'
 import { PROTOCOL_VERSION, SYSTEM_BUS_NAME, SYSTEM_OBJECT_PATH, SYSTEM_SIGNALS, systemRequests } from './contract/requests.ts'
 import type { RunRecord } from './contract/runs.ts'
 import { createDispatcher } from './dispatch.ts'
@@ -25,6 +26,7 @@ import { layerStatus } from './observe/layer-status.ts'
 import { readProbe } from './observe/probe.ts'
 import { ownerOf } from './owner.ts'
 import { builtInSignaturesPath, programVersion, reclaimProgramPath } from './places.ts'
+import { createRecovery } from './recovery.ts'
 
 /** The system role: root, on the system bus. Wiring only. */
 const { values } = parseArgs({
@@ -133,7 +135,14 @@ const serve = async (bus: Bus): Promise<void> => {
     })
   }
 
-  let recovering = true
+  const recovery = createRecovery(() => runs.recover().then(tellRecovered))
+  /** Until what is left of an interrupted run is taken back, nothing else is changed. */
+  const recovered = async <T>(then: () => Promise<Result<T>>): Promise<Result<T>> => {
+    const may = await recovery.ready()
+    return may.ok ? then() : may
+  }
+  /** Undoing is possible while recovery runs: it is what recovery does. */
+  const unlessBroken = async <T>(then: () => Promise<Result<T>>): Promise<Result<T>> => (recovery.problem() === null ? then() : recovered(then))
   const openRunOf = (uid: number): string | null => {
     const id = runs.openRunId()
     return id !== null && runs.run(uid, id).ok ? id : null
@@ -141,10 +150,11 @@ const serve = async (bus: Bus): Promise<void> => {
   const services: SystemServices = {
     runs: {
       ...runs,
-      apply: (uid, request) =>
-        recovering ? Promise.resolve(fail('busy', 'The helper is taking back what an interrupted run left behind.', { advice: 'Try again in a moment.' })) : runs.apply(uid, request),
+      apply: (uid, request) => recovered(() => runs.apply(uid, request)),
+      undo: (uid, request) => unlessBroken(() => runs.undo(uid, request)),
+      rollback: (uid) => unlessBroken(() => runs.rollback(uid)),
     },
-    status: (uid) => ({ protocolVersion: PROTOCOL_VERSION, version, role: 'system', pid: process.pid, startedAtMs, openRunId: openRunOf(uid) }),
+    status: (uid) => ({ protocolVersion: PROTOCOL_VERSION, version, role: 'system', pid: process.pid, startedAtMs, openRunId: openRunOf(uid), recoveryProblem: recovery.problem() }),
     probe: () => {
       const probe = readProbe(root)
       return ok({ probe, layers: layerStatus(probe) })
@@ -161,7 +171,7 @@ const serve = async (bus: Bus): Promise<void> => {
 
   const idle = createIdleExit({
     idleMs: Number(values['idle-exit-seconds']) * 1000,
-    mayExit: () => !recovering && runs.openRunId() === null,
+    mayExit: () => !recovery.running() && runs.openRunId() === null,
     release: () => bus.release(),
     claim: async () => {
       const again = await bus.serve(service)
@@ -172,7 +182,6 @@ const serve = async (bus: Bus): Promise<void> => {
   // Undoes nothing: an open journal is taken back at the next start, which a restart or the boot unit brings.
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => process.exit(0))
 
-  const recovered = runs.recover().then(tellRecovered, (error: unknown) => console.error(`recovery: ${error instanceof Error ? error.message : String(error)}`))
   const service: Service = {
     name: SYSTEM_BUS_NAME,
     path: SYSTEM_OBJECT_PATH,
@@ -191,8 +200,7 @@ const serve = async (bus: Bus): Promise<void> => {
   const served = await bus.serve(service)
   if (!served.ok) return stop(`${served.error.message} ${served.error.advice ?? ''}`)
   console.error(`agentmem system helper ${version} on ${values.bus}`)
-  await recovered
-  recovering = false
+  await recovery.first
   const reason = await bus.closed
   idle.stop()
   console.error(`ending: ${reason}`)

@@ -1,6 +1,7 @@
 import { z } from 'zod'
-import { agentIdSchema, agentSchema, processRefSchema } from './agents.ts'
+import { agentIdSchema, agentSchema, processRefSchema, signatureSchema } from './agents.ts'
 import { causeSchema } from './cause.ts'
+import { failureSchema } from './errors.ts'
 import { layerStatusSchema } from './layers.ts'
 import { planSchema } from './plan.ts'
 import { presetIdSchema, presetSettingsSchema } from './presets.ts'
@@ -32,6 +33,11 @@ export const agentTargetSchema = z.strictObject({
   title: z.string().max(128),
   idleMs: z.number().nullable(),
   processes: z.array(processRefSchema).min(1).max(512),
+  /**
+   * Key of the signature it was found by. The system role knows only its own
+   * signatures; an agent of the user's own kind is measured by this name.
+   */
+  kind: signatureSchema.shape.kind.optional(),
 })
 export type AgentTarget = z.infer<typeof agentTargetSchema>
 
@@ -44,6 +50,8 @@ export const statusSchema = z.object({
   pid: z.int(),
   startedAtMs: z.number(),
   openRunId: runIdSchema.nullable(),
+  /** System role: why what an interrupted run left behind could not be taken back, so that nothing is changed until it can. Left out or null where all is well. */
+  recoveryProblem: failureSchema.nullable().optional(),
 })
 
 export const reclaimedSchema = z.object({

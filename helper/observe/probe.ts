@@ -13,7 +13,6 @@ import { mountOf, readMounts } from './mounts.ts'
 import { SWAP_FOLDER } from './swaps.ts'
 import { ZSWAP_FOLDER } from './zswap.ts'
 
-
 /** Every kernel file that a layer may write, for this machine. */
 export const writableFiles = (machine: Machine): string[] => [
   ...['run', 'pages_to_scan', 'sleep_millisecs', 'advisor_mode', 'smart_scan', 'advisor_target_scan_time'].map((name) => `${KSM_FOLDER}/${name}`),
