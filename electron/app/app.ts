@@ -98,6 +98,7 @@ export const createApp = (options: AppOptions = {}): App => {
     presets,
     agents: () => sampler.agents(3_000),
     keepControl: () => current.keepControl,
+    idleAfterMs: () => current.idleAfterMs,
     uid: process.getuid?.() ?? 0,
   })
   const runs: Runs = createRuns({

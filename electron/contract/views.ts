@@ -91,6 +91,9 @@ export type MachineView = z.infer<typeof machineViewSchema>
 export const presetViewSchema = z.object({ preset: presetSchema, builtIn: z.boolean() })
 export type PresetView = z.infer<typeof presetViewSchema>
 
+/** Whether a list of presets shows it: switches of layers and single actions have places of their own. Own ones are always shown, so that they can be removed. */
+export const isListed = ({ preset, builtIn }: PresetView): boolean => !builtIn || (preset.scope ?? 'preset') === 'preset'
+
 /** A plan as shown before applying. */
 export const planViewSchema = z.object({
   presetId: z.string(),

@@ -64,3 +64,8 @@ export const planSchema = z.object({
   notes: z.array(z.string()),
 })
 export type Plan = z.infer<typeof planSchema>
+
+const LEAVES_NOTHING = new Set<Operation['op']>(['prune-cache', 'reclaim'])
+
+/** True when no step leaves anything that could be taken back: such a run is over once it is measured. */
+export const nothingToUndo = (plan: Pick<Plan, 'steps'>): boolean => plan.steps.every((step) => LEAVES_NOTHING.has(step.operation.op))

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { LayerId } from './layers.ts'
 
 /** KSM, all bounded so that no preset can starve a laptop of CPU. */
 export const ksmSettingsSchema = z.strictObject({
@@ -55,6 +56,12 @@ export const presetSchema = z.strictObject({
   title: z.string().min(1).max(60),
   /** One or two sentences: what it does and for whom. */
   description: z.string().max(400),
+  /**
+   * preset (where left out): offered among the presets. layer: one layer's
+   * switch. action: one thing done once. The last two have places of their own
+   * and take no part in a list of presets.
+   */
+  scope: z.enum(['preset', 'layer', 'action']).optional(),
   settings: presetSettingsSchema,
   /** How long to let the machine settle before the after-snapshot. */
   settleMs: z.int().min(0).max(600_000),
@@ -62,3 +69,12 @@ export const presetSchema = z.strictObject({
   confirmMs: z.int().min(5_000).max(3_600_000),
 })
 export type Preset = z.infer<typeof presetSchema>
+
+/** Id of the built-in preset that turns one layer on or off; layers that cannot be switched have none. */
+export const layerPresetId = (layer: LayerId, turn: 'on' | 'off'): string => `layer-${layer}-${turn}`
+
+/** Pages out the agents named; where none are, those idle for as long as the user's settings say. */
+export const PAGE_OUT_PRESET_ID = 'action-page-out'
+
+export const PRUNE_LEVELS = [1, 2, 3] as const
+export const pruneCachePresetId = (level: (typeof PRUNE_LEVELS)[number]): string => `action-prune-cache-${level}`

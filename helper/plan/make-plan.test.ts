@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { layOut } from '../change/testing/fake-tree.ts'
-import { planSchema, type Plan } from '../contract/plan.ts'
-import { presetSchema, type PresetSettings } from '../contract/presets.ts'
+import { nothingToUndo, planSchema, type Plan } from '../contract/plan.ts'
+import { layerPresetId, PAGE_OUT_PRESET_ID, presetSchema, PRUNE_LEVELS, pruneCachePresetId, type PresetSettings } from '../contract/presets.ts'
 import type { Probe } from '../contract/probe.ts'
 import type { AgentTarget } from '../contract/requests.ts'
 import type { SwapDevice } from '../contract/snapshot.ts'
@@ -70,8 +70,11 @@ describe('presets', () => {
   const folder = new URL('../../assets/presets/', import.meta.url).pathname
   const presets = readdirSync(folder).map((name) => ({ name, preset: presetSchema.parse(JSON.parse(readFileSync(join(folder, name), 'utf8'))) }))
 
-  test('are four, each in the file of its name, and keep secrets off the disk', () => {
-    expect(presets.map(({ name }) => name).toSorted()).toEqual(['balanced.json', 'battery.json', 'everything-off.json', 'more-agents.json'])
+  test('are four, with a switch for each layer and single actions, each in the file of its name, and keep secrets off the disk', () => {
+    const ids = (scope: string): string[] => presets.filter(({ preset }) => (preset.scope ?? 'preset') === scope).map(({ preset }) => preset.id).toSorted()
+    expect(ids('preset')).toEqual(['balanced', 'battery', 'everything-off', 'more-agents'])
+    expect(ids('layer')).toEqual((['compressed-swap', 'ksm'] as const).flatMap((layer) => [layerPresetId(layer, 'off'), layerPresetId(layer, 'on')]))
+    expect(ids('action')).toEqual([PAGE_OUT_PRESET_ID, ...PRUNE_LEVELS.map(pruneCachePresetId)])
     for (const { name, preset } of presets) {
       expect(name).toBe(`${preset.id}.json`)
       expect(preset.settings.compressedSwap?.shrinker ?? false).toBe(false)
@@ -186,7 +189,7 @@ describe('compressed swap', () => {
     ])
     expect(5_033_164_800).toBeLessThanOrEqual(base.machine.memory.totalBytes * 0.3)
     expect(made.notes.join('\n')).toMatch(/modprobe zram/u)
-    expect(made.notes.join('\n')).toMatch(/4\.7 GiB of disk/u)
+    expect(made.notes.join('\n')).toMatch(/4\.7 GB of disk/u)
   })
 
   test('with the shrinker the file may be larger, and the plan says what that means', () => {
@@ -205,7 +208,7 @@ describe('compressed swap', () => {
   })
 
   test.each([
-    ['too little disk', { path: '/var/lib', fileSystem: 'ext4', freeBytes: { value: 2 * GIB } }, /needs 3\.1 GiB and 1\.0 GiB to spare, \/var\/lib has 2\.0 GiB free/u],
+    ['too little disk', { path: '/var/lib', fileSystem: 'ext4', freeBytes: { value: 2 * GIB } }, /needs 3\.1 GB and 1\.0 GB to spare, \/var\/lib has 2\.0 GB free/u],
     ['a file system without swap files', { path: '/var/lib', fileSystem: 'btrfs', freeBytes: { value: 500 * GIB } }, /cannot be made on btrfs/u],
   ])('%s: impossible, with the figures, and nothing of it is planned', (_, swapFolder, reason) => {
     const made = plan({ compressedSwap: { mode: 'auto' } }, probe({ ...noZram, more: { zramControl: false, swapFolder } }))
@@ -248,12 +251,22 @@ describe('reclaim', () => {
     expect(skipped(made)).toEqual(['not-needed: Gemini CLI: it was busy 12 s ago; this preset waits for 5 min of idleness', 'not-needed: opencode: it is not known yet how long it has been idle'])
   })
 
+  test('agents chosen by hand are paged out as they are, and the plan says which are active', () => {
+    const made = plan({ reclaim: { minIdleMs: 0 } }, zramActive, [agent('Codex', 600_000), agent('Gemini CLI', 2_000, 101), agent('opencode', null, 102)])
+    expect(lines(made)).toEqual(['reclaim Codex', 'reclaim Gemini CLI', 'reclaim opencode'])
+    expect(skipped(made)).toEqual([])
+    expect(made.steps.map((step) => step.why.slice(0, 10))).toEqual(['It is idle', 'It is acti', 'It is acti'])
+    expect(made.notes).toEqual([expect.stringMatching(/^2 of these 3 agents are active, not idle \(Gemini CLI, opencode\): .* come back soon/u)])
+    expect(plan({ reclaim: { minIdleMs: 0 } }, zramActive, [agent('Codex', 600_000)]).notes).toEqual([])
+    expect(plan({ reclaim: { minIdleMs: 0 } }, zramActive, [agent('Codex', 0)]).notes).toEqual([expect.stringMatching(/^This agent is active/u)])
+  })
+
   test('without compressed swap, or with plain swap before it, it is not done', () => {
     const idle = [agent('Codex', 600_000)]
     for (const on of [probe(), probe({ machine: { swapDevices: [swap('/dev/sda2', 'partition', 8)] } }), probe({ machine: { swapDevices: [swap('/dev/zram1', 'zram', 8, 1), swap('/dev/sda2', 'partition', 8, 2)] } })]) {
       const made = plan(settings, on, idle)
       expect(made.steps).toEqual([])
-      expect(made.skipped).toMatchObject([{ source: 'reclaim', kind: 'impossible' }])
+      expect(made.skipped).toMatchObject([{ source: 'reclaim', kind: 'impossible', reason: expect.stringMatching(/Turn on compressed swap first$/u) }])
     }
   })
 
@@ -268,6 +281,14 @@ test('pruning says its level, and that there is nothing to undo', () => {
   const made = plan({ pruneCache: { level: 3 } })
   expect(lines(made)).toEqual(['prune-cache 3'])
   expect(made.steps[0]).toMatchObject({ old: null, undo: expect.stringMatching(/^nothing to undo/u) })
+})
+
+test('only what leaves nothing behind has nothing to undo', () => {
+  const zramActive = probe({ machine: { swapDevices: [swap('/dev/zram1', 'zram', 8, 100)] } })
+  const idle = [agent('Codex', 600_000)]
+  expect(nothingToUndo(plan({ pruneCache: { level: 1 }, reclaim: { minIdleMs: 0 } }, zramActive, idle))).toBe(true)
+  expect(nothingToUndo(plan({ pruneCache: { level: 1 }, ksm: { mode: 'merge', pagesToScan: 900 } }))).toBe(false)
+  expect(nothingToUndo(plan({ compressedSwap: { mode: 'off' } }, zramActive, [], ['/dev/zram1']))).toBe(false)
 })
 
 describe('digest', () => {

@@ -38,6 +38,7 @@ export const makePlan = ({ settings, probe, agents, ourSwap }: PlanInput): Plan 
           settings: settings.reclaim,
           probe,
           agents,
+          swapAsked: settings.compressedSwap !== undefined,
           compressedSwap: swapComes || (!swapGoes && activeCompressed(probe).leads),
         }),
   ]

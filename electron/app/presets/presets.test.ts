@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Preset } from '../../../helper/contract/presets.ts'
+import { isListed } from '../../contract/views.ts'
 import { createPresets, type Presets } from './presets.ts'
 
 const preset = (id: string, changes: Partial<Preset> = {}): Preset => ({
@@ -26,7 +27,14 @@ describe('presets', () => {
   it('lists the built-in ones of the program in their order', () => {
     const shipped = createPresets({ builtInDir: join(import.meta.dirname, '../../../assets/presets'), ownDir: own('none') })
     expect(shipped.list().problems).toEqual([])
-    expect(shipped.list().presets.map((view) => view.preset.id)).toEqual(['balanced', 'more-agents', 'battery', 'everything-off'])
+    expect(shipped.list().presets.filter(isListed).map((view) => view.preset.id)).toEqual(['balanced', 'more-agents', 'battery', 'everything-off'])
+    expect(shipped.get('layer-ksm-on')).toMatchObject({ ok: true, value: { builtIn: true, preset: { scope: 'layer' } } })
+    expect(shipped.get('action-page-out')).toMatchObject({ ok: true, value: { preset: { scope: 'action' } } })
+  })
+
+  it('lists every own one, whatever it is for, so that it can be removed', () => {
+    presets.save(preset('mine', { scope: 'action' }))
+    expect(presets.list().presets.filter(isListed).map((view) => view.preset.id)).toContain('mine')
   })
 
   it('saves, lists after the built-in ones, and removes', () => {

@@ -59,6 +59,19 @@ describe('choosing agents', () => {
     expect(pids(choice.treated)).toEqual([2, 3])
   })
 
+  it('takes those idle for as long as the settings say for an action nobody named agents for, and any that was named', () => {
+    const pageOut = { reclaim: { minIdleMs: 0 } }
+    const busy = agent(4, 'claude', 150, { state: 'active', idleMs: known(0) })
+    const recent = agent(5, 'claude', 150, { idleMs: known(60_000) })
+    const all = [...three, busy, recent]
+    const action = { ...wish, idleAfterMs: 120_000 }
+    expect(pids(chooseAgents(all, pageOut, action).treated)).toEqual([1, 2])
+    expect(pids(chooseAgents(all, pageOut, action).control)).toEqual([3])
+    const named = chooseAgents(all, pageOut, { ...action, agentIds: [...three, busy].map((one) => one.id) })
+    expect(pids(named.treated)).toEqual([1, 2, 3, 4])
+    expect(named.control).toEqual([])
+  })
+
   it('names every process with its start time', () => {
     expect(targetOf(agent(11, 'claude', 100))).toMatchObject({ idleMs: 1_380_000, processes: [{ pid: 11, startTimeTicks: 110 }] })
   })

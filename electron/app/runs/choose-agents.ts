@@ -21,17 +21,19 @@ const idleFor = (agent: Agent, minIdleMs: number): boolean =>
  * nothing: then the machine-wide layers act on every agent). Where control is
  * wanted, of each kind with at least three such agents the one of median cost
  * is left alone: neither the biggest gain is given away nor a dwarf compared.
- * Agents named by the caller are taken as named; machine-wide layers cannot
- * leave one agent alone, so a preset without reclaim has no control.
+ * Agents named by the caller are taken as named, busy or not, and none of
+ * them is left alone; machine-wide layers cannot leave one agent alone, so a
+ * preset without reclaim has no control. `idleAfterMs` is the least idle time
+ * where nobody named any, for actions, which ask for none of their own.
  */
 export const chooseAgents = (
   agents: readonly Agent[],
   settings: PresetSettings,
-  wish: { readonly keepControl: boolean; readonly agentIds: readonly string[] | null; readonly controlIds?: readonly string[] | null },
+  wish: { readonly keepControl: boolean; readonly agentIds: readonly string[] | null; readonly controlIds?: readonly string[] | null; readonly idleAfterMs?: number },
 ): Choice => {
   const live = agents.filter((agent) => agent.state !== 'gone')
   const named = (ids: readonly string[]): Agent[] => live.filter((agent) => ids.includes(agent.id))
-  const minIdleMs = settings.reclaim?.minIdleMs
+  const minIdleMs = settings.reclaim === undefined ? undefined : Math.max(settings.reclaim.minIdleMs, wish.idleAfterMs ?? 0)
   const explicit = wish.controlIds ?? null
   const candidates = wish.agentIds !== null ? named(wish.agentIds) : minIdleMs === undefined ? live : live.filter((agent) => idleFor(agent, minIdleMs))
 
@@ -55,5 +57,6 @@ export const targetOf = (agent: Agent): AgentTarget => ({
   id: agent.id,
   title: agent.title.slice(0, 128),
   idleMs: agent.idleMs.value,
+  kind: agent.kind,
   processes: agent.processes.slice(0, 512).map(({ pid, startTimeTicks }) => ({ pid, startTimeTicks })),
 })

@@ -9,15 +9,17 @@ import { createPlanner } from './planner.ts'
 
 const machine = join(import.meta.dirname, '../../../helper/test/machines/ubuntu-desktop-linux-6.8-cgroup-v2')
 const preset = presetSchema.parse({ version: 1, id: 'keep', title: 'Keep', description: '', settings: { ksm: { mode: 'keep' }, reclaim: { minIdleMs: 1_000 } }, settleMs: 0, confirmMs: 60_000 })
+const pageOut = presetSchema.parse({ version: 1, id: 'page-out', title: 'Page out', description: '', scope: 'action', settings: { reclaim: { minIdleMs: 0 } }, settleMs: 0, confirmMs: 60_000 })
 const agents = [1, 2, 3].map((pid) => sampleAgent({ kind: 'claude', title: 'Claude Code', name: 'p', pid, folder: '/p', anonMib: 100 + pid, fileMib: 1 }))
 
 const make = (state: SystemState['system'], call = vi.fn(), seen: Parameters<typeof createPlanner>[0]['agents'] = async () => ok(agents)) =>
   createPlanner({
     root: machine,
     system: { refresh: async () => ({ system: state, systemVersion: null }), call } as Pick<SystemClient, 'call' | 'refresh'>,
-    presets: { get: (id) => (id === 'keep' ? ok({ preset, builtIn: true }) : fail('bad-request', `There is no preset "${id}".`)) },
+    presets: { get: (id) => (id === 'keep' ? ok({ preset, builtIn: true }) : id === 'page-out' ? ok({ preset: pageOut, builtIn: true }) : fail('bad-request', `There is no preset "${id}".`)) },
     agents: seen,
     keepControl: () => true,
+    idleAfterMs: () => 120_000,
     uid: 1000,
   })
 const wish = { presetId: 'keep', agentIds: null }
@@ -31,6 +33,15 @@ describe('planning', () => {
     expect(view.value.treated).toEqual([agents[0]?.id, agents[2]?.id])
     const ksm = view.value.plan.steps.find((step) => step.target === '/sys/kernel/mm/ksm/run')
     expect(ksm).toMatchObject({ old: '1', new: '0' })
+  })
+
+  it('asks an action for the idle time of the settings, unless agents were named', async () => {
+    const busy = sampleAgent({ kind: 'codex', title: 'Codex', name: 'p', pid: 9, folder: '/p', anonMib: 50, fileMib: 1 })
+    const planner = make('not-installed', vi.fn(), async () => ok([...agents, { ...busy, state: 'active' as const, idleMs: { value: 0 } }]))
+    const all = await planner.plan({ presetId: 'page-out', agentIds: null })
+    expect(all).toMatchObject({ ok: true, value: { treated: [agents[0]?.id, agents[2]?.id], control: [agents[1]?.id] } })
+    const named = await planner.plan({ presetId: 'page-out', agentIds: [busy.id] })
+    expect(named).toMatchObject({ ok: true, value: { treated: [busy.id], control: [] } })
   })
 
   it('plans through the helper where there is one, with the treated agents only', async () => {

@@ -29,6 +29,8 @@ export interface PlannerDeps {
   readonly presets: Pick<Presets, 'get'>
   readonly agents: () => Promise<Result<readonly Agent[]>>
   readonly keepControl: () => boolean
+  /** What the user's settings call idle: for actions, which ask for no idle time of their own. */
+  readonly idleAfterMs: () => number
   readonly uid: number
 }
 
@@ -62,7 +64,7 @@ export const createPlanner = (deps: PlannerDeps): Planner => {
       if (lost.length > 0) {
         return fail('process-gone', `${lost.length === 1 ? 'An agent' : `${lost.length} agents`} of this plan ${lost.length === 1 ? 'is' : 'are'} no longer running.`, { about: lost.join(', '), advice: 'Look at the agents again and choose anew.' })
       }
-      const choice = chooseAgents(agents, preset.settings, { keepControl: deps.keepControl(), agentIds: wish.agentIds, controlIds: wish.controlIds ?? null })
+      const choice = chooseAgents(agents, preset.settings, { keepControl: deps.keepControl(), agentIds: wish.agentIds, controlIds: wish.controlIds ?? null, ...(preset.scope === 'action' ? { idleAfterMs: deps.idleAfterMs() } : {}) })
       const targets = choice.treated.map(targetOf)
       const state = await deps.system.refresh()
       const answer = state.system === 'ready' ? await deps.system.call('Plan', { settings: preset.settings, agents: targets }) : null

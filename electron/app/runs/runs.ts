@@ -179,12 +179,13 @@ export const createRuns = (deps: RunsDeps): Runs => {
   ]
 
   return {
-    async apply({ presetId, digest, cause }) {
+    async apply({ presetId, digest, cause: asked }) {
       const shown = deps.planner.shown(presetId, digest)
       if (shown === null) return fail('plan-changed', 'This plan was not shown here, or is too old.', { about: presetId, advice: 'Look at the plan again, then apply it.' })
       if (shown.view.simulation) {
         return fail('helper-missing', 'Without the helper nothing can be changed: this plan is a simulation.', { advice: 'Install the helper in Settings, then apply the preset.' })
       }
+      const cause = asked === 'user-preset' && shown.preset.scope === 'layer' ? 'user-layer' : asked
       const id = newRunId(deps.now())
       const record = startedRecord({ id, nowMs: deps.now(), preset: shown.preset, plan: shown.view.plan, cause, treated: shown.view.treated, control: shown.view.control })
       if (!history.writer.startRun(record).ok) unstored.set(id, detailOf(record))
