@@ -166,6 +166,19 @@ describe('cancelling', () => {
   })
 })
 
+test('what leaves nothing to undo is over once measured, and is not what "undo the last" means', async () => {
+  const settled = await apply({ ksm: { mode: 'merge', pagesToScan: 900 } })
+  await run.until('waiting')
+  await run.manager.keep(UID, settled)
+  const pruning = await run.manager.apply(UID, requestFor(run.manager, { pruneCache: { level: 1 } }))
+  if (!pruning.ok) throw new Error(pruning.error.message)
+  await expect.poll(() => recordOf(pruning.value.runId).state).toBe('kept')
+  expect(run.outcomes.filter((outcome) => outcome.runId === pruning.value.runId).map((outcome) => outcome.state)).toEqual(['kept'])
+  const undone = await run.manager.undo(UID, { runId: null, cause: 'user-undo' })
+  expect(undone).toMatchObject({ ok: true, value: { id: settled, state: 'undone' } })
+  expect(await run.manager.undo(UID, { runId: null, cause: 'user-undo' })).toMatchObject({ ok: false, error: { code: 'no-such-run' } })
+})
+
 test('a caller that goes away before answering has not kept the run', async () => {
   const before = settingsOf(root)
   const runId = await apply(zram)

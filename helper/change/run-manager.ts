@@ -2,8 +2,9 @@ import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import type { Cause } from '../contract/cause.ts'
 import { fail, ok, type Result } from '../contract/errors.ts'
-import type { Plan } from '../contract/plan.ts'
+import { nothingToUndo, type Plan } from '../contract/plan.ts'
 import type { Probe } from '../contract/probe.ts'
+import type { AgentTarget } from '../contract/requests.ts'
 import { isOpen, type Outcome, type Progress, type RunId, type RunRecord, type RunSummary } from '../contract/runs.ts'
 import type { Snapshot } from '../contract/snapshot.ts'
 import { systemTools, type SystemTools } from '../layers/compressed-swap/system-tools.ts'
@@ -31,8 +32,8 @@ export interface RunManagerDeps {
   root: string
   /** "/var/lib/agentmem": journal/, runs/ and the lock are made in it. */
   stateDir: string
-  /** A full look at the machine and at this user's agents. */
-  takeSnapshot: (uid: number) => Promise<Snapshot>
+  /** A full look at the machine and at this user's agents; `named` are those the caller knows by signatures of its own. */
+  takeSnapshot: (uid: number, named: readonly AgentTarget[]) => Promise<Snapshot>
   probe: () => Probe
   /** Path of build/native/agentmem-reclaim or of its installed copy. */
   reclaimProgram: string
@@ -61,7 +62,7 @@ export interface RunManager {
   apply(uid: number, request: ApplyRequest): Promise<Result<{ runId: RunId }>>
   /** Possible while the run is waiting. */
   keep(uid: number, runId: RunId): Promise<Result<RunSummary>>
-  /** An open run is stopped and taken back, a kept one is undone; null is the newest of this user that is not undone. Answers after the first pass: lines may still wait for memory. */
+  /** An open run is stopped and taken back, a kept one is undone; null is the newest of this user that is not undone and has something to undo. Answers after the first pass: lines may still wait for memory. */
   undo(uid: number, request: { runId: RunId | null; cause: Cause }): Promise<Result<RunRecord>>
   /** Every run of this user, newest first. */
   rollback(uid: number): Promise<Result<RunRecord[]>>
@@ -233,7 +234,7 @@ export const createRunManager = (deps: RunManagerDeps): RunManager => {
     },
 
     undo: async (uid, { runId, cause }) => {
-      const id = runId ?? ownOpen(uid)?.record.id ?? undoable(uid)[0]?.id
+      const id = runId ?? ownOpen(uid)?.record.id ?? undoable(uid).find((record) => !nothingToUndo(record.plan))?.id
       if (id === undefined) return fail('no-such-run', 'There is nothing to undo.')
       const record = load(uid, id)
       if (!record.ok) return record

@@ -1,4 +1,6 @@
 import { fail } from '../contract/errors.ts'
+import type { Snapshot } from '../contract/snapshot.ts'
+import { nothingToUndo } from '../contract/plan.ts'
 import type { StepContext } from './context.ts'
 import { createJournal, moveJournal } from './journal.ts'
 import { accessOf, announce, bug, report, setState, stopRun, type ApplyRequest, type Engine, type OpenRun, type Stop } from './open-run.ts'
@@ -14,14 +16,17 @@ const TICK_MS = 1000
 
 const cancelled = (open: OpenRun): Stop => open.stop ?? { cause: 'user-cancel', error: null }
 
-const lookBefore = async (engine: Engine, open: OpenRun): Promise<Stop | null> => {
+/** All sides are looked at in one way, the agents named by the caller included. */
+const look = (engine: Engine, open: OpenRun, request: ApplyRequest): Promise<Snapshot> => engine.takeSnapshot(open.record.uid, [...request.agents, ...request.control])
+
+const lookBefore = async (engine: Engine, open: OpenRun, request: ApplyRequest): Promise<Stop | null> => {
   const { record, abort } = open
   report(engine, open, 0, 'Measuring before the change')
-  record.before.push(await engine.takeSnapshot(record.uid))
+  record.before.push(await look(engine, open, request))
   await engine.sleep(engine.pace.noiseGapMs, abort.signal)
   if (open.stop !== null) return cancelled(open)
   report(engine, open, APPLYING / 2, 'Measuring once more, for the noise')
-  record.before.push(await engine.takeSnapshot(record.uid))
+  record.before.push(await look(engine, open, request))
   return open.stop === null ? null : cancelled(open)
 }
 
@@ -68,7 +73,7 @@ const waitForAnswer = async (engine: Engine, open: OpenRun, confirmMs: number): 
 
 const forward = async (engine: Engine, open: OpenRun, request: ApplyRequest): Promise<Stop | null> => {
   const { record, abort } = open
-  const early = await lookBefore(engine, open)
+  const early = await lookBefore(engine, open, request)
   if (early !== null) return early
 
   const journal = createJournal(engine.journalDir, { bootId: engine.bootId(), runId: record.id, role: 'system' })
@@ -95,10 +100,10 @@ const forward = async (engine: Engine, open: OpenRun, request: ApplyRequest): Pr
     await settle(engine, open, request.settleMs, at)
     if (open.stop !== null) return cancelled(open)
     report(engine, open, SETTLED, 'Measuring after the change')
-    record.after = await engine.takeSnapshot(record.uid)
+    record.after = await look(engine, open, request)
     if (open.stop !== null) return cancelled(open)
-    // Nothing was done: there is nothing to keep or to undo.
-    const answer = record.plan.steps.length === 0 ? null : await waitForAnswer(engine, open, request.confirmMs)
+    // Pruned caches and paged-out agents fill again by themselves: asking whether to keep that would be a question without a meaning.
+    const answer = nothingToUndo(record.plan) ? null : await waitForAnswer(engine, open, request.confirmMs)
     if (answer !== null) return answer
   } finally {
     // Before the journal is closed: the rate is lowered now at the latest, or never when the run goes back.
@@ -119,7 +124,7 @@ const keepRun = (engine: Engine, open: OpenRun): Stop | null => {
   open.record.confirmUntilMs = null
   open.record.endedAtMs = engine.now()
   setState(engine, open, 'kept')
-  report(engine, open, 1, 'Kept until undo or restart')
+  report(engine, open, 1, nothingToUndo(open.record.plan) ? 'Done' : 'Kept until undo or restart')
   announce(engine, open)
   return null
 }
