@@ -2,6 +2,7 @@ import { callNames, channels, type Answer, type CallName, type EventName, type P
 import { defaultSettings } from '../../electron/contract/settings.ts'
 import type { HelperState, Live } from '../../electron/contract/views.ts'
 import { fail, ok } from '../../helper/contract/errors.ts'
+import { nothingToUndo } from '../../helper/contract/plan.ts'
 import { presetSchema, type Preset } from '../../helper/contract/presets.ts'
 import { known, missing } from '../../helper/contract/reading.ts'
 import type { Progress, RunRecord, RunState } from '../../helper/contract/runs.ts'
@@ -11,7 +12,7 @@ import { countsOf, makeMachine, makeSnapshot } from './machine.ts'
 import { deltaOf, eventsOf, outcomesOf, pastRun, runIdAt, storedOf, undoLinesOf, viewOf, wave, type StoredSnapshot } from './past.ts'
 import { makePlanFor } from './plan-data.ts'
 import type { Scenario } from './scenarios.ts'
-import { builtInPresets, installPlan, machineView } from './static-data.ts'
+import { builtInPresets, installPlan, machineView, type Switched } from './static-data.ts'
 
 /** One handler a call of the schema: a renamed channel no longer compiles. */
 type Handlers = { [K in CallName]: (request: Request<K>) => Answer<K> | Promise<Answer<K>> }
@@ -54,6 +55,7 @@ export const createMock = (scenario: Scenario): Mock => {
   let ticks = 0
   let applied = 0
   let dead = false
+  const begun = new Set<string>()
 
   const after = (ms: number, work: () => void): void => {
     const timer = setTimeout(() => {
@@ -104,6 +106,18 @@ export const createMock = (scenario: Scenario): Mock => {
     }
   }
 
+  /** What the runs of this window that are still in force have switched on or off. */
+  const switched = (): Switched => {
+    const now: Switched = { swapOn: paged > 0, ksmOn: false }
+    for (const record of runs.filter((run) => begun.has(run.id) && (run.state === 'kept' || run.state === 'waiting')).toReversed()) {
+      const set = preset(record.presetId)?.settings
+      if (set?.compressedSwap !== undefined) now.swapOn = set.compressedSwap.mode !== 'off'
+      if (set?.ksm !== undefined) now.ksmOn = set.ksm.mode === 'merge'
+    }
+    return now
+  }
+  const planFor = (settings: Preset['settings'], agentIds: readonly string[] | null) => makePlanFor(settings, fleet(0), agentIds, { ksm: scenario.ksm, swapPossible: scenario.swapPossible, ...switched() })
+
   const find = (id: string): RunRecord | undefined => runs.find((run) => run.id === id)
   const replace = (record: RunRecord): void => {
     runs[runs.findIndex((run) => run.id === record.id)] = record
@@ -141,7 +155,7 @@ export const createMock = (scenario: Scenario): Mock => {
 
   const measured = (record: RunRecord): RunRecord => {
     const before = [makeSnapshot(makeFleet(scenario.agents, 0, 0.003), record.startedAtMs), makeSnapshot(makeFleet(scenario.agents, 0), record.startedAtMs + 3000)]
-    paged = scenario.paged
+    if (record.plan.steps.some((step) => step.source === 'reclaim')) paged = scenario.paged
     const last = makeSnapshot(makeFleet(scenario.agents, paged, scenario.paged === 0 ? 0.001 : -0.008), Date.now())
     return { ...record, before, after: last, steps: outcomesOf(record) }
   }
@@ -173,20 +187,22 @@ export const createMock = (scenario: Scenario): Mock => {
     show({ runId: id, state: 'settling', fraction: 0.8, text: 'Letting the machine settle before measuring.', confirmUntilMs: null, canCancel: true })
     await sleep(scenario.stepMs * 3)
     const record = find(id)
-    if (record !== undefined && isOpen(record)) waitForKeep(measured(record))
+    if (record === undefined || !isOpen(record)) return
+    if (nothingToUndo(record.plan)) finish({ ...measured(record), state: 'kept', endedAtMs: Date.now() }, 'Done')
+    else waitForKeep(measured(record))
   }
 
   const begin = (presetId: string, agentIds: readonly string[] | null): RunRecord => {
     const chosen = preset(presetId) ?? builtIn[0]
     if (chosen === undefined) throw new Error('no presets in assets/presets')
-    const agents = fleet(0)
-    const { plan, treated, control } = makePlanFor(chosen.settings, agents, agentIds, scenario)
+    const { plan, treated, control } = planFor(chosen.settings, agentIds)
     const now = Date.now()
     const record: RunRecord = {
       version: 1, id: runIdAt(now, 0xfeed + runs.length), uid: 1000, presetId: chosen.id, presetTitle: chosen.title, cause: 'user-preset', state: 'started', startedAtMs: now, endedAtMs: null,
       plan, steps: [], treated: treated.map((agent) => agent.id), control: control.map((agent) => agent.id), before: [], after: null, confirmUntilMs: null, undo: [], undoCause: null, error: null,
     }
     runs.unshift(record)
+    begun.add(record.id)
     return record
   }
 
@@ -229,7 +245,7 @@ export const createMock = (scenario: Scenario): Mock => {
       const agents = fleet(0)
       const machine = makeMachine(agents, options())
       const zram = machine.zram[0]
-      return ok(machineView(scenario.ksm, helper === 'ready', zram?.poolBytes ?? 0, zram?.storedBytes ?? 0))
+      return ok(machineView(scenario.ksm, helper === 'ready', zram?.poolBytes ?? 0, zram?.storedBytes ?? 0, switched()))
     },
     'agent.get': ({ id }) => {
       const agent = fleet().find((entry) => entry.id === id)
@@ -273,7 +289,7 @@ export const createMock = (scenario: Scenario): Mock => {
       if (scenario.planFails !== null) return { ok: false, error: scenario.planFails }
       const found = preset(presetId)
       if (found === undefined) return fail('bad-request', 'There is no such preset.')
-      const { plan, treated, control } = makePlanFor(found.settings, fleet(0), agentIds, scenario)
+      const { plan, treated, control } = planFor(found.settings, agentIds)
       return ok({ presetId, plan, simulation: helper !== 'ready', treated: treated.map((agent) => agent.id), control: control.map((agent) => agent.id), asksPassword: true })
     },
     'run.apply': async ({ presetId, agentIds }) => {

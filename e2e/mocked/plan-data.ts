@@ -21,6 +21,10 @@ const write = (source: Step['source'], path: string, old: string, value: string,
 export interface PlanOptions {
   ksm: boolean
   swapPossible: boolean
+  /** Compressed swap is on already. */
+  swapOn?: boolean
+  /** Merging is on already. */
+  ksmOn?: boolean
 }
 
 export interface Planned {
@@ -34,10 +38,12 @@ export const makePlanFor = (settings: PresetSettings, agents: readonly Agent[], 
   const steps: Draft[] = []
   const skipped: Plan['skipped'] = []
   const notes: string[] = []
-  const { ksm, compressedSwap, reclaim } = settings
+  const { ksm, compressedSwap, pruneCache, reclaim } = settings
 
+  const swapOn = options.swapOn === true
   if (compressedSwap !== undefined && compressedSwap.mode !== 'off') {
-    if (options.swapPossible) {
+    if (swapOn) skipped.push({ source: 'compressed-swap', what: 'Compressed swap', reason: '8 GB of it is active.', kind: 'already-so' })
+    else if (options.swapPossible) {
       const size = Math.round(((compressedSwap.sizePercentOfMemory ?? 50) / 100) * 15.6)
       steps.push(
         { source: 'compressed-swap', operation: { op: 'zram-init', device: 'zram0', algorithms: ['zstd', 'lz4'], sizeBytes: size * 1024 ** 3 }, target: '/sys/block/zram0/disksize', old: '0', new: `${size} GB, zstd`, undoClass: 'when-it-fits', undo: 'reset the device once it is empty', why: 'Makes a compressed place in memory for pages that nobody touches.' },
@@ -47,9 +53,12 @@ export const makePlanFor = (settings: PresetSettings, agents: readonly Agent[], 
       skipped.push({ source: 'compressed-swap', what: 'zswap', reason: 'This kernel offers only lzo and deflate for it; zram is faster here.', kind: 'not-needed' })
     } else skipped.push({ source: 'compressed-swap', what: 'Compressed swap', reason: 'No swap is possible here: the kernel has no zram, and the disk has 0.4 GB free where 8 are needed.', kind: 'impossible' })
   }
-  if (compressedSwap?.mode === 'off') skipped.push({ source: 'compressed-swap', what: 'Compressed swap', reason: 'We have not added any.', kind: 'already-so' })
+  if (compressedSwap?.mode === 'off' && swapOn)
+    steps.push({ source: 'compressed-swap', operation: { op: 'swap-off', path: '/dev/zram0' }, target: '/dev/zram0', old: 'in use', new: 'removed', undoClass: 'when-it-fits', undo: 'makes it again with the same size', why: 'Takes back the compressed swap added earlier.' })
+  else if (compressedSwap?.mode === 'off') skipped.push({ source: 'compressed-swap', what: 'Compressed swap', reason: 'We have not added any.', kind: 'already-so' })
   if (ksm !== undefined) {
     if (!options.ksm) skipped.push({ source: 'ksm', what: 'Merging of equal pages', reason: 'This kernel was built without CONFIG_KSM.', kind: 'impossible' })
+    else if (ksm.mode === 'merge' && options.ksmOn === true) skipped.push({ source: 'ksm', what: 'Merging of equal pages', reason: 'It is on already.', kind: 'already-so' })
     else if (ksm.mode === 'merge') {
       const base = '/sys/kernel/mm/ksm'
       steps.push(
@@ -58,13 +67,20 @@ export const makePlanFor = (settings: PresetSettings, agents: readonly Agent[], 
       )
       notes.push('Merging lets one of your own programs find out by timing whether another has a certain page. On a machine that only you use this hardly matters.')
       skipped.push({ source: 'ksm', what: 'sleep_millisecs', reason: 'It is 20 ms already.', kind: 'already-so' })
+    } else if (options.ksmOn === true) {
+      steps.push({ source: 'ksm', operation: { op: 'ksm-unmerge' }, target: '/sys/kernel/mm/ksm/run', old: '1', new: '0', undoClass: 'now', undo: 'starts merging again', why: 'Takes merged pages apart and stops merging.' })
     } else skipped.push({ source: 'ksm', what: 'Merging of equal pages', reason: 'It is off already.', kind: 'already-so' })
   }
-  const idle = agents.filter((agent) => agent.state === 'idle' && (agent.idleMs.value ?? 0) >= (reclaim?.minIdleMs ?? Infinity))
+  if (pruneCache !== undefined)
+    steps.push({ source: 'prune-cache', operation: { op: 'prune-cache', level: pruneCache.level }, target: '/proc/sys/vm/drop_caches', old: null, new: String(pruneCache.level), undoClass: 'now', undo: 'nothing to undo: the cache fills again as files are read', why: 'Writes unsaved data to disk, then gives the cache back.' })
+  const idle = agents.filter((agent) => reclaim === undefined || (agent.state === 'idle' && (agent.idleMs.value ?? 0) >= Math.max(reclaim.minIdleMs, 120_000)))
   const wanted = chosen === null ? idle : agents.filter((agent) => chosen.includes(agent.id))
   const control = reclaim === undefined || chosen !== null ? [] : controlOf(agents).filter((agent) => wanted.includes(agent))
-  const treated = reclaim === undefined ? [] : wanted.filter((agent) => !control.includes(agent))
-  for (const agent of treated)
+  const treated = wanted.filter((agent) => !control.includes(agent))
+  const canPageOut = compressedSwap === undefined ? swapOn || options.swapOn === undefined : options.swapPossible && compressedSwap.mode !== 'off'
+  if (reclaim !== undefined && !canPageOut) skipped.push({ source: 'reclaim', what: 'page out agents', reason: 'there is no compressed swap, and none is planned', kind: 'impossible' })
+  const paged = reclaim !== undefined && canPageOut ? treated : []
+  for (const agent of paged)
     steps.push({
       source: 'reclaim',
       operation: { op: 'reclaim', agentId: agent.id, title: `${agent.title} ${agent.name}`, processes: agent.processes.map(({ pid, startTimeTicks }) => ({ pid, startTimeTicks })), cgroup: null },
@@ -73,9 +89,11 @@ export const makePlanFor = (settings: PresetSettings, agents: readonly Agent[], 
       new: 'paged out',
       undoClass: 'now',
       undo: 'nothing to undo: pages come back when they are used',
-      why: `Idle for ${Math.round((agent.idleMs.value ?? 0) / 60_000)} min; its pages move into compressed swap.`,
+      why: agent.state === 'active' ? 'It is active: the pages it works with come back at once.' : `Idle for ${Math.round((agent.idleMs.value ?? 0) / 60_000)} min; its pages move into compressed swap.`,
     })
-  if (treated.length > 0) notes.push('The first key in a paged-out agent answers in about 50 ms instead of 20.')
+  if (paged.length > 0) notes.push('The first key in a paged-out agent answers in about 50 ms instead of 20.')
+  const active = reclaim?.minIdleMs === 0 ? paged.filter((agent) => agent.state === 'active') : []
+  if (active.length > 0) notes.push(`${active.length} of these ${paged.length} agents are active, not idle: the pages they work with come back soon after.`)
   const numbered = steps.map((step, i): Step => ({ ...step, number: i + 1 }))
   const digest = createHash('sha256').update(JSON.stringify(numbered)).digest('hex')
   return { plan: { version: 1, digest, kernelRelease: KERNEL, steps: numbered, skipped, notes }, treated, control }

@@ -15,14 +15,19 @@ export const builtInPresets = (): Preset[] =>
     .toSorted()
     .map((name) => presetSchema.parse(JSON.parse(readFileSync(new URL(name, presetFolder), 'utf8'))))
 
-const layers = (ksm: boolean, poolBytes: number, storedBytes: number): LayerStatus[] => [
+export interface Switched {
+  swapOn: boolean
+  ksmOn: boolean
+}
+
+const layers = (ksm: boolean, poolBytes: number, storedBytes: number, { swapOn, ksmOn }: Switched): LayerStatus[] => [
   { id: 'shared-memory', title: 'Shared memory (memfd)', state: 'unavailable', summary: 'Agents cannot share equal content yet; a later version brings it.', requirement: 'Linux 3.17', savesBytes: missing('not-measured'), cost: 'nothing', sources: [] },
   { id: 'mapped-store', title: 'Mapped store', state: 'unavailable', summary: 'Not part of this version yet.', requirement: 'a disk with room', savesBytes: missing('not-measured'), cost: 'disk space', sources: [] },
   {
     id: 'compressed-swap',
     title: storedBytes > 0 ? 'Compressed swap (zram)' : 'Compressed swap (zswap or zram)',
-    state: storedBytes > 0 ? 'on' : 'off',
-    summary: storedBytes > 0 ? `Holds ${Math.round(storedBytes / 1024 ** 2)} MB of idle pages in ${Math.round(poolBytes / 1024 ** 2)} MB.` : 'Nothing is compressed: there is no swap. A preset can add one in memory.',
+    state: swapOn ? 'on' : 'off',
+    summary: storedBytes > 0 ? `Holds ${Math.round(storedBytes / 1024 ** 2)} MB of idle pages in ${Math.round(poolBytes / 1024 ** 2)} MB.` : swapOn ? 'On, and holds nothing yet.' : 'Nothing is compressed: there is no swap. A preset can add one in memory.',
     requirement: 'Linux 3.14 with zram, or zswap with a swap file',
     savesBytes: storedBytes > 0 ? known(storedBytes - poolBytes) : known(0),
     cost: storedBytes > 0 ? 'Waking a page takes 10 to 30 µs' : 'nothing while it is off',
@@ -31,8 +36,8 @@ const layers = (ksm: boolean, poolBytes: number, storedBytes: number): LayerStat
   {
     id: 'ksm',
     title: 'Merging equal pages (KSM)',
-    state: ksm ? 'off' : 'unavailable',
-    summary: ksm ? 'Not scanning, nothing is merged.' : 'This kernel was built without KSM: there is no /sys/kernel/mm/ksm. Debian and Ubuntu kernels have it.',
+    state: ksmOn ? 'on' : ksm ? 'off' : 'unavailable',
+    summary: ksmOn ? 'Scanning for equal pages.' : ksm ? 'Not scanning, nothing is merged.' : 'This kernel was built without KSM: there is no /sys/kernel/mm/ksm. Debian and Ubuntu kernels have it.',
     requirement: 'A kernel with CONFIG_KSM; Linux 6.4 to reach launched programs, 6.7 to keep that over exec.',
     savesBytes: ksm ? known(0) : missing('not-supported', 'There is no /sys/kernel/mm/ksm.'),
     cost: ksm ? 'No CPU time while it does not scan. Security: a program could find out, by timing writes, that another merged program holds the same page.' : 'Nothing.',
@@ -53,10 +58,10 @@ const capabilities = (ksm: boolean): Capability[] => [
   { id: 'pressure', layer: 'measuring', title: 'Memory pressure (PSI)', needs: 'Linux 4.20, CONFIG_PSI, not booted with psi=0', has: 'Linux 6.12: /proc/pressure/memory', available: true, advice: '' },
 ]
 
-export const machineView = (ksm: boolean, privileged: boolean, poolBytes: number, storedBytes: number): MachineView => ({
+export const machineView = (ksm: boolean, privileged: boolean, poolBytes: number, storedBytes: number, switched: Switched): MachineView => ({
   kernelRelease: KERNEL,
   capabilities: capabilities(ksm),
-  layers: layers(ksm, poolBytes, storedBytes),
+  layers: layers(ksm, poolBytes, storedBytes, switched),
   privileged,
 })
 

@@ -1,10 +1,11 @@
 import { useEffect, useMemo } from 'react'
 import type { Agent } from '../../../helper/contract/agents.ts'
+import { PAGE_OUT_PRESET_ID } from '../../../helper/contract/presets.ts'
 import { bytes, duration, megabytes, missingWords } from '../../format/format.ts'
 import { useCall } from '../../stores/data.ts'
 import { useLive } from '../../stores/live.ts'
 import { hold } from '../../stores/series-ids.ts'
-import { openPreset, actsOnAgents } from '../../stores/flow.ts'
+import { openPreset } from '../../stores/flow.ts'
 import { isOpenState, useRun } from '../../stores/run.ts'
 import { Button } from '../../ui/button.tsx'
 import { Dialog } from '../../ui/dialog.tsx'
@@ -14,7 +15,6 @@ import { Skeleton } from '../../ui/page.tsx'
 import { SeriesChart, type ChartLine } from '../../ui/series-chart.tsx'
 import { StateMark } from '../../ui/state.tsx'
 import { Why } from '../../ui/why.tsx'
-import { usePresets } from '../presets/use-presets.ts'
 import { isUnmeasured, roleWords } from './rows.ts'
 
 const lines: readonly ChartLine[] = [{ id: 'cost', label: 'Cost', color: '--ink', fill: '--fill', width: 2 }]
@@ -83,7 +83,6 @@ export const AgentDrawer = ({ id, onClose }: { id: string | null; onClose: () =>
   const loaded = useCall('agent.get', id === null ? null : { id })
   const live = useLive((state) => (id === null ? undefined : state.live?.agents.find((agent) => agent.id === id)))
   const atMs = useLive((state) => state.live?.agentsMeasuredAtMs)
-  const presets = usePresets()
   const busy = useRun((state) => state.progress !== null && isOpenState(state.progress.state))
   const { reload } = loaded
   useEffect(() => {
@@ -96,7 +95,6 @@ export const AgentDrawer = ({ id, onClose }: { id: string | null; onClose: () =>
   const series = mine?.series
   const times = useMemo(() => series?.atMs ?? [], [series])
   const columns = useMemo(() => [hold(times, series?.series[0]?.values ?? [], HOLD_MS)], [series, times])
-  const preset = presets.data?.presets.find((entry) => actsOnAgents(entry.preset.settings))?.preset
   if (id === null) return null
   return (
     <Dialog
@@ -106,13 +104,12 @@ export const AgentDrawer = ({ id, onClose }: { id: string | null; onClose: () =>
       title={agent === null ? 'Agent' : `${agent.title}${agent.name === agent.title ? '' : ` ${agent.name}`}`}
       foot={
         agent !== null &&
-        agent.state === 'idle' &&
-        preset !== undefined && (
+        agent.state !== 'gone' && (
           <Button
             disabled={busy}
             onClick={() => {
               onClose()
-              openPreset(preset.id, [agent.id])
+              openPreset(PAGE_OUT_PRESET_ID, [agent.id])
             }}
           >
             Page out…

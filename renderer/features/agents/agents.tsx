@@ -1,6 +1,8 @@
 import { Bot, Search } from 'lucide-react'
 import { useMemo, useState } from 'react'
+import { isListed } from '../../../electron/contract/views.ts'
 import type { Agent } from '../../../helper/contract/agents.ts'
+import { PAGE_OUT_PRESET_ID } from '../../../helper/contract/presets.ts'
 import { plural } from '../../format/format.ts'
 import { useFlow, actsOnAgents, openPreset } from '../../stores/flow.ts'
 import { useLive } from '../../stores/live.ts'
@@ -21,19 +23,23 @@ const none: readonly Agent[] = []
 const Selection = ({ ids, onClear }: { ids: readonly string[]; onClear: () => void }) => {
   const presets = usePresets()
   const busy = useRun((state) => state.progress !== null && isOpenState(state.progress.state))
-  const usable = (presets.data?.presets ?? []).filter(({ preset }) => actsOnAgents(preset.settings))
+  const usable = (presets.data?.presets ?? []).filter((entry) => isListed(entry) && actsOnAgents(entry.preset.settings))
   return (
     <div className="selection" role="group" aria-label="Selected agents">
       <strong>{plural(ids.length, 'agent')} selected</strong>
       {busy ? (
         <span className="muted">A run is open; decide on it first.</span>
       ) : (
-        <Menu
-          label="Apply to these"
-          kind="primary"
-          size="s"
-          items={usable.map(({ preset }) => ({ id: preset.id, label: preset.title, hint: preset.description, onSelect: () => openPreset(preset.id, ids) }))}
-        />
+        <>
+          <Button kind="primary" size="s" onClick={() => openPreset(PAGE_OUT_PRESET_ID, ids)}>
+            Page out
+          </Button>
+          <Menu
+            label="Apply a preset"
+            size="s"
+            items={usable.map(({ preset }) => ({ id: preset.id, label: preset.title, hint: preset.description, onSelect: () => openPreset(preset.id, ids) }))}
+          />
+        </>
       )}
       <Button size="s" kind="quiet" onClick={onClear}>
         Clear

@@ -12,7 +12,7 @@ import { FailureNotice } from '../../ui/failure-notice.tsx'
 import { Notice } from '../../ui/notice.tsx'
 import { PageFrame, Panel, Skeleton } from '../../ui/page.tsx'
 import { DeltaView } from '../compare/delta-view.tsx'
-import { endWords, stateWords } from '../run/end-words.ts'
+import { endWords, isOnce, stateWords } from '../run/end-words.ts'
 import { ReportMenu } from '../run/report-menu.tsx'
 import { resultWords } from '../run/result-words.ts'
 import { ResultCard } from '../run/result-card.tsx'
@@ -21,7 +21,7 @@ import { sourceTitles } from '../presets/plan-view.tsx'
 import '../presets/presets.css'
 
 const causeWords: Record<Cause, string> = {
-  'user-preset': 'you pressed a preset',
+  'user-preset': 'you pressed it',
   'user-layer': 'you changed a layer',
   'user-undo': 'you pressed Undo',
   'user-cancel': 'you cancelled it',
@@ -141,7 +141,7 @@ export const RunPage = ({ runId }: { runId: string }) => {
   const { data, error, reload } = useCall('runs.get', { runId }, ['runs'])
   const { progress, pending, error: runError } = useRun()
   const record = data?.record
-  const canUndo = record?.state === 'kept'
+  const canUndo = record?.state === 'kept' && !isOnce(data)
   const open = progress !== null && isOpenState(progress.state)
   return (
     <PageFrame

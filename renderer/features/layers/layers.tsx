@@ -1,28 +1,30 @@
 import { Check, CircleDashed, CircleDot, CircleSlash, X } from 'lucide-react'
 import { useState } from 'react'
 import type { MachineView, PresetView } from '../../../electron/contract/views.ts'
-import type { LayerId, LayerStatus } from '../../../helper/contract/layers.ts'
+import type { LayerStatus } from '../../../helper/contract/layers.ts'
+import { layerPresetId, type Preset } from '../../../helper/contract/presets.ts'
 import { bytes, missingWords } from '../../format/format.ts'
 import { useCall } from '../../stores/data.ts'
 import { openPreset } from '../../stores/flow.ts'
 import { isOpenState, useRun } from '../../stores/run.ts'
+import { Button } from '../../ui/button.tsx'
 import { Choice } from '../../ui/field.tsx'
 import { FailureNotice } from '../../ui/failure-notice.tsx'
 import { BigBytes, Gap } from '../../ui/figure.tsx'
-import { Menu } from '../../ui/menu.tsx'
 import { PageFrame, Panel, Skeleton } from '../../ui/page.tsx'
 import { Why } from '../../ui/why.tsx'
 import { usePresets } from '../presets/use-presets.ts'
+import { Actions } from './actions.tsx'
 import './layers.css'
 
 const stateWords: Record<LayerStatus['state'], string> = { on: 'On', off: 'Off', partial: 'Partly on', unavailable: 'Not available' }
 const stateIcons = { on: CircleDot, off: CircleDashed, partial: CircleDashed, unavailable: CircleSlash } as const
 
-/** Presets that turn this layer on or off; a layer is only ever changed through a plan. */
-const presetsFor = (layer: LayerId, presets: readonly PresetView[]): readonly PresetView[] =>
-  presets.filter(({ preset }) => (layer === 'ksm' ? preset.settings.ksm !== undefined : layer === 'compressed-swap' ? preset.settings.compressedSwap !== undefined : false))
-
-const turnsOff = ({ preset }: PresetView, layer: LayerId): boolean => (layer === 'ksm' ? preset.settings.ksm?.mode !== 'merge' : preset.settings.compressedSwap?.mode === 'off')
+/** What turns a layer on and off; a layer is only ever changed through a plan. Layers of later versions have neither. */
+const switchesOf = (layer: LayerStatus, presets: readonly PresetView[]): { on: Preset | undefined; off: Preset | undefined } => {
+  const of = (turn: 'on' | 'off'): Preset | undefined => presets.find(({ preset }) => preset.id === layerPresetId(layer.id, turn))?.preset
+  return layer.state === 'unavailable' ? { on: undefined, off: undefined } : { on: layer.state === 'on' ? undefined : of('on'), off: layer.state === 'off' ? undefined : of('off') }
+}
 
 const Effect = ({ layer, privileged }: { layer: LayerStatus; privileged: boolean }) => {
   if (layer.savesBytes.value === null) return <Gap reason={missingWords(layer.savesBytes.reason, layer.savesBytes.detail)} />
@@ -33,15 +35,18 @@ const Effect = ({ layer, privileged }: { layer: LayerStatus; privileged: boolean
   )
 }
 
-/** What a preset can change comes first, what is not available last; within that the order of the layers. */
+/** What can be switched comes first, what is not available last; within that the order of the layers. */
 const usableFirst = (layers: readonly LayerStatus[], presets: readonly PresetView[]): LayerStatus[] => {
-  const rank = (layer: LayerStatus): number => (layer.state === 'unavailable' ? 2 : presetsFor(layer.id, presets).length > 0 ? 0 : 1)
+  const rank = (layer: LayerStatus): number => {
+    const { on, off } = switchesOf(layer, presets)
+    return layer.state === 'unavailable' ? 2 : on !== undefined || off !== undefined ? 0 : 1
+  }
   return layers.toSorted((a, b) => rank(a) - rank(b))
 }
 
 const LayerRow = ({ layer, presets, privileged, busy }: { layer: LayerStatus; presets: readonly PresetView[]; privileged: boolean; busy: boolean }) => {
   const Icon = stateIcons[layer.state]
-  const usable = layer.state === 'unavailable' || busy ? [] : presetsFor(layer.id, presets)
+  const { on, off } = switchesOf(layer, presets)
   return (
     <li className={`layer layer-${layer.state}`}>
       <div className="layer-main">
@@ -66,14 +71,14 @@ const LayerRow = ({ layer, presets, privileged, busy }: { layer: LayerStatus; pr
         <dd>{layer.requirement}</dd>
       </dl>
       <div className="layer-act">
-        {usable.length > 0 && (
-          <Menu
-            label={layer.state === 'off' ? 'Turn on' : 'Change'}
-            size="s"
-            items={usable
-              .filter((entry) => layer.state !== 'off' || !turnsOff(entry, layer.id))
-              .map((entry) => ({ id: entry.preset.id, label: turnsOff(entry, layer.id) ? `Off: ${entry.preset.title}` : `With ${entry.preset.title}`, hint: entry.preset.description, onSelect: () => openPreset(entry.preset.id) }))}
-          />
+        {[{ preset: on, words: 'Turn on' }, { preset: off, words: 'Turn off' }].map(
+          ({ preset, words }) =>
+            preset !== undefined && (
+              <Button key={preset.id} size="s" disabled={busy} title={busy ? 'A run is open; decide on it first.' : preset.description} onClick={() => openPreset(preset.id)}>
+                {words}
+                <span className="sr-only"> {layer.title}</span>
+              </Button>
+            ),
         )}
       </div>
     </li>
@@ -186,6 +191,7 @@ const Layers = () => {
           <LayerRow key={layer.id} layer={layer} presets={presets.data?.presets ?? []} privileged={data.privileged} busy={busy} />
         ))}
       </ul>
+      <Actions presets={presets.data?.presets ?? []} layers={data.layers} busy={busy} />
       <Capabilities view={data} />
     </PageFrame>
   )

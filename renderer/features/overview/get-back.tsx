@@ -1,5 +1,5 @@
 import { ArrowRight } from 'lucide-react'
-import type { Live } from '../../../electron/contract/views.ts'
+import { isListed, type Live } from '../../../electron/contract/views.ts'
 import { count, missingWords, plural } from '../../format/format.ts'
 import { openPreset } from '../../stores/flow.ts'
 import { useRun, isOpenState } from '../../stores/run.ts'
@@ -17,7 +17,7 @@ const MAIN_PRESET = 'more-agents'
 const Presets = ({ blocked }: { blocked: boolean }) => {
   const { data, error, reload } = usePresets()
   if (error !== null) return <FailureNotice failure={error} onRetry={reload} />
-  const list = data?.presets ?? []
+  const list = (data?.presets ?? []).filter(isListed)
   const main = list.find((entry) => entry.preset.id === MAIN_PRESET) ?? list[0]
   const others = list.filter((entry) => entry !== main)
   return (

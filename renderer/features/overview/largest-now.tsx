@@ -1,4 +1,5 @@
 import type { Live } from '../../../electron/contract/views.ts'
+import { PAGE_OUT_PRESET_ID } from '../../../helper/contract/presets.ts'
 import { duration, megabytes, percent } from '../../format/format.ts'
 import { openPreset } from '../../stores/flow.ts'
 import { go } from '../../stores/route.ts'
@@ -7,15 +8,11 @@ import { Button } from '../../ui/button.tsx'
 import { Figure } from '../../ui/figure.tsx'
 import { Panel } from '../../ui/page.tsx'
 import { StateMark } from '../../ui/state.tsx'
-import { usePresets } from '../presets/use-presets.ts'
-import { actsOnAgents } from '../../stores/flow.ts'
 
 /** The five that cost most. */
 export const LargestNow = ({ live }: { live: Live }) => {
   const largest = live.agents.toSorted((a, b) => b.cost.costBytes - a.cost.costBytes).slice(0, 5)
   const most = largest[0]?.cost.costBytes ?? 1
-  const presets = usePresets()
-  const reclaiming = presets.data?.presets.find(({ preset }) => actsOnAgents(preset.settings))?.preset
   const busy = useRun((state) => state.progress !== null && isOpenState(state.progress.state))
   return (
     <Panel
@@ -60,8 +57,8 @@ export const LargestNow = ({ live }: { live: Live }) => {
                 )}
               </td>
               <td className="largest-act">
-                {agent.state === 'idle' && reclaiming !== undefined && (
-                  <Button size="s" disabled={busy} onClick={() => openPreset(reclaiming.id, [agent.id])}>
+                {agent.state !== 'active' && (
+                  <Button size="s" disabled={busy} onClick={() => openPreset(PAGE_OUT_PRESET_ID, [agent.id])}>
                     Page out<span className="sr-only"> {agent.title} {agent.name}</span>
                   </Button>
                 )}

@@ -13,7 +13,7 @@ export const sourceTitles: Record<SourceId, string> = {
   ksm: 'Merging of equal pages (KSM)',
   'kernel-module': 'Kernel module',
   'prune-cache': 'Cache pruning',
-  reclaim: 'Paging out idle agents',
+  reclaim: 'Paging out agents',
 }
 
 const NO_OLD = 'There is none yet, or it may not be read without root.'
@@ -98,7 +98,9 @@ const AgentNames = ({ ids }: { ids: readonly string[] }) => {
 export const PlanBody = ({ view }: { view: Plan }) => {
   const { plan } = view
   const sources = [...new Set(plan.steps.map((step) => step.source))]
-  const reclaims = view.treated.length > 0 || view.control.length > 0
+  const agents = view.treated.length > 0 || view.control.length > 0
+  // Layers and the cache act on the whole machine: agents are only looked at.
+  const treats = plan.steps.some((step) => step.source === 'reclaim')
   return (
     <>
       {plan.notes.length > 0 && (
@@ -111,13 +113,13 @@ export const PlanBody = ({ view }: { view: Plan }) => {
           </ul>
         </section>
       )}
-      {reclaims && (
+      {agents && plan.steps.length > 0 && (
         <section>
           <h3 className="plan-heading">Agents</h3>
           <div className="plan-agents">
             <details>
               <summary>
-                <strong>{plural(view.treated.length, 'agent')}</strong> will be treated
+                <strong>{plural(view.treated.length, 'agent')}</strong> {treats ? 'will be treated' : 'measured before and after'}
               </summary>
               <AgentNames ids={view.treated} />
             </details>

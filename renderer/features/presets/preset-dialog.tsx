@@ -1,9 +1,12 @@
 import { useEffect, useState } from 'react'
 import type { PlanView } from '../../../electron/contract/views.ts'
 import type { Failure } from '../../../helper/contract/errors.ts'
+import { nothingToUndo } from '../../../helper/contract/plan.ts'
+import { layerPresetId } from '../../../helper/contract/presets.ts'
 import { call } from '../../api.ts'
 import { plural } from '../../format/format.ts'
-import { closePreset, useFlow } from '../../stores/flow.ts'
+import { useCall } from '../../stores/data.ts'
+import { closePreset, openPreset, useFlow } from '../../stores/flow.ts'
 import { go } from '../../stores/route.ts'
 import { cancel, isOpenState, keep, putAway, undo, useRun } from '../../stores/run.ts'
 import { Button } from '../../ui/button.tsx'
@@ -47,7 +50,20 @@ const footText = (view: PlanView | null): string => {
   if (view === null) return ''
   if (view.simulation) return 'Simulation: nothing can be changed without the helper.'
   if (view.plan.steps.length === 0) return 'There is nothing to change.'
-  return `${plural(view.plan.steps.length, 'step')}. ${view.asksPassword ? 'Your password will be asked for. ' : ''}Everything is undone unless you keep it.`
+  return `${plural(view.plan.steps.length, 'step')}. ${view.asksPassword ? 'Your password will be asked for. ' : ''}${nothingToUndo(view.plan) ? 'Nothing stays on, so there is nothing to undo.' : 'Everything is undone unless you keep it.'}`
+}
+
+/** Paging out that cannot be done for want of compressed swap leads to the switch for it. */
+const NeedsSwap = ({ view }: { view: PlanView }) => {
+  const refused = view.plan.skipped.some((skip) => skip.source === 'reclaim' && skip.kind === 'impossible')
+  const machine = useCall('machine.get', refused ? {} : null, ['machine'])
+  const swap = machine.data?.layers.find((layer) => layer.id === 'compressed-swap')
+  if (!refused || swap === undefined || swap.state === 'on' || swap.state === 'unavailable') return null
+  return (
+    <Notice tone="info" title="Compressed swap is needed first" actions={<Button size="s" onClick={() => openPreset(layerPresetId('compressed-swap', 'on'))}>Turn on compressed swap</Button>}>
+      Memory of agents can move only into compressed swap, and there is none. Turn it on and keep it, then page out.
+    </Notice>
+  )
 }
 
 export const PresetDialog = () => {
@@ -175,9 +191,10 @@ const OpenDialog = ({ presetId, agentIds }: { presetId: string; agentIds: readon
         </Notice>
       )}
       {view === null ? planning && <Skeleton lines={8} /> : <PlanBody view={view} />}
+      {view !== null && <NeedsSwap view={view} />}
       {view !== null && view.plan.steps.length === 0 && (
         <Notice tone="info" title="Nothing to do">
-          Everything this preset asks for is already so, or is not possible on this machine.
+          All that this asks for is already so, or is not possible on this machine now.
         </Notice>
       )}
     </Dialog>

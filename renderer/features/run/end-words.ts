@@ -1,5 +1,6 @@
 import type { RunDetail } from '../../../electron/contract/views.ts'
 import type { Cause } from '../../../helper/contract/cause.ts'
+import { nothingToUndo } from '../../../helper/contract/plan.ts'
 import type { RunState } from '../../../helper/contract/runs.ts'
 import { failureWords } from '../../format/failure.ts'
 import { plural } from '../../format/format.ts'
@@ -26,6 +27,9 @@ const why: Partial<Record<Cause, string>> = {
   'step-failed': 'A step failed, so the earlier ones were taken back.',
 }
 
+/** A single action is over once it is measured: nothing of it stays that could be kept or undone. */
+export const isOnce = (detail: RunDetail | null): boolean => detail !== null && nothingToUndo(detail.record.plan)
+
 const back = (detail: RunDetail): string => {
   const restored = detail.record.undo.filter((line) => line.outcome === 'restored' || line.outcome === 'already-so').length
   return restored === 0 ? 'There was nothing to put back.' : `${plural(restored, 'setting')} back at the old value.`
@@ -38,6 +42,7 @@ export const endWords = (state: RunState, detail: RunDetail | null): { tone: 'ga
   switch (state) {
     case 'kept': {
       const result = resultWords(detail)
+      if (isOnce(detail)) return { tone: result.tone, title: `Done. ${result.title}`, text: result.text }
       return { tone: result.tone, title: `Kept. ${result.title}`, text: 'It stays until you undo it or restart the machine.' }
     }
     case 'undone':

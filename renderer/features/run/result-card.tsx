@@ -18,6 +18,7 @@ export const ResultCard = ({ detail, headline = true }: { detail: RunDetail | nu
   const delta = detail?.delta ?? null
   const most = delta === null ? 0 : Math.max(delta.total.beforeBytes, delta.total.afterBytes, delta.total.expectedAfterBytes)
   const available = delta?.machine.find((row) => row.id === 'available')
+  const treats = detail?.record.plan.steps.some((step) => step.source === 'reclaim') ?? false
   const treated = delta?.kinds.reduce((sum, kind) => sum + kind.treated.count, 0) ?? 0
   const control = delta?.kinds.reduce((sum, kind) => sum + (kind.control?.count ?? 0), 0) ?? 0
   return (
@@ -36,7 +37,7 @@ export const ResultCard = ({ detail, headline = true }: { detail: RunDetail | nu
             <Bar label="Now" value={delta.total.afterBytes} of={most} tone="after" />
           </div>
           <p className="muted result-foot">
-            {plural(treated, 'agent')} treated{control > 0 ? `, ${plural(control, 'agent')} left alone to compare` : ''}.
+            {plural(treated, 'agent')} {treats ? 'treated' : 'measured'}{control > 0 ? `, ${plural(control, 'agent')} left alone to compare` : ''}.
             {available !== undefined && available.beforeBytes.value !== null && available.afterBytes.value !== null
               ? ` Available memory went from ${gigabytes(available.beforeBytes.value)} to ${bytes(available.afterBytes.value)}.`
               : ''}

@@ -1,5 +1,5 @@
 import type { RunDetail } from '../../../electron/contract/views.ts'
-import { signedBytes, withNoise } from '../../format/format.ts'
+import { bytes, signedBytes, withNoise } from '../../format/format.ts'
 
 export interface ResultWords {
   tone: 'gain' | 'info' | 'problem'
@@ -14,8 +14,36 @@ const control = (controlled: 'all' | 'some' | 'none'): string =>
       ? 'Compared with agents left alone, where there was one of the kind.'
       : 'There was no agent to compare with: agents also shrink by themselves.'
 
+type Op = RunDetail['record']['plan']['steps'][number]['operation']['op']
+
+/** Dropping caches changes no agent: what it won is memory that became available. */
+const pruned = (detail: RunDetail): ResultWords | null => {
+  const available = detail.delta?.machine.find((row) => row.id === 'available')
+  const change = available?.changeBytes.value ?? null
+  if (available === undefined || change === null) return null
+  const text = 'The cache fills again by itself as files are read.'
+  return change > Math.max(0, available.noiseBytes.value ?? 0)
+    ? { tone: 'gain', title: `${withNoise(change, available.noiseBytes)} more available`, text }
+    : { tone: 'info', title: 'Nothing won beyond the noise of the measurement', text: `Available memory changed by ${signedBytes(change)}, which could be chance. ${text}` }
+}
+
+/** Runs whose result is not what agents cost, in words of their own; null for all others. */
+const special = (detail: RunDetail): ResultWords | null => {
+  const ops = new Set<Op>(detail.record.plan.steps.map((step) => step.operation.op))
+  const verdict = detail.delta?.total.verdict
+  if (ops.size === 1 && ops.has('prune-cache')) return pruned(detail)
+  if (ops.has('reclaim')) return null
+  if (verdict === 'loss' && (ops.has('swap-off') || ops.has('ksm-unmerge')))
+    return { tone: 'info', title: `Off; agents use ${bytes(-(detail.delta?.total.gainBytes ?? 0))} more again`, text: 'That is what it had been saving.' }
+  if (verdict === 'within-noise' && ops.has('swap-on') && !detail.record.plan.steps.some((step) => step.source === 'ksm'))
+    return { tone: 'info', title: 'Compressed swap is on', text: 'By itself it wins nothing yet: page out idle agents, or let memory get tight.' }
+  return null
+}
+
 /** What a run gained, as one sentence that claims no more than was measured. */
 export const resultWords = (detail: RunDetail | null): ResultWords => {
+  const own = detail === null ? null : special(detail)
+  if (own !== null) return own
   const total = detail?.delta?.total
   if (total === undefined) return { tone: 'info', title: 'Done; the gain was not measured', text: '' }
   switch (total.verdict) {

@@ -9,7 +9,7 @@ import { go, useRoute } from '../../stores/route.ts'
 import { cancel, isOpenState, keep, putAway, undo, useRun } from '../../stores/run.ts'
 import { Button } from '../../ui/button.tsx'
 import { ProgressBar } from '../../ui/progress.tsx'
-import { endWords } from './end-words.ts'
+import { endWords, isOnce } from './end-words.ts'
 import { resultWords } from './result-words.ts'
 
 const Seconds = ({ untilMs }: { untilMs: number }) => {
@@ -102,7 +102,7 @@ export const RunStrip = () => {
       sub={said ?? end.text}
       actions={
         <>
-          {progress.state === 'kept' && (
+          {progress.state === 'kept' && !isOnce(detail) && (
             <Button size="s" onClick={() => void undo(progress.runId)}>
               Undo
             </Button>

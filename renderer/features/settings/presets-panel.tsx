@@ -1,6 +1,6 @@
 import { Download, Plus, Upload } from 'lucide-react'
 import { useRef, useState } from 'react'
-import type { PresetView } from '../../../electron/contract/views.ts'
+import { isListed, type PresetView } from '../../../electron/contract/views.ts'
 import type { Failure } from '../../../helper/contract/errors.ts'
 import type { Preset } from '../../../helper/contract/presets.ts'
 import { call, saveFile } from '../../api.ts'
@@ -91,7 +91,7 @@ export const PresetsPanel = () => {
         error === null && <Skeleton lines={6} />
       ) : (
         <ul className="preset-rows">
-          {data.presets.map((entry) => (
+          {data.presets.filter(isListed).map((entry) => (
             <li key={entry.preset.id}>
               <div>
                 <p className="preset-name">
