@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { BrowserContext, Page } from 'playwright-core'
 import type { Answer, CallName, Request } from '../../electron/contract/channels.ts'
 import { reportFormatSchema } from '../../electron/contract/views.ts'
+import { snapshotSchema } from '../../helper/contract/snapshot.ts'
 import type { RunState } from '../../helper/contract/runs.ts'
 import { runCommand } from '../fixtures/fleet/packages.ts'
 import type { FleetUser } from '../fixtures/fleet/ground.ts'
@@ -122,7 +123,13 @@ const gb = (bytes: number): string => (bytes / 1024 ** 3).toFixed(2)
 
 /** The same figure from the window, the app and the command line, at one moment as near as can be. */
 const crossCheck = async (job: Job, window: Window, user: FleetUser, when: string): Promise<void> => {
-  const taken = JSON.parse(await terminal(job, window, user, '', 'snapshot', '--json')) as { agents: { cost: { costBytes: number } }[]; machine: { memory: { availableBytes: number } } }
+  const answered = await terminal(job, window, user, '', 'snapshot', '--json')
+  const parsed = snapshotSchema.safeParse(JSON.parse(answered))
+  if (!parsed.success) {
+    say(`${when}: agentmemctl snapshot answered ${answered.slice(0, 600)}`)
+    return
+  }
+  const taken = parsed.data
   const live = valueOf(await window.call('live.get', {}))
   const shown = await window.page.locator('.hero-number').textContent()
   const { totals } = live

@@ -36,13 +36,15 @@ export const agents = (options: { json: boolean }): Promise<number> =>
   withApp(async (app) => {
     const seen = await app.inner.sampler.agents(0)
     if (!seen.ok) return printFailure(seen.error, options.json)
+    // The states and the order of the window.
+    const { agents: listed } = await app.inner.sampler.live()
     if (options.json) {
-      outJson(seen.value)
+      outJson(listed)
       return EXIT.ok
     }
-    if (seen.value.length === 0) out('No agents are running. Start one, or name your own in ~/.config/agentmem/agents.json.')
+    if (listed.length === 0) out('No agents are running. Start one, or name your own in ~/.config/agentmem/agents.json.')
     else {
-      const rows = seen.value
+      const rows = listed
         .toSorted((a, b) => b.cost.costBytes - a.cost.costBytes)
         .map((agent) => [agent.title, agent.name, agent.state, duration(agent.idleMs.value), amount(agent.cost.costBytes), amount(agent.cost.compressedBytes), String(agent.processes.length), agent.id])
       out(table(['AGENT', 'PROJECT', 'STATE', 'IDLE', 'COST', 'COMPRESSED', 'PROCESSES', 'ID'], rows, [3, 4, 5, 6]))

@@ -21,7 +21,7 @@ export type Settings = z.infer<typeof settingsSchema>
 export const defaultSettings: Settings = {
   version: 1,
   theme: 'system',
-  idleAfterMs: 120_000,
+  idleAfterMs: 60_000,
   keepControl: true,
   historyDays: 90,
   privateReports: false,

@@ -25,10 +25,13 @@ const HOLD_MS = 30_000
 
 export const useLive = create<LiveStore>()(() => ({ live: null, error: null, connection: 'connected', points: [] }))
 
+/** False while there are agents and none of them has a figure yet. */
+export const isMeasured = (live: Live): boolean => live.agents.length === 0 || live.agents.some((agent) => agent.cost.unmeasured < agent.processes.length)
+
 const pointOf = (live: Live): LivePoint => ({
   atMs: live.atMs,
-  agents: live.totals.agentsCostBytes,
-  compressed: live.totals.compressedBytes,
+  agents: isMeasured(live) ? live.totals.agentsCostBytes : null,
+  compressed: isMeasured(live) ? live.totals.compressedBytes : null,
   available: live.machine.memory.availableBytes,
 })
 

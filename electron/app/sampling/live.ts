@@ -28,8 +28,16 @@ export interface LiveInput {
   progress: Progress | null
 }
 
-const isIdle = (agent: Agent, idleAfterMs: number): boolean =>
-  agent.state !== 'active' && agent.state !== 'gone' && agent.idleMs.value !== null && agent.idleMs.value >= idleAfterMs
+const isIdle = (agent: Agent, idleAfterMs: number): boolean => agent.state !== 'gone' && agent.idleMs.value !== null && agent.idleMs.value >= idleAfterMs
+
+/**
+ * States as the user set them: "idle" is an agent idle for at least
+ * `idleAfterMs`, in every figure, list and bar alike. Suspended stays.
+ */
+export const withIdleAfter = (agents: readonly Agent[], idleAfterMs: number): Agent[] =>
+  agents.map((agent) => (agent.state === 'active' || agent.state === 'idle' ? { ...agent, state: isIdle(agent, idleAfterMs) ? 'idle' : 'active' } : agent))
+
+const isMeasured = (agent: Agent): boolean => agent.cost.unmeasured < agent.processes.length
 
 const median = (values: readonly number[]): number | null => {
   const sorted = values.toSorted((a, b) => a - b)
@@ -44,6 +52,7 @@ export const estimateGain = (agents: readonly Agent[], idleAfterMs: number, comp
   const idle = agents.filter((agent) => isIdle(agent, idleAfterMs))
   const minutes = Math.round(idleAfterMs / 6000) / 10
   if (agents.length === 0) return { bytes: missing('not-measured'), basis: 'No agents were found yet.' }
+  if (!agents.some(isMeasured)) return { bytes: missing('not-measured', 'The first measurement is under way.'), basis: 'The first measurement is under way.' }
   if (idle.length === 0) return { bytes: { value: 0 }, basis: `No agent has been idle for ${minutes} min or longer.` }
   const known = idle.filter((agent) => agent.cost.anonBytes.value !== null)
   if (known.length === 0) return { bytes: missing('not-supported', 'anonymous memory needs Linux 5.6'), basis: 'This kernel does not tell the anonymous memory of a process (needs Linux 5.6).' }
@@ -60,9 +69,9 @@ export const estimateGain = (agents: readonly Agent[], idleAfterMs: number, comp
 
 /** One live state from the newest of everything; pure. */
 export const makeLive = (input: LiveInput): Live => {
-  const agents = input.agents.filter((agent) => agent.state !== 'gone')
+  const agents = withIdleAfter(input.agents.filter((agent) => agent.state !== 'gone'), input.idleAfterMs)
   // An agent of which nothing could be measured has no cost: it must not pull the median to zero.
-  const costs = agents.filter((agent) => agent.cost.unmeasured < agent.processes.length).map((agent) => agent.cost.costBytes)
+  const costs = agents.filter(isMeasured).map((agent) => agent.cost.costBytes)
   const typical = median(costs)
   const availableBytes = input.machine.memory.availableBytes
   const gain = estimateGain(agents, input.idleAfterMs, input.compressed)
@@ -70,7 +79,7 @@ export const makeLive = (input: LiveInput): Live => {
   return {
     atMs: input.atMs,
     machine: input.machine,
-    agents: [...agents],
+    agents,
     counts: input.counts,
     agentsMeasuredAtMs: input.agentsMeasuredAtMs,
     totals: {

@@ -32,7 +32,7 @@ type TableRow = Row<Features, AgentRow>
 
 const columns: readonly { id: Column; head: string; hint: string; numeric: boolean }[] = [
   { id: 'name', head: 'Agent', hint: 'Kind and project; its processes inside', numeric: false },
-  { id: 'state', head: 'State', hint: 'Active: used processor time just now', numeric: false },
+  { id: 'state', head: 'State', hint: 'Active, idle or suspended; Settings says from when an agent counts as idle', numeric: false },
   { id: 'cost', head: 'Cost, MB', hint: 'PSS plus what its swapped pages take in the compressed pool', numeric: true },
   { id: 'pss', head: 'PSS, MB', hint: 'Its own pages and its share of common ones', numeric: true },
   { id: 'swap', head: 'Swap, MB', hint: 'Its share of swapped pages, uncompressed', numeric: true },

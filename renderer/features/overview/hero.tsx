@@ -2,6 +2,7 @@ import { CircleCheck, CircleAlert, TriangleAlert } from 'lucide-react'
 import type { Live } from '../../../electron/contract/views.ts'
 import type { AgentState } from '../../../helper/contract/agents.ts'
 import { bytes, gigabytes, missingWords, percent, plural, pressureWord } from '../../format/format.ts'
+import { isMeasured } from '../../stores/live.ts'
 import { BigBytes, Gap } from '../../ui/figure.tsx'
 import { Term } from '../../ui/tip.tsx'
 import { Why } from '../../ui/why.tsx'
@@ -65,6 +66,8 @@ const MemoryBar = ({ live }: { live: Live }) => {
 /** What agents use of this machine: the one number of the page. */
 export const Hero = ({ live }: { live: Live }) => {
   const { totals, machine, counts } = live
+  // Nobody measured yet: no figure, rather than a nought that grows.
+  const measured = isMeasured(live)
   const unmeasured = live.agents.reduce((sum, agent) => sum + agent.cost.unmeasured, 0)
   return (
     <header className="hero">
@@ -83,7 +86,7 @@ export const Hero = ({ live }: { live: Live }) => {
             reader={live.helper.session === 'ready' ? 'the session helper, as you' : 'the app, as you'}
             atMs={live.agentsMeasuredAtMs}
           >
-            <BigBytes bytes={totals.agentsCostBytes} />
+            {measured ? <BigBytes bytes={totals.agentsCostBytes} /> : <span className="big-value"><Gap reason="They are being measured for the first time." /></span>}
           </Why>{' '}
           <span className="hero-word">
             of <span className="num">{gigabytes(machine.memory.totalBytes)}&nbsp;GB</span>
@@ -99,7 +102,7 @@ export const Hero = ({ live }: { live: Live }) => {
         </div>
       </div>
       <MemoryBar live={live} />
-      {unmeasured > 0 && (
+      {measured && unmeasured > 0 && (
         <p className="muted hero-note">
           {plural(unmeasured, 'process', 'processes')} of agents could not be read and {unmeasured === 1 ? 'is' : 'are'} missing from these sums.
           {counts.unreadable > unmeasured ? ` On the whole machine ${plural(counts.unreadable, 'process', 'processes')} belong to others.` : ''}
