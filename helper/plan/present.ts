@@ -29,6 +29,6 @@ export const kernelName = (probe: Probe): string => `Linux ${probe.kernelVersion
 export const atLeast = (probe: Probe, major: number, minor: number): boolean =>
   probe.kernelVersion[0] > major || (probe.kernelVersion[0] === major && probe.kernelVersion[1] >= minor)
 
-/** Bytes in the unit a sentence wants: "12.3 GiB", "512 MiB". */
+/** Bytes in the unit a sentence wants, as the window says it (1 GB is 1024 MB): "12.3 GB", "512 MB". */
 export const sizeText = (bytes: number): string =>
-  bytes >= 1024 ** 3 ? `${(bytes / 1024 ** 3).toFixed(1)} GiB` : `${Math.round(bytes / 1024 ** 2)} MiB`
+  Math.abs(bytes) >= 999.5 * 1024 ** 2 ? `${(bytes / 1024 ** 3).toFixed(1)} GB` : `${Math.round(bytes / 1024 ** 2)} MB`
