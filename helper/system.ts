@@ -76,7 +76,7 @@ const createRuns = (trackers: (uid: number) => AgentTracker, followers: Pick<Fol
     stateDir: values['state-dir'],
     kernel,
     probe: () => readProbe(root),
-    takeSnapshot: (uid) => trackers(uid).snapshot({ commandLines: false, privileged: true }),
+    takeSnapshot: (uid, named) => trackers(uid).snapshot({ commandLines: false, privileged: true, named }),
     reclaimProgram: reclaimProgramPath,
     onProgress: followers.progress,
     onOutcome: followers.outcome,

@@ -75,8 +75,16 @@ const childOf = (stat: ProcessStat, identity: Identity | null, signature: Signat
  * an agent of its own: its memory is counted once, there, and its idle time is
  * its own. What a signature's `notArguments` exclude (servers) is a tool of
  * the agent that started it.
+ *
+ * `named`: top processes, by pid, of agents that somebody else found by
+ * signatures not known here.
  */
-export const discoverAgents = (table: Pick<ProcessTable, 'processes'>, identityOf: (stat: ProcessStat) => Identity | null, signatures: SignaturesFile): AgentTree[] => {
+export const discoverAgents = (
+  table: Pick<ProcessTable, 'processes'>,
+  identityOf: (stat: ProcessStat) => Identity | null,
+  signatures: SignaturesFile,
+  named: ReadonlyMap<number, Signature> = new Map(),
+): AgentTree[] => {
   const { processes } = table
   const children = new Map<number, ProcessStat[]>()
   const kinds = new Map<number, Signature>()
@@ -88,9 +96,12 @@ export const discoverAgents = (table: Pick<ProcessTable, 'processes'>, identityO
     const signature = identity === null || stat.kernelState === 'Z' ? null : matchSignature(identity, signatures.agents)
     if (signature !== null) kinds.set(stat.pid, signature)
   }
+  // What these signatures know by themselves stays as they see it.
+  const tops = new Map([...named].filter(([pid]) => processes.has(pid) && !kinds.has(pid)))
+  for (const [pid, signature] of tops) kinds.set(pid, signature)
   const isTop = (stat: ProcessStat): boolean => {
     const signature = kinds.get(stat.pid)
-    return signature !== undefined && kinds.get(stat.parentPid)?.kind !== signature.kind
+    return tops.has(stat.pid) || (signature !== undefined && kinds.get(stat.parentPid)?.kind !== signature.kind)
   }
 
   const treeOf = (top: ProcessStat, signature: Signature): AgentTree => {

@@ -55,6 +55,40 @@ describe('snapshot', () => {
     expect((await subject.snapshot({ commandLines: true, privileged: true })).agents[0]?.processes[0]?.commandLine).toEqual(['claude', '--secret-token', 'abc'])
   })
 
+  describe('agents that the caller knows by signatures of its own', () => {
+    const id = '00000000-1111-4222-8333-444444444444:100:500000'
+    const own: MadeProcess = { pid: 100, exe: '/home/dev/bin/my-agent', argv: ['my-agent'], pssKib: 500 }
+    const named = [{ id, title: 'My agent', kind: 'my-agent' }]
+    const look = async (subject: AgentTracker, agents: Parameters<AgentTracker['snapshot']>[0]['named'] = named) =>
+      (await subject.snapshot({ commandLines: false, privileged: true, named: agents })).agents.map((agent) => [agent.id, agent.kind, agent.title, agent.processes.map(({ pid }) => pid)])
+
+    test('are measured with their trees when named, and only then', async () => {
+      made.run(own, bash)
+      const subject = tracker(1000)
+      expect(await look(subject)).toEqual([[id, 'my-agent', 'My agent', [100, 101]]])
+      expect(await look(subject, [])).toEqual([])
+    })
+
+    test.each([
+      ['a later process with that number', [{ id: id.replace('500000', '499999'), title: 'My agent', kind: 'my-agent' }], 1000],
+      ['one of another boot', [{ id: id.replace('00000000', '99999999'), title: 'My agent', kind: 'my-agent' }], 1000],
+      ['a process of somebody else', named, 1001],
+      ['one whose kind is not told', [{ id, title: 'My agent' }], 1000],
+    ])('%s is not', async (_, agents, uid) => {
+      made.run(own, bash)
+      expect(await look(tracker(uid), agents)).toEqual([])
+    })
+
+    test('count once where they run inside another agent, and keep what is known here as it is', async () => {
+      made.run(claude, { ...own, pid: 102, parent: 100 })
+      const inner = { id: id.replace(':100:', ':102:'), title: 'My agent', kind: 'my-agent' }
+      expect(await look(tracker(1000), [...named, inner])).toEqual([
+        [id, 'claude-code', 'Claude Code', [100]],
+        [inner.id, 'my-agent', 'My agent', [102]],
+      ])
+    })
+  })
+
   test('cost: the compressed share counts with its pool, the rest is on disk', async () => {
     made.run({ ...claude, swapPssKib: 400 })
     made.put('/proc/meminfo', 'MemTotal: 16000 kB\nSwapTotal: 8000 kB\nSwapFree: 6000 kB\nZswap: 250 kB\nZswapped: 1000 kB\n')

@@ -1,7 +1,8 @@
 import { basename } from 'node:path'
 import { performance } from 'node:perf_hooks'
-import { agentIdOf, type Agent, type AgentCost, type AgentProcess, type ProcessMemory, type SignaturesFile } from '../contract/agents.ts'
+import { agentIdOf, type Agent, type AgentCost, type AgentProcess, type ProcessMemory, type Signature, type SignaturesFile } from '../contract/agents.ts'
 import { known, missing, type Reading } from '../contract/reading.ts'
+import type { AgentTarget } from '../contract/requests.ts'
 import type { ProcessCounts, Snapshot } from '../contract/snapshot.ts'
 import { hasReclaim, readCgroupLayout, readCgroupPids, readProcessCgroup } from '../observe/cgroup.ts'
 import { readBootId, readKernelRelease, readUptimeMs, TICK_MS } from '../observe/kernel.ts'
@@ -21,12 +22,15 @@ export interface AgentTrackerOptions {
   readonly nowMs?: () => number
 }
 
+/** An agent found by the user's own signatures, which the system role must not read. */
+export type NamedAgent = Pick<AgentTarget, 'id' | 'title' | 'kind'>
+
 /** An agent of the cheap look: `cost` is that of the last snapshot, null before the first. */
 export type LookedAgent = Omit<Agent, 'cost'> & { cost: AgentCost | null }
 
 export interface AgentTracker {
   /** Memory of every process of every agent, with the machine's figures and what taking it cost. */
-  readonly snapshot: (options: { commandLines: boolean; privileged: boolean }) => Promise<Snapshot>
+  readonly snapshot: (options: { commandLines: boolean; privileged: boolean; named?: readonly NamedAgent[] }) => Promise<Snapshot>
   /** Trees, CPU time and state; memory is what the last snapshot found. */
   readonly look: () => { takenAtMs: number; agents: LookedAgent[]; counts: ProcessCounts }
   /** Other signatures from now on; idle times are kept. */
@@ -84,10 +88,20 @@ export const createAgentTracker = (options: AgentTrackerOptions): AgentTracker =
     ...(commandLines && isOurs(member) ? { commandLine: [...(member.identity?.argv ?? [])] } : {}),
   })
 
-  const observe = (): { table: ProcessTable; trees: { tree: AgentTree; uid: number }[] } => {
+  /** Their top processes that still live; whoever they belong to is checked like everybody's. */
+  const topsOf = (table: ProcessTable, agents: readonly NamedAgent[]): Map<number, Signature> => {
+    const ids = new Map(agents.map((agent) => [agent.id, agent]))
+    const found = [...table.processes.values()].flatMap((stat): [number, Signature][] => {
+      const agent = ids.get(agentIdOf(bootId, stat))
+      return agent?.kind === undefined || stat.kernelState === 'Z' ? [] : [[stat.pid, { kind: agent.kind, title: printable(agent.title) || agent.kind, match: [] }]]
+    })
+    return new Map(found)
+  }
+
+  const observe = (named: readonly NamedAgent[] = []): { table: ProcessTable; trees: { tree: AgentTree; uid: number }[] } => {
     const table = readProcessTable(root)
     identities.keep(table.processes)
-    const trees = discoverAgents(table, identities.of, signatures).flatMap((tree) => {
+    const trees = discoverAgents(table, identities.of, signatures, topsOf(table, named)).flatMap((tree) => {
       const owner = readStatus(root, tree.top.pid).value?.uid
       return owner === undefined || (uid !== null && owner !== uid) ? [] : [{ tree, uid: owner }]
     })
@@ -134,13 +148,13 @@ export const createAgentTracker = (options: AgentTrackerOptions): AgentTracker =
     for (const id of remembered.keys()) if (!ids.has(id)) remembered.delete(id)
   }
 
-  const snapshot: AgentTracker['snapshot'] = async ({ commandLines, privileged }) => {
+  const snapshot: AgentTracker['snapshot'] = async ({ commandLines, privileged, named }) => {
     const startedMs = performance.now()
     const startedCpu = process.cpuUsage()
     const machine = readMachine(root)
     const compressed = compressedSwap(machine)
     const uptimeMs = readUptimeMs(root) ?? 0
-    const { table, trees } = observe()
+    const { table, trees } = observe(named)
     // Another user's process in the tree (sudo) is listed, not measured: a caller learns of its own only.
     const members = trees.flatMap(({ tree }) => tree.members)
     const memories = await Promise.all(members.map(async (member) => (isOurs(member) ? readProcessMemory(root, member.stat.pid) : NOT_OURS)))

@@ -2,7 +2,7 @@ import { promises as timers } from 'node:timers'
 import type { Cause } from '../contract/cause.ts'
 import { fail, type Failure, type Result } from '../contract/errors.ts'
 import type { Probe } from '../contract/probe.ts'
-import type { SystemRequest } from '../contract/requests.ts'
+import type { AgentTarget, SystemRequest } from '../contract/requests.ts'
 import type { Outcome, Progress, RunRecord, RunState } from '../contract/runs.ts'
 import type { Snapshot } from '../contract/snapshot.ts'
 import type { SystemTools } from '../layers/compressed-swap/system-tools.ts'
@@ -36,7 +36,7 @@ export interface Engine {
   tools: SystemTools
   store: RecordStore
   reclaimProgram: string
-  takeSnapshot: (uid: number) => Promise<Snapshot>
+  takeSnapshot: (uid: number, named: readonly AgentTarget[]) => Promise<Snapshot>
   probe: () => Probe
   onProgress: (uid: number, progress: Progress) => void
   onOutcome: (uid: number, outcome: Outcome) => void

@@ -73,6 +73,6 @@ describe('choosing agents', () => {
   })
 
   it('names every process with its start time', () => {
-    expect(targetOf(agent(11, 'claude', 100))).toMatchObject({ idleMs: 1_380_000, processes: [{ pid: 11, startTimeTicks: 110 }] })
+    expect(targetOf(agent(11, 'claude', 100))).toMatchObject({ kind: 'claude', idleMs: 1_380_000, processes: [{ pid: 11, startTimeTicks: 110 }] })
   })
 })
