@@ -64,7 +64,26 @@ describe('agentmemctl', () => {
     const { code, out, err } = ctl('presets')
     expect(code).toBe(0)
     expect(out).toContain('more-agents')
+    expect(out).not.toContain('layer-ksm-on')
     expect(err).toContain('bad.json is left out')
+    expect(ctl('presets', '--all').out).toMatch(/^layer-ksm-on .*^action-page-out |^action-page-out .*^layer-ksm-on /msu)
+  })
+
+  it('lists the layers and which can be switched', () => {
+    const { code, out } = ctl('layers')
+    expect(code).toBe(0)
+    expect(out).toMatch(/^compressed-swap +(on|off|partial|unavailable) /mu)
+    expect(out).toContain('agentmemctl layer on|off compressed-swap|ksm')
+    const json = JSON.parse(ctl('layers', '--json').out) as { id: string; switchable: boolean }[]
+    expect(json.filter((layer) => layer.switchable).map((layer) => layer.id)).toEqual(['compressed-swap', 'ksm'])
+  })
+
+  it('refuses a layer or a level that is none, and says what there is', () => {
+    expect(ctl('layer', 'on', 'zswap')).toMatchObject({ code: 2, err: expect.stringMatching(/no layer "zswap"[\s\S]*compressed-swap, ksm/u) })
+    expect(ctl('layer', 'maybe', 'ksm')).toMatchObject({ code: 2, err: expect.stringContaining('Expected "on" or "off"') })
+    expect(ctl('layer', 'on', 'mapped-store')).toMatchObject({ code: 6, err: expect.stringContaining('cannot be switched in this version') })
+    expect(ctl('drop-caches', '4')).toMatchObject({ code: 2, err: expect.stringContaining('1 (file contents)') })
+    expect(ctl('drop-caches').code).toBe(2)
   })
 })
 
@@ -89,6 +108,13 @@ describe.skipIf(!hasBus)('agentmemctl with a session role (needs dbus-daemon)', 
     const applied = ctl('apply', 'balanced', '--yes', '--json')
     expect(applied.code).toBe(3)
     expect(JSON.parse(applied.out)).toMatchObject({ error: { code: 'helper-missing' } })
+    for (const words of [['layer', 'on', 'ksm', '--keep'], ['drop-caches', '1'], ['page-out', '--keep']]) {
+      const done = ctl(...words, '--yes', '--json')
+      expect(done.code).toBe(3)
+      expect(JSON.parse(done.out)).toMatchObject({ error: { code: 'helper-missing' } })
+    }
+    expect(ctl('drop-caches', '2', '--yes').out).toMatch(/drop_caches: \? -> 2[\s\S]*Undo: nothing to undo/u)
+    expect(ctl('page-out', '1', '--yes', '--json')).toMatchObject({ code: 1, out: expect.stringContaining('no longer running') })
     expect(ctl('undo').code).toBe(3)
     expect(ctl('runs').out).toContain('No runs yet')
   })

@@ -1,4 +1,7 @@
 import { createInterface } from 'node:readline/promises'
+import { layerIdSchema, type LayerId } from '../../helper/contract/layers.ts'
+import { nothingToUndo } from '../../helper/contract/plan.ts'
+import { layerPresetId, PAGE_OUT_PRESET_ID } from '../../helper/contract/presets.ts'
 import { isOpen, type RunId } from '../../helper/contract/runs.ts'
 import { amount } from '../app/amounts.ts'
 import type { App } from '../app/app.ts'
@@ -34,14 +37,26 @@ const printPlan = (view: PlanView): void => {
   }
   for (const skipped of plan.skipped) out(`  -  ${skipped.what}: ${skipped.reason}`)
   for (const text of plan.notes) out(`  !  ${text}`)
-  out(`Agents: ${view.treated.length} treated, ${view.control.length} left alone as a control.`)
+  const treats = plan.steps.some((step) => step.source === 'reclaim')
+  out(`Agents: ${view.treated.length} ${treats ? 'treated' : 'measured'}, ${view.control.length} left alone as a control.`)
   out(`Digest: ${plan.digest}`)
+}
+
+/** Agents are named by their id, or by the number of their top process; what is neither is passed on, and found not to run. */
+const idsOf = async (app: App, words: readonly string[] | undefined): Promise<string[] | null> => {
+  if (words === undefined) return null
+  const seen = words.some((word) => /^\d+$/u.test(word)) ? await app.inner.sampler.agents(0) : null
+  const agents = seen?.ok === true ? seen.value : []
+  return words.map((word) => agents.find((agent) => String(agent.pid) === word)?.id ?? word)
 }
 
 /** Idle time counts only while somebody watches; a fresh session role has seen nothing yet. */
 const observe = async (app: App, presetId: string, quiet: boolean): Promise<void> => {
   const preset = app.inner.presets.get(presetId)
-  const idleMs = preset.ok ? (preset.value.preset.settings.reclaim?.minIdleMs ?? 0) : 0
+  const settings = await app.call('settings.get', {})
+  // An action asks for what the settings call idle.
+  const leastMs = preset.ok && preset.value.preset.scope === 'action' && settings.ok ? settings.value.settings.idleAfterMs : 0
+  const idleMs = preset.ok && preset.value.preset.settings.reclaim !== undefined ? Math.max(preset.value.preset.settings.reclaim.minIdleMs, leastMs) : 0
   const untilMs = Date.now() + idleMs + 8_000
   if (!quiet) note(`Watching the agents for ${Math.round((idleMs + 8_000) / 1000)} s to see which are idle...`)
   while (Date.now() < untilMs) {
@@ -52,7 +67,7 @@ const observe = async (app: App, presetId: string, quiet: boolean): Promise<void
 
 const makePlan = async (app: App, presetId: string, options: PlanOptions) => {
   if (options.observe) await observe(app, presetId, options.json)
-  return app.inner.planner.plan({ presetId, agentIds: options.agents ?? null, controlIds: options.control ?? null })
+  return app.inner.planner.plan({ presetId, agentIds: await idsOf(app, options.agents), controlIds: await idsOf(app, options.control) })
 }
 
 export const plan = (presetId: string, options: PlanOptions): Promise<number> =>
@@ -172,11 +187,26 @@ export const apply = (presetId: string, options: ApplyOptions): Promise<number> 
     detail = await untilRun(app, runId, ({ record }) => !isOpen(record.state))
     await tellApp(app, runId)
     if (options.json) outJson(detail)
+    // Over without a question: what it did has not been said yet.
+    else if (detail.record.state === 'kept' && nothingToUndo(detail.record.plan)) printDetail(detail)
     else out(`Run ${runId}: ${detail.record.state}`)
     if (interrupted) return EXIT.interrupted
     if (detail.record.state !== 'failed') return EXIT.ok
     return detail.record.error === null ? EXIT.failed : exitCodeOf(detail.record.error.code)
   })
+
+/** Turns one layer on or off, through the same plan, measuring and question as a preset. */
+export const layer = async (turn: 'on' | 'off', name: string, options: ApplyOptions): Promise<number> => {
+  const switchable = (id: LayerId): Promise<boolean> => withApp(async (app) => (app.inner.presets.get(layerPresetId(id, turn)).ok ? EXIT.ok : EXIT.failed)).then((code) => code === EXIT.ok)
+  const id = layerIdSchema.safeParse(name)
+  if (!id.success) return printFailure({ code: 'bad-request', message: `There is no layer "${name}".`, expected: layerIdSchema.options.join(', '), got: name, advice: 'Look at them: agentmemctl layers' }, options.json)
+  if (!(await switchable(id.data))) return printFailure({ code: 'not-supported', message: `The layer "${name}" cannot be switched in this version.`, about: name, advice: 'Look at them: agentmemctl layers' }, options.json)
+  return apply(layerPresetId(id.data, turn), options)
+}
+
+/** Pages out the agents named, or all that are idle; nothing else. */
+export const pageOut = (agents: readonly string[], options: ApplyOptions): Promise<number> =>
+  apply(PAGE_OUT_PRESET_ID, agents.length === 0 ? options : { ...options, agents: [...agents] })
 
 export const keep = (runId: RunId, options: { json: boolean }): Promise<number> =>
   withApp(async (app) => {

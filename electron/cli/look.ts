@@ -1,9 +1,12 @@
 import { writeFileSync } from 'node:fs'
+import type { LayerId } from '../../helper/contract/layers.ts'
+import { layerPresetId } from '../../helper/contract/presets.ts'
 import { askApp } from '../app/app-socket.ts'
 import { amount } from '../app/amounts.ts'
 import { messageOf } from '../app/files.ts'
 import { appPaths } from '../app/paths.ts'
 import type { Request } from '../contract/channels.ts'
+import { isListed } from '../contract/views.ts'
 import { EXIT } from './exit-codes.ts'
 import { withApp } from './open-app.ts'
 import { bytesOr, duration, note, out, outJson, printFailure, table } from './print.ts'
@@ -52,14 +55,38 @@ export const agents = (options: { json: boolean }): Promise<number> =>
     return EXIT.ok
   })
 
-export const presets = (options: { json: boolean }): Promise<number> =>
+/** `all` lists the switches of layers and the single actions as well. */
+export const presets = (options: { json: boolean; all: boolean }): Promise<number> =>
   withApp(async (app) => {
     const list = await app.call('presets.list', {})
     if (!list.ok) return printFailure(list.error, options.json)
-    if (options.json) outJson(list.value)
+    const shown = options.all ? list.value.presets : list.value.presets.filter(isListed)
+    const width = Math.max(18, ...shown.map(({ preset }) => preset.id.length))
+    if (options.json) outJson({ ...list.value, presets: shown })
     else {
-      for (const { preset, builtIn } of list.value.presets) out(`${preset.id.padEnd(18)} ${preset.title}${builtIn ? '' : ' (own)'}\n${''.padEnd(19)}${preset.description}`)
+      for (const { preset, builtIn } of shown) out(`${preset.id.padEnd(width)} ${preset.title}${builtIn ? '' : ' (own)'}\n${''.padEnd(width + 1)}${preset.description}`)
       for (const problem of list.value.problems) note(problem)
+    }
+    return EXIT.ok
+  })
+
+/** The five layers: what they do now, what they save, what they need. */
+export const layers = (options: { json: boolean }): Promise<number> =>
+  withApp(async (app) => {
+    const machine = await app.call('machine.get', {})
+    if (!machine.ok) return printFailure(machine.error, options.json)
+    const list = await app.call('presets.list', {})
+    if (!list.ok) return printFailure(list.error, options.json)
+    const switchable = (id: LayerId): boolean => list.value.presets.some(({ preset }) => preset.id === layerPresetId(id, 'on'))
+    if (options.json) outJson(machine.value.layers.map((layer) => ({ ...layer, switchable: switchable(layer.id) })))
+    else {
+      for (const layer of machine.value.layers) {
+        out(`${layer.id.padEnd(16)} ${layer.state.padEnd(12)} ${layer.title}${layer.savesBytes.value === null ? '' : `, saves ${amount(layer.savesBytes.value)}`}`)
+        out(`${''.padEnd(17)}${layer.summary}`)
+        out(`${''.padEnd(17)}Costs: ${layer.cost}`)
+        if (layer.state === 'unavailable') out(`${''.padEnd(17)}Needs: ${layer.requirement}`)
+      }
+      out(`Switch with: agentmemctl layer on|off ${machine.value.layers.filter((layer) => switchable(layer.id)).map((layer) => layer.id).join('|')}`)
     }
     return EXIT.ok
   })
