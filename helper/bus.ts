@@ -1,6 +1,7 @@
 import { EventEmitter } from 'node:events'
 import { Message, MessageType, sessionBus } from 'dbus-next'
 import type { MessageBus } from 'dbus-next'
+import { plainAddresses } from './contract/bus-address.ts'
 import { fail } from './contract/errors.ts'
 import type { Failure, Result } from './contract/errors.ts'
 
@@ -58,22 +59,6 @@ export interface Service {
   handle(call: Call): Promise<string>
 }
 
-/**
- * dbus-next reaches abstract sockets and other paths through a native module
- * that is not built here; Node itself can open both, given as `socket=`.
- */
-export const plainAddress = (address: string): string =>
-  address
-    .split(';')
-    .map((one) => {
-      const match = /^unix:(?:.*,)?(?<kind>path|abstract)=(?<value>[^,]*)/u.exec(one)
-      const value = match?.groups?.['value']
-      if (value === undefined) return one
-      const decoded = value.replaceAll(/%(?<hex>[0-9a-fA-F]{2})/gu, (_all, hex: string) => String.fromCodePoint(Number.parseInt(hex, 16)))
-      return `unix:socket=${match?.groups?.['kind'] === 'abstract' ? '\0' : ''}${decoded}`
-    })
-    .join(';')
-
 const introspection = (service: Service): string =>
   [
     '<!DOCTYPE node PUBLIC "-//freedesktop//DTD D-BUS Object Introspection 1.0//EN" "http://www.freedesktop.org/standards/dbus/1.0/introspect.dtd">',
@@ -105,7 +90,30 @@ const onEnd = (bus: MessageBus, listener: () => void): void => {
   if (connection instanceof EventEmitter) connection.on('end', listener)
 }
 
-const addressOf = (address: string): string => (address.includes(':') ? plainAddress(address) : `unix:socket=${address}`)
+const connectTo = async (address: string): Promise<MessageBus> => {
+  const opened = sessionBus({ busAddress: address })
+  // One that failed may fail again while it is let go; nobody listens by then.
+  opened.on('error', () => undefined)
+  await new Promise<void>((resolve, reject) => {
+    opened.once('connect', resolve)
+    opened.once('error', reject)
+    onEnd(opened, () => reject(new Error('the bus closed the connection')))
+  })
+  return opened
+}
+
+/** The first of the addresses that answers. */
+const connectToAny = async (addresses: readonly string[]): Promise<MessageBus> => {
+  let last: unknown = new Error('no address')
+  for (const address of addresses) {
+    try {
+      return await connectTo(address)
+    } catch (error) {
+      last = error
+    }
+  }
+  throw last
+}
 
 /** Connects to a bus daemon. `address` is a D-Bus address such as "unix:path=/run/dbus/system_bus_socket". */
 export const openBus = async (address: string): Promise<Result<Bus>> => {
@@ -115,13 +123,7 @@ export const openBus = async (address: string): Promise<Result<Bus>> => {
   })
   let bus: MessageBus
   try {
-    const opened = sessionBus({ busAddress: addressOf(address) })
-    bus = opened
-    await new Promise<void>((resolve, reject) => {
-      opened.once('connect', resolve)
-      opened.once('error', reject)
-      onEnd(opened, () => reject(new Error('the bus closed the connection')))
-    })
+    bus = await connectToAny(plainAddresses(address))
   } catch (error) {
     return fail('helper-missing', `The message bus at ${address} cannot be reached: ${error instanceof Error ? error.message : String(error)}`)
   }

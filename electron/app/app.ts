@@ -4,7 +4,7 @@ import type { Payload, Answer, CallName, EventName, Request } from '../contract/
 import { createSessionClient, type SessionClient } from './helper-client/session-client.ts'
 import { sessionProgram } from './helper-client/session-child.ts'
 import { createSystemClient, type SystemClient } from './helper-client/system-client.ts'
-import { systemBusAddress } from './helper-client/bus.ts'
+import { systemBusAddress, usualSessionBus } from './helper-client/bus.ts'
 import { openHistory, openHistoryInMemory } from './history/open.ts'
 import type { History } from './history/types.ts'
 import { createInstaller } from './install/installer.ts'
@@ -74,6 +74,7 @@ export const createApp = (options: AppOptions = {}): App => {
   const system = createSystemClient(options.systemBus ?? systemBusAddress())
   const session = createSessionClient({
     address: options.sessionBus === undefined ? (process.env['DBUS_SESSION_BUS_ADDRESS'] ?? null) : options.sessionBus,
+    usualAddress: options.sessionBus === undefined ? usualSessionBus() : null,
     runtimeDir: paths.runtimeDir,
     program: sessionProgram(paths.projectDir),
     startChild: options.startSession ?? true,

@@ -1,12 +1,22 @@
 import { EventEmitter } from 'node:events'
+import { lstatSync } from 'node:fs'
+import { join } from 'node:path'
 import { Message, MessageType, sessionBus, type MessageBus } from 'dbus-next'
 import { z } from 'zod'
+import { plainAddresses } from '../../../helper/contract/bus-address.ts'
 import { fail, ok, type ErrorCode, type Result } from '../../../helper/contract/errors.ts'
 import { errnoOf, messageOf } from '../files.ts'
 
 /** The standard place; DBUS_SYSTEM_BUS_ADDRESS moves it, for tests. */
 export const systemBusAddress = (env: NodeJS.ProcessEnv = process.env): string =>
   env['DBUS_SYSTEM_BUS_ADDRESS'] ?? 'unix:path=/run/dbus/system_bus_socket'
+
+/** Where systemd puts the user's session bus: tried when the environment names none, or one that is gone. */
+export const usualSessionBus = (env: NodeJS.ProcessEnv = process.env): string | null => {
+  const path = join(env['XDG_RUNTIME_DIR'] ?? `/run/user/${process.getuid?.() ?? 0}`, 'bus')
+  const found = lstatSync(path, { throwIfNoEntry: false })
+  return found?.isSocket() === true && found.uid === process.getuid?.() ? `unix:path=${path}` : null
+}
 
 /** D-Bus spec: lets the service ask for a password; without it polkit may only say that one would do. */
 const ALLOW_INTERACTIVE = 4
@@ -88,11 +98,20 @@ const failureOf = (request: BusCall, error: unknown) => {
 /** The library keeps its stream to itself; without it a bus that went away is never noticed. */
 const streamOf = (wire: MessageBus): EventEmitter => (wire as MessageBus & Record<'_connection', { stream: EventEmitter }>)['_connection'].stream
 
-/** Connects and says Hello, or answers why not within `timeoutMs`. */
+/** Connects and says Hello, or answers why not within `timeoutMs` for each address given. */
 export const connectBus = async (address: string, timeoutMs = 5_000): Promise<Result<Bus>> => {
+  let last: Result<Bus> = unreachable(address, 'no address')
+  for (const one of plainAddresses(address)) {
+    last = await connectOne(address, one, timeoutMs)
+    if (last.ok) return last
+  }
+  return last
+}
+
+const connectOne = async (address: string, plain: string, timeoutMs: number): Promise<Result<Bus>> => {
   let wire: MessageBus
   try {
-    wire = sessionBus({ busAddress: address })
+    wire = sessionBus({ busAddress: plain })
   } catch (error) {
     return unreachable(address, messageOf(error))
   }

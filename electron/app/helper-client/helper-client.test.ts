@@ -1,6 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
-import { createConnection } from 'node:net'
+import { once } from 'node:events'
+import { createConnection, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Message, sessionBus, type MessageBus } from 'dbus-next'
@@ -9,6 +10,7 @@ import { z } from 'zod'
 import { PROTOCOL_VERSION, SYSTEM_BUS_NAME, SYSTEM_OBJECT_PATH } from '../../../helper/contract/requests.ts'
 import type { Progress } from '../../../helper/contract/runs.ts'
 import { readAnswer } from './answer.ts'
+import { connectBus, usualSessionBus } from './bus.ts'
 import { startPrivateBus, type PrivateBus } from './private-bus.ts'
 import { createSessionClient } from './session-client.ts'
 import { createSystemClient, type SystemClient } from './system-client.ts'
@@ -28,6 +30,38 @@ describe('reading an answer', () => {
   })
   it.each(['nonsense', '{"ok":true,"value":{"n":"1"}}', '{"ok":false,"error":{"code":"brand-new","message":""}}', 'null'])('lets nothing else through: %s', (text) => {
     expect(readAnswer('X', text, schema)).toMatchObject({ ok: false, error: { code: 'too-old', about: 'X' } })
+  })
+})
+
+describe.skipIf(!hasBus)('an abstract address (needs dbus-daemon)', () => {
+  it('is reached, also behind one that is dead', async () => {
+    const name = `/tmp/agentmem-client-${process.pid}`
+    const daemon = spawn('dbus-daemon', ['--session', '--nofork', '--nopidfile', '--print-address=1', `--address=unix:abstract=${name}`], { stdio: ['ignore', 'pipe', 'ignore'] })
+    try {
+      await once(daemon.stdout, 'data')
+      const made = await connectBus(`unix:path=${join(folder, 'none')};unix:abstract=${name},guid=00`)
+      expect(made).toMatchObject({ ok: true })
+      if (made.ok) {
+        expect(await made.value.hasOwner('org.freedesktop.DBus')).toEqual({ ok: true, value: true })
+        made.value.close()
+      }
+    } finally {
+      daemon.kill()
+    }
+  })
+})
+
+describe('the usual place of the session bus', () => {
+  it('is a socket of this user, and nothing else', async () => {
+    const env = { XDG_RUNTIME_DIR: folder }
+    expect(usualSessionBus(env)).toBeNull()
+    writeFileSync(join(folder, 'bus'), '')
+    expect(usualSessionBus(env)).toBeNull()
+    rmSync(join(folder, 'bus'))
+    const server = createServer().listen(join(folder, 'bus'))
+    await once(server, 'listening')
+    expect(usualSessionBus(env)).toBe(`unix:path=${join(folder, 'bus')}`)
+    server.close()
   })
 })
 
@@ -197,6 +231,19 @@ describe.skipIf(!hasBus)('the session role (needs dbus-daemon)', () => {
     first.close()
     second.close()
     started.value.close()
+  })
+
+  it('meets the session bus at its usual place when the environment names a dead one', async () => {
+    vi.spyOn(console, 'error').mockImplementation(() => {})
+    const started = await startPrivateBus(runtimeDir())
+    if (!started.ok) throw new Error(started.error.message)
+    const client = createSessionClient({ address: 'unix:abstract=/tmp/agentmem-nobody', usualAddress: started.value.address, runtimeDir: runtimeDir(), program, startChild: true })
+    expect(await client.call('Status', {})).toMatchObject({ ok: true })
+    expect(client.busAddress()).toBe(started.value.address)
+    expect(console.error).toHaveBeenCalledTimes(1)
+    client.close()
+    started.value.close()
+    vi.restoreAllMocks()
   })
 
   it('says why it cannot run, with the last line it printed', async () => {

@@ -29,6 +29,8 @@ export interface SessionClient {
 export interface SessionOptions {
   /** null: no session bus in this environment, start one. */
   readonly address: string | null
+  /** Where a session bus usually is, tried when `address` does not answer; null where there is no such socket. */
+  readonly usualAddress?: string | null
   readonly runtimeDir: string
   readonly program: string
   /** False only where a test provides the session role itself. */
@@ -55,6 +57,8 @@ export const createSessionClient = (options: SessionOptions): SessionClient => {
   let lastLine = ''
   let starting: Promise<void> | null = null
   let ended = false
+  /** Buses whose failure was said once. */
+  const told = new Set<string>()
 
   const setState = (next: HelperState['session'], why: Failure | null): void => {
     problem = why
@@ -64,10 +68,13 @@ export const createSessionClient = (options: SessionOptions): SessionClient => {
   }
 
   const reachBus = async (): Promise<Result<Bus>> => {
-    if (options.address !== null) {
-      const made = await connectBus(options.address)
-      // A stale address in the environment is as good as none.
+    // A stale address in the environment is as good as none; `su` and old screens keep one.
+    const known = new Set([options.address, options.usualAddress ?? null].filter((address) => address !== null))
+    for (const address of known) {
+      const made = await connectBus(address)
       if (made.ok) return made
+      if (!told.has(address)) console.error(`${made.error.message} ${made.error.got ?? ''}`)
+      told.add(address)
     }
     if (ownBus === null) {
       const started = await startPrivateBus(options.runtimeDir)
