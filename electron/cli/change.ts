@@ -9,7 +9,7 @@ import { askApp } from '../app/app-socket.ts'
 import type { PlanView, RunDetail } from '../contract/views.ts'
 import { EXIT, exitCodeOf } from './exit-codes.ts'
 import { withApp } from './open-app.ts'
-import { bytesOr, note, out, outJson, printFailure, table } from './print.ts'
+import { bytesOr, note, out, outJson, printFailure, say, table } from './print.ts'
 
 export interface PlanOptions {
   json: boolean
@@ -31,12 +31,12 @@ const printPlan = (view: PlanView): void => {
   if (view.simulation) note('Without the helper this is a simulation: it shows what would be done.')
   if (plan.steps.length === 0) out('Nothing to do.')
   for (const step of plan.steps) {
-    out(`${String(step.number).padStart(3)}. ${step.target}: ${step.old ?? '?'} -> ${step.new}`)
-    out(`     ${step.why}`)
-    out(`     Undo: ${step.undo}`)
+    say(`${String(step.number).padStart(3)}. ${step.target}: ${step.old === null ? '' : `${step.old} -> `}${step.new}`, 5)
+    say(`     ${step.why}`, 5)
+    say(`     Undo: ${step.undo}`, 5)
   }
-  for (const skipped of plan.skipped) out(`  -  ${skipped.what}: ${skipped.reason}`)
-  for (const text of plan.notes) out(`  !  ${text}`)
+  for (const skipped of plan.skipped) say(`  -  ${skipped.what}: ${skipped.reason}`, 5)
+  for (const text of plan.notes) say(`  !  ${text}`, 5)
   const treats = plan.steps.some((step) => step.source === 'reclaim')
   out(`Agents: ${view.treated.length} ${treats ? 'treated' : 'measured'}, ${view.control.length} left alone as a control.`)
   out(`Digest: ${plan.digest}`)

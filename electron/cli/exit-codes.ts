@@ -7,8 +7,8 @@ export const EXIT_HELP = `Exit codes:
   0  done
   1  failed; what was changed was taken back
   2  the command line is not valid
-  3  the helper or the session role cannot be reached, or is of another version
-  4  the action was not authorised (dismissed, denied, or a password would be needed)
+  3  the helper cannot be reached, or is of another version
+  4  not authorised (dismissed, denied, or a password would be needed)
   5  another run is open, or the plan has changed
   6  this machine cannot do it (not supported, does not fit, disk full)
   130  interrupted; what was changed was taken back`

@@ -9,7 +9,9 @@ import type { Request } from '../contract/channels.ts'
 import { isListed } from '../contract/views.ts'
 import { EXIT } from './exit-codes.ts'
 import { withApp } from './open-app.ts'
-import { bytesOr, duration, note, out, outJson, printFailure, table } from './print.ts'
+import { bytesOr, duration, note, out, outJson, printFailure, say, table, wrapped } from './print.ts'
+
+const started = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' })
 
 /** One look at everything: the JSON is the contract's snapshot. */
 export const snapshot = (options: { json: boolean; commandLines: boolean; save?: string }): Promise<number> =>
@@ -49,8 +51,8 @@ export const agents = (options: { json: boolean }): Promise<number> =>
     else {
       const rows = listed
         .toSorted((a, b) => b.cost.costBytes - a.cost.costBytes)
-        .map((agent) => [agent.title, agent.name, agent.state, duration(agent.idleMs.value), amount(agent.cost.costBytes), amount(agent.cost.compressedBytes), String(agent.processes.length), agent.id])
-      out(table(['AGENT', 'PROJECT', 'STATE', 'IDLE', 'COST', 'COMPRESSED', 'PROCESSES', 'ID'], rows, [3, 4, 5, 6]))
+        .map((agent) => [agent.title, agent.name, agent.state, duration(agent.idleMs.value), amount(agent.cost.costBytes), amount(agent.cost.compressedBytes), String(agent.processes.length), String(agent.pid)])
+      out(table(['AGENT', 'PROJECT', 'STATE', 'IDLE', 'COST', 'COMPRESSED', 'PROCS', 'PID'], rows, [3, 4, 5, 6, 7]))
     }
     return EXIT.ok
   })
@@ -64,7 +66,10 @@ export const presets = (options: { json: boolean; all: boolean }): Promise<numbe
     const width = Math.max(18, ...shown.map(({ preset }) => preset.id.length))
     if (options.json) outJson({ ...list.value, presets: shown })
     else {
-      for (const { preset, builtIn } of shown) out(`${preset.id.padEnd(width)} ${preset.title}${builtIn ? '' : ' (own)'}\n${''.padEnd(width + 1)}${preset.description}`)
+      for (const { preset, builtIn } of shown) {
+        out(`${preset.id.padEnd(width)} ${preset.title}${builtIn ? '' : ' (own)'}`)
+        say(`${''.padEnd(width + 1)}${preset.description}`, width + 1)
+      }
       for (const problem of list.value.problems) note(problem)
     }
     return EXIT.ok
@@ -82,9 +87,9 @@ export const layers = (options: { json: boolean }): Promise<number> =>
     else {
       for (const layer of machine.value.layers) {
         out(`${layer.id.padEnd(16)} ${layer.state.padEnd(12)} ${layer.title}${layer.savesBytes.value === null ? '' : `, saves ${amount(layer.savesBytes.value)}`}`)
-        out(`${''.padEnd(17)}${layer.summary}`)
-        out(`${''.padEnd(17)}Costs: ${layer.cost}`)
-        if (layer.state === 'unavailable') out(`${''.padEnd(17)}Needs: ${layer.requirement}`)
+        say(`${''.padEnd(17)}${layer.summary}`, 17)
+        say(`${''.padEnd(17)}Costs: ${layer.cost}`, 17)
+        if (layer.state === 'unavailable') say(`${''.padEnd(17)}Needs: ${layer.requirement}`, 17)
       }
       out(`Switch with: agentmemctl layer on|off ${machine.value.layers.filter((layer) => switchable(layer.id)).map((layer) => layer.id).join('|')}`)
     }
@@ -109,9 +114,9 @@ export const status = (options: { json: boolean }): Promise<number> =>
     out(`Session  ${helper.value.session}`)
     out(`App      ${running.ok ? `running, process ${running.value.pid}` : 'not running'}`)
     out(`Agents   ${live.ok ? live.value.length : '-'}`)
-    for (const layer of machine.value.layers) out(`${layer.state.padEnd(12)} ${layer.title}: ${layer.summary}`)
+    for (const layer of machine.value.layers) say(`${layer.state.padEnd(12)} ${layer.title}: ${layer.summary}`, 13)
     for (const run of runs) out(`Run ${run.id} (${run.presetTitle}) is ${run.state}`)
-    if (helper.value.advice !== '') note(helper.value.advice)
+    if (helper.value.advice !== '') note(wrapped(helper.value.advice, 0))
     return EXIT.ok
   })
 
@@ -124,7 +129,7 @@ export const runs = (options: { json: boolean; limit: number }): Promise<number>
     if (options.json) outJson(list.value)
     else if (list.value.length === 0) out('No runs yet. Begin with: agentmemctl plan balanced')
     else {
-      const rows = list.value.map(({ summary, gainBytes, noiseBytes }) => [summary.id, summary.presetTitle, summary.state, new Date(summary.startedAtMs).toLocaleString(), bytesOr(gainBytes), bytesOr(noiseBytes)])
+      const rows = list.value.map(({ summary, gainBytes, noiseBytes }) => [summary.id, summary.presetTitle, summary.state, started.format(summary.startedAtMs), bytesOr(gainBytes), bytesOr(noiseBytes)])
       out(table(['RUN', 'PRESET', 'STATE', 'STARTED', 'GAIN', 'NOISE'], rows, [4, 5]))
     }
     return EXIT.ok

@@ -18,6 +18,23 @@ export const duration = (ms: number | null): string => {
   return minutes < 120 ? `${minutes} min` : `${Math.round(minutes / 60)} h`
 }
 
+/** Breaks a text at blanks so that it fits the terminal, 80 columns where there is none; further lines begin with `indent` blanks. */
+export const wrapped = (text: string, indent: number): string => {
+  const width = Math.max(40, process.stdout.isTTY ? process.stdout.columns : 80)
+  const [first = '', ...words] = text.split(' ')
+  const lines = [first]
+  for (const word of words) {
+    const line = lines.at(-1) ?? ''
+    const room = width - (lines.length === 1 ? 0 : indent)
+    if (line.trim() !== '' && line.length + 1 + word.length > room) lines.push(word)
+    else lines[lines.length - 1] = `${line} ${word}`
+  }
+  return lines.join(`\n${' '.repeat(indent)}`)
+}
+
+/** A line of prose, broken to fit. */
+export const say = (text: string, indent: number): void => out(wrapped(text, indent))
+
 /** Columns padded to their widest cell; the ones named are aligned right. */
 export const table = (head: readonly string[], rows: readonly (readonly string[])[], right: readonly number[] = []): string => {
   const widths = head.map((cell, column) => Math.max(cell.length, ...rows.map((row) => row[column]?.length ?? 0)))

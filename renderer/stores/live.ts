@@ -25,8 +25,11 @@ const HOLD_MS = 30_000
 
 export const useLive = create<LiveStore>()(() => ({ live: null, error: null, connection: 'connected', points: [] }))
 
+/** Nobody has looked for agents yet, or could not: that there are none is not known. */
+export const isLookedFor = (live: Live): boolean => live.agents.length > 0 || live.agentsMeasuredAtMs > 0
+
 /** False while there are agents and none of them has a figure yet. */
-export const isMeasured = (live: Live): boolean => live.agents.length === 0 || live.agents.some((agent) => agent.cost.unmeasured < agent.processes.length)
+export const isMeasured = (live: Live): boolean => (live.agents.length === 0 && live.agentsMeasuredAtMs > 0) || live.agents.some((agent) => agent.cost.unmeasured < agent.processes.length)
 
 const pointOf = (live: Live): LivePoint => ({
   atMs: live.atMs,

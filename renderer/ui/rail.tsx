@@ -1,6 +1,6 @@
 import { Bot, GitCompareArrows, History, Info, Layers, LayoutDashboard, Settings, ShieldCheck } from 'lucide-react'
 import { setHelp } from '../stores/flow.ts'
-import { useLive } from '../stores/live.ts'
+import { isLookedFor, useLive } from '../stores/live.ts'
 import { go, pages, type Page } from '../stores/route.ts'
 
 export const pageTitles: Record<Page, string> = {
@@ -17,9 +17,11 @@ const icons = { overview: LayoutDashboard, agents: Bot, layers: Layers, compare:
 const helperWords = (system: string): string => (system === 'ready' ? 'Helper ready' : system === 'not-installed' ? 'Looking only: helper not installed' : 'Looking only: helper not reachable')
 
 export const Rail = ({ page }: { page: Page }) => {
-  const agents = useLive((state) => state.live?.totals.agentsCount ?? null)
+  const agents = useLive((state) => (state.live !== null && isLookedFor(state.live) ? state.live.totals.agentsCount : null))
   const helper = useLive((state) => state.live?.helper ?? null)
   const ready = helper?.system === 'ready'
+  // In the first second the helper was not asked yet.
+  const asked = helper !== null && !(helper.session === 'starting' && helper.system === 'unreachable')
   return (
     <nav className="rail" aria-label="Pages">
       <div className="brand">
@@ -47,7 +49,7 @@ export const Rail = ({ page }: { page: Page }) => {
         )
       })}
       <div className="rail-foot">
-        {helper !== null && (
+        {asked && (
           <button type="button" className="rail-helper" onClick={() => go('settings')} title={helper.advice === '' ? 'The helper makes changes; each one is authorised.' : helper.advice}>
             {ready ? <ShieldCheck aria-hidden="true" /> : <Info aria-hidden="true" />}
             <span className="rail-helper-text">{helperWords(helper.system)}</span>

@@ -32,6 +32,7 @@ const causeWords: Record<Cause, string> = {
   'step-failed': 'a step failed',
   settle: 'the scan rate was lowered',
   'startup-recovery': 'recovered at start',
+  restart: 'the computer was restarted',
   watchdog: 'the machine ran short of memory',
 }
 
@@ -53,7 +54,7 @@ const Outcome = ({ outcome }: { outcome: StepOutcome | undefined }) => {
   )
 }
 
-const Steps = ({ steps, outcomes }: { steps: readonly Step[]; outcomes: readonly StepOutcome[] }) => (
+const Steps = ({ steps, outcomes, nameOf }: { steps: readonly Step[]; outcomes: readonly StepOutcome[]; nameOf: (agentId: string) => string }) => (
   <div className="table-scroll" tabIndex={0} role="region" aria-label="Steps of the run">
     <table className="table">
       <thead>
@@ -73,7 +74,7 @@ const Steps = ({ steps, outcomes }: { steps: readonly Step[]; outcomes: readonly
             <tr key={step.number}>
               <td className="num muted">{step.number}</td>
               <th scope="row">
-                {step.source === 'reclaim' ? step.target : <code className="path">{step.target}</code>}
+                {step.operation.op === 'reclaim' ? <>{step.target} <span className="muted">{nameOf(step.operation.agentId)}</span></> : <code className="path">{step.target}</code>}
                 <span className="step-sub">
                   {sourceTitles[step.source]}. {step.why}
                 </span>
@@ -94,6 +95,7 @@ const Body = ({ detail }: { detail: RunDetail }) => {
   const { record, delta } = detail
   const over = !isOpenState(record.state)
   const end = endWords(record.state, detail)
+  const names = new Map((delta?.agents ?? []).map((agent) => [agent.id, agent.name === agent.title ? '' : agent.name]))
   return (
     <>
       {over && record.state !== 'kept' && (
@@ -114,7 +116,7 @@ const Body = ({ detail }: { detail: RunDetail }) => {
       )}
       {delta !== null && <DeltaView delta={delta} />}
       <Panel title="Steps" aside={plural(record.plan.steps.length, 'step')}>
-        <Steps steps={record.plan.steps} outcomes={record.steps} />
+        <Steps steps={record.plan.steps} outcomes={record.steps} nameOf={(agentId) => names.get(agentId) ?? ''} />
       </Panel>
       {record.plan.skipped.length > 0 && (
         <Panel title="Left out">

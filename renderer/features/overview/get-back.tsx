@@ -81,7 +81,7 @@ export const GetBack = ({ live }: { live: Live }) => {
           <Why what="What you could get back" how={couldGetBackBasis} sources={['/proc/PID/smaps_rollup of the idle agents']} atMs={live.agentsMeasuredAtMs}>
             {couldGetBackBytes.value === null ? <span className="big-value"><Gap reason={missingWords(couldGetBackBytes.reason, couldGetBackBytes.detail)} /></span> : <BigBytes bytes={couldGetBackBytes.value} />}
           </Why>
-          <span className="figure-text">{idleCount === 0 ? `none of your ${plural(agentsCount, 'agent')} is idle right now` : `from ${plural(idleCount, 'idle agent')}`}</span>
+          <span className="figure-text">{idleCount === 0 ? `none of your ${plural(agentsCount, 'agent')} is idle yet; Settings says from when` : `from ${plural(idleCount, 'idle agent')}`}</span>
         </p>
         <Presets blocked={blocked} />
       </Panel>

@@ -1,10 +1,11 @@
 import { Bot } from 'lucide-react'
 import type { Live } from '../../../electron/contract/views.ts'
-import { useLive } from '../../stores/live.ts'
+import { isLookedFor, useLive } from '../../stores/live.ts'
 import { useNow } from '../../stores/data.ts'
 import { duration } from '../../format/format.ts'
 import { Empty, Panel, Skeleton } from '../../ui/page.tsx'
 import { FailureNotice } from '../../ui/failure-notice.tsx'
+import { Notice } from '../../ui/notice.tsx'
 import { Hero } from './hero.tsx'
 import { GetBack, PresetsOnly } from './get-back.tsx'
 import { LargestNow } from './largest-now.tsx'
@@ -22,6 +23,16 @@ const NoAgents = () => (
     </Empty>
   </Panel>
 )
+
+/** Before the first look nothing is known of agents, least of all that there are none. */
+const Looking = ({ live }: { live: Live }) =>
+  live.helper.session === 'unreachable' ? (
+    <Notice tone="problem" title="Agents cannot be looked for">
+      {live.helper.advice}
+    </Notice>
+  ) : (
+    <Skeleton height="13rem" />
+  )
 
 /** Figures that stopped coming are old, and say so. */
 const Stale = ({ live }: { live: Live }) => {
@@ -52,7 +63,9 @@ export const Overview = () => {
     <div className="page overview">
       <Hero live={live} />
       <Stale live={live} />
-      {live.totals.agentsCount === 0 ? (
+      {!isLookedFor(live) ? (
+        <Looking live={live} />
+      ) : live.totals.agentsCount === 0 ? (
         <>
           <NoAgents />
           <PresetsOnly />

@@ -1,5 +1,6 @@
 import { ArrowRight } from 'lucide-react'
 import type { PlanView as Plan } from '../../../electron/contract/views.ts'
+import type { Agent } from '../../../helper/contract/agents.ts'
 import type { SourceId } from '../../../helper/contract/layers.ts'
 import type { Step } from '../../../helper/contract/plan.ts'
 import { plural } from '../../format/format.ts'
@@ -42,20 +43,38 @@ export const StepCard = ({ step, outcome }: { step: Step; outcome?: React.ReactN
 
 const SHOWN_AGENTS = 4
 
-const AgentLines = ({ steps }: { steps: readonly Step[] }) => (
-  <ul className="agent-lines">
-    {steps.map((step) => (
-      <li key={step.number} title={step.why}>
-        <span>{step.target}</span>
-        <span className="step-values">
-          {step.old === null ? <Gap reason={NO_OLD} /> : <code>{step.old}</code>}
-          <ArrowRight aria-label="becomes" />
-          <code className="step-new">{step.new}</code>
-        </span>
-      </li>
-    ))}
-  </ul>
-)
+/** Where an agent works, from the live state: a plan names it by its kind alone. */
+const projectOf = (step: Step, agents: readonly Agent[]): string => {
+  const { operation } = step
+  const agent = operation.op === 'reclaim' ? agents.find(({ id }) => id === operation.agentId) : undefined
+  return agent === undefined || agent.name === agent.title ? '' : agent.name
+}
+
+const NO_AGENTS: readonly Agent[] = []
+
+const AgentLines = ({ steps }: { steps: readonly Step[] }) => {
+  const agents = useLive((state) => state.live?.agents ?? NO_AGENTS)
+  return (
+    <ul className="agent-lines">
+      {steps.map((step) => (
+        <li key={step.number} title={step.why}>
+          <span>
+            {step.target} <span className="muted">{projectOf(step, agents)}</span>
+          </span>
+          <span className="step-values">
+            {step.old !== null && (
+              <>
+                <code>{step.old}</code>
+                <ArrowRight aria-label="becomes" />
+              </>
+            )}
+            <code className="step-new">{step.new}</code>
+          </span>
+        </li>
+      ))}
+    </ul>
+  )
+}
 
 /** Paging out is the same step for each agent: one line each, the reason and the way back said once. */
 const ReclaimSteps = ({ steps }: { steps: readonly Step[] }) => {

@@ -8,6 +8,7 @@ import { plural } from '../../format/format.ts'
 import { useCall } from '../../stores/data.ts'
 import { closePreset, openPreset, useFlow } from '../../stores/flow.ts'
 import { go } from '../../stores/route.ts'
+import { useLive } from '../../stores/live.ts'
 import { cancel, isOpenState, keep, putAway, undo, useRun } from '../../stores/run.ts'
 import { Button } from '../../ui/button.tsx'
 import { Dialog } from '../../ui/dialog.tsx'
@@ -55,7 +56,10 @@ const footText = (view: PlanView | null): string => {
 
 /** Paging out that cannot be done for want of compressed swap leads to the switch for it. */
 const NeedsSwap = ({ view }: { view: PlanView }) => {
-  const refused = view.plan.skipped.some((skip) => skip.source === 'reclaim' && skip.kind === 'impossible')
+  const { steps, skipped } = view.plan
+  // A plan that asks for compressed swap itself and does not get it has said why.
+  const asked = [...steps, ...skipped].some((entry) => entry.source === 'compressed-swap')
+  const refused = !asked && skipped.some((skip) => skip.source === 'reclaim' && skip.kind === 'impossible')
   const machine = useCall('machine.get', refused ? {} : null, ['machine'])
   const swap = machine.data?.layers.find((layer) => layer.id === 'compressed-swap')
   if (!refused || swap === undefined || swap.state === 'on' || swap.state === 'unavailable') return null
@@ -78,6 +82,7 @@ const OpenDialog = ({ presetId, agentIds }: { presetId: string; agentIds: readon
   const [runId, setRunId] = useState<string | null>(null)
   const [applying, setApplying] = useState(false)
   const run = useRun()
+  const helper = useLive((state) => state.live?.helper ?? null)
   const mine = runId !== null && run.progress?.runId === runId ? run.progress : null
 
   const close = (): void => {
@@ -174,7 +179,7 @@ const OpenDialog = ({ presetId, agentIds }: { presetId: string; agentIds: readon
                 go('settings')
               }}
             >
-              Install the helper
+              {helper === null || helper.system === 'not-installed' ? 'Install the helper' : 'Look at the helper'}
             </Button>
           ) : (
             <Button kind="primary" busy={applying} disabled={view === null || view.plan.steps.length === 0 || planning} onClick={() => void apply()}>
@@ -187,7 +192,7 @@ const OpenDialog = ({ presetId, agentIds }: { presetId: string; agentIds: readon
       <FailureNotice failure={error} onRetry={error?.code === 'authorization-obtainable' || (error !== null && view !== null && error.code !== 'plan-changed') ? () => void apply() : again} />
       {view?.simulation === true && (
         <Notice tone="info" title="Simulation">
-          {simulationText}
+          {helper === null || helper.system === 'not-installed' ? simulationText : `This is what would be done. ${helper.advice}`}
         </Notice>
       )}
       {view === null ? planning && <Skeleton lines={8} /> : <PlanBody view={view} />}
