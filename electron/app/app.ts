@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events'
 import { join } from 'node:path'
+import { readUptimeMs } from '../../helper/observe/kernel.ts'
 import type { Payload, Answer, CallName, EventName, Request } from '../contract/channels.ts'
 import { createSessionClient, type SessionClient } from './helper-client/session-client.ts'
 import { sessionProgram } from './helper-client/session-child.ts'
@@ -112,6 +113,10 @@ export const createApp = (options: AppOptions = {}): App => {
     },
     onChanged: (runId) => { changed('runs', runId) },
     now,
+    bootedAtMs: () => {
+      const uptimeMs = readUptimeMs(paths.root)
+      return uptimeMs === null ? null : now() - uptimeMs
+    },
   })
   const reports = createReports({ history })
   const installer = createInstaller({ projectDir: paths.projectDir })

@@ -40,10 +40,11 @@ export const recoverRuns = async (engine: Engine, undo: (record: RunRecord, caus
       const journal = readJournal(engine.journalDir, runId, 'kept')
       return journal.ok && journal.value.header.bootId !== engine.bootId()
     })
+  const restarted = new Set(stale)
   for (const runId of [...unconfirmed, ...stale]) {
     // One that waits for memory is finished before an older one is begun.
     await idle()
-    changed.push(await undo(engine.store.load(runId) ?? nameless(engine, runId), 'startup-recovery'))
+    changed.push(await undo(engine.store.load(runId) ?? nameless(engine, runId), restarted.has(runId) ? 'restart' : 'startup-recovery'))
   }
   for (const runId of engine.store.ids()) {
     const record = engine.store.load(runId)

@@ -488,7 +488,7 @@ describe('recovery', () => {
     put('/sys/kernel/mm/ksm/run', '1')
     run = fakeRun(root)
     const recovered = await run.manager.recover()
-    expect(recovered.map((record) => [record.id, record.state, record.undoCause])).toEqual([[runId, 'undone', 'startup-recovery']])
+    expect(recovered.map((record) => [record.id, record.state, record.undoCause])).toEqual([[runId, 'undone', 'restart']])
     expect(readdirSync(join(root, '/var/lib/agentmem/swap'))).toEqual([])
     expect(run.writes).toEqual([])
     expect(get('/sys/kernel/mm/ksm/run')).toBe('1')

@@ -13,6 +13,7 @@ export const causeSchema = z.enum([
   'step-failed',
   'settle',
   'startup-recovery',
+  'restart', // of the computer: what was kept lasted until then
   'watchdog',
 ])
 export type Cause = z.infer<typeof causeSchema>

@@ -52,7 +52,7 @@ let system: ReturnType<typeof fakeSystem>
 let history: History
 let runs: Runs
 let seen: (Progress | null)[] = []
-const make = (simulation = false, polls = 60_000): Runs =>
+const make = (simulation = false, polls = 60_000, bootedAtMs: number | null = null): Runs =>
   createRuns({
     system: system.client,
     planner: { plan: async () => fail('internal', 'not here'), shown: (_id, digest) => (digest === base.plan.digest ? shown(simulation) : null) },
@@ -61,6 +61,7 @@ const make = (simulation = false, polls = 60_000): Runs =>
     onChanged: () => {},
     now: () => base.startedAtMs,
     pollMs: polls,
+    bootedAtMs: () => bootedAtMs,
   })
 const press = (digest = base.plan.digest) => runs.apply({ presetId: base.presetId, digest, cause: 'user-preset' })
 const as = (id: string, changes: Partial<RunRecord>): RunRecord => ({ ...base, id, ...changes })
@@ -194,6 +195,40 @@ describe('after a restart of the app', () => {
     expect(stateOf(never.id)).toBe('failed')
     // Another program may still be at its password: not ours to close.
     expect(stateOf(asking.id)).toBe('started')
+  })
+})
+
+describe('after a restart of the computer', () => {
+  const kept = as(newRunId(base.startedAtMs), { state: 'kept', endedAtMs: base.startedAtMs, undo: [], undoCause: null })
+  const events = () => history.reader.events({ fromMs: 0, toMs: Number.MAX_SAFE_INTEGER, limit: 10 }).map(({ text }) => text)
+  beforeEach(() => {
+    history.writer.finishRun(kept)
+    runs.close()
+    system.answers.set('Runs', () => ok([]))
+  })
+
+  it.each([
+    ['the helper says so', () => ok(as(kept.id, { state: 'undone', undoCause: 'restart' }))],
+    ['the helper knows nothing of it', () => fail('no-such-run', 'Unknown.')],
+  ])('a kept run is shown as ended by it when %s', async (_, answer) => {
+    runs = make(false, 60_000, base.startedAtMs + 1)
+    system.answers.set('Run', answer)
+    await runs.adopt(true)
+    expect(history.reader.run(kept.id)?.record).toMatchObject({ state: 'undone', undoCause: 'restart' })
+    expect(history.reader.run(kept.id)?.delta).not.toBeNull()
+    expect(events()).toEqual([`${kept.presetTitle} ended with the restart of the computer`])
+  })
+
+  it('stays kept while the helper cannot be asked, and where the computer was not restarted', async () => {
+    runs = make(false, 60_000, base.startedAtMs + 1)
+    system.answers.set('Run', () => fail('helper-gone', 'It ended.'))
+    await runs.adopt(true)
+    expect(stateOf(kept.id)).toBe('kept')
+    runs.close()
+    system.heard.length = 0
+    runs = make(false, 60_000, base.startedAtMs - 1)
+    await runs.adopt(true)
+    expect([stateOf(kept.id), system.heard]).toEqual(['kept', []])
   })
 })
 

@@ -14,6 +14,8 @@ export interface RunsDeps {
   readonly onProgress: (progress: Progress | null) => void
   readonly onChanged: (runId: RunId) => void
   readonly now: () => number
+  /** Unix time of the last start of the computer; null where it is not known. */
+  readonly bootedAtMs?: () => number | null
   /** Between two looks at an open run whose signals go to somebody else, or got lost. */
   readonly pollMs?: number
 }
@@ -48,6 +50,9 @@ const eventOf: Partial<Record<RunState, { kind: HistoryEvent['kind']; text: stri
   'partly-undone': { kind: 'run-undone', text: 'was undone except for what others have changed since' },
   failed: { kind: 'run-failed', text: 'failed and was taken back' },
 }
+
+/** A kept run lasts until the computer is restarted. */
+const endedByRestart = { kind: 'run-undone', text: 'ended with the restart of the computer' } as const
 
 /** The longest that anybody is taken to look for a password; after that a run still "started" was never begun. */
 const ASKING_MS = 10 * 60_000
@@ -91,7 +96,7 @@ export const createRuns = (deps: RunsDeps): Runs => {
   const store = (record: RunRecord): void => {
     if (history.writer.finishRun(record).ok) unstored.delete(record.id)
     else unstored.set(record.id, detailOf(record))
-    const event = eventOf[record.state]
+    const event = record.undoCause === 'restart' && record.state === 'undone' ? endedByRestart : eventOf[record.state]
     if (event !== undefined && told.get(record.id) !== record.state) {
       // Refused before any step: nothing had to be taken back.
       const text = record.state === 'failed' && record.before.length === 0 ? `was not begun: ${record.error?.message ?? 'unknown'}` : event.text
@@ -123,6 +128,28 @@ export const createRuns = (deps: RunsDeps): Runs => {
     if (known === null || !isOpen(known.record.state)) return
     const error: Failure = { code: 'no-such-run', message: 'The app ended before the helper took this run up; nothing was changed by it.' }
     store(failedRecord({ ...known.record, before: [], after: null }, error, deps.now()))
+  }
+
+  /** What history still holds as kept although the computer was restarted since: the helper knows what came of it. */
+  const keptBeforeRestart = (): RunSummary[] => {
+    const bootedAtMs = deps.bootedAtMs?.() ?? null
+    if (bootedAtMs === null) return []
+    return history.reader.runs(50).map((run) => run.summary).filter((run) => run.state === 'kept' && (run.endedAtMs ?? run.startedAtMs) < bootedAtMs)
+  }
+
+  const settleRestarted = async (kept: readonly RunSummary[], helperThere: boolean): Promise<void> => {
+    for (const { id } of kept) {
+      const answer = helperThere ? await system.call('Run', { runId: id }) : null
+      if (answer?.ok === true) {
+        if (answer.value.state !== 'kept') store(answer.value)
+        continue
+      }
+      // Without the helper, or without its record, nothing of an earlier start can be in force.
+      const known = history.reader.run(id)
+      if (known === null || (answer !== null && answer.error.code !== 'no-such-run')) continue
+      // Sides that a record does not carry stay as stored.
+      store({ ...known.record, before: [], after: null, state: 'undone', undoCause: 'restart', endedAtMs: deps.now() })
+    }
   }
 
   const poll = async (): Promise<void> => {
@@ -256,8 +283,10 @@ export const createRuns = (deps: RunsDeps): Runs => {
     },
     async adopt(onlyIfOpen = false) {
       const openHere = history.reader.runs(50).filter((run) => isOpen(run.summary.state))
-      if (onlyIfOpen && openHere.length === 0) return
+      const kept = keptBeforeRestart()
+      if (onlyIfOpen && openHere.length === 0 && kept.length === 0) return
       const state = await system.refresh()
+      if (state.system === 'ready' || state.system === 'not-installed') await settleRestarted(kept, state.system === 'ready')
       if (state.system !== 'ready') return
       const list = await system.call('Runs', {})
       if (!list.ok) return

@@ -23,6 +23,7 @@ const why: Partial<Record<Cause, string>> = {
   'user-cancel': 'You cancelled it.',
   'caller-gone': 'The window that started it went away, so it was undone.',
   'startup-recovery': 'It had been left unfinished and was taken back when the helper started again.',
+  restart: 'It was kept until the computer was restarted.',
   watchdog: 'The machine ran short of memory, so it was undone.',
   'step-failed': 'A step failed, so the earlier ones were taken back.',
 }
