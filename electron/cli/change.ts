@@ -31,7 +31,7 @@ const printPlan = (view: PlanView): void => {
   if (view.simulation) note('Without the helper this is a simulation: it shows what would be done.')
   if (plan.steps.length === 0) out('Nothing to do.')
   for (const step of plan.steps) {
-    say(`${String(step.number).padStart(3)}. ${step.target}: ${step.old === null ? '' : `${step.old} -> `}${step.new}`, 5)
+    say(`${String(step.number).padStart(3)}. ${step.target}: ${step.old === null && step.source === 'reclaim' ? '' : `${step.old ?? '?'} -> `}${step.new}`, 5)
     say(`     ${step.why}`, 5)
     say(`     Undo: ${step.undo}`, 5)
   }
