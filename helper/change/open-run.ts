@@ -22,9 +22,11 @@ export interface Pace {
   /** Until an undo that waits for memory is tried again, and for how long. */
   retryMs: number
   giveUpMs: number
+  /** How long a run may still wait for its answer once another user was refused because of it. */
+  othersWaitMs: number
 }
 
-export const defaultPace: Pace = { noiseGapMs: 4000, flatPollMs: 5000, retryMs: 15_000, giveUpMs: 30 * 60_000 }
+export const defaultPace: Pace = { noiseGapMs: 4000, flatPollMs: 5000, retryMs: 15_000, giveUpMs: 30 * 60_000, othersWaitMs: 2 * 60_000 }
 
 /** What every run of a manager shares. */
 export interface Engine {
@@ -62,6 +64,8 @@ export interface OpenRun {
   abort: AbortController
   /** Answers "keep" while waiting; undefined at any other time. */
   keep: (() => void) | undefined
+  /** Another user waits: the answer is due sooner. Undefined unless waiting. */
+  hurry: (() => void) | undefined
   /** Resolves when a decision stands: kept, or a first pass of undoing is over. */
   decided: Promise<void>
   /** Resolves when nothing is open any more. */

@@ -221,6 +221,30 @@ describe('one open run over all users', () => {
     expect(recordOf(runId).state).toBe('waiting')
   })
 
+  test('one that nobody answers does not hold up other users', async () => {
+    await run.manager.close()
+    run = fakeRun(root, { deps: { pace: { noiseGapMs: 1, othersWaitMs: 30 } } })
+    const before = settingsOf(root)
+    const request = requestFor(run.manager, zram, { confirmMs: 3_600_000 })
+    const applied = await run.manager.apply(1000, request)
+    const runId = applied.ok ? applied.value.runId : ''
+    await run.until('waiting')
+    const longMs = recordOf(runId).confirmUntilMs ?? 0
+    expect(await run.manager.apply(2000, request)).toMatchObject({ ok: false, error: { code: 'busy' } })
+    expect(longMs - (recordOf(runId).confirmUntilMs ?? 0)).toBeGreaterThan(3_000_000)
+    expect(run.progress.at(-1)).toMatchObject({ state: 'waiting', text: expect.stringContaining('Another user'), canCancel: true })
+    expect(await run.until('undone')).toMatchObject({ runId, cause: 'confirm-timeout' })
+    expect(settingsOf(root)).toEqual(before)
+  })
+
+  test('the user who has it open does not shorten it by asking again', async () => {
+    const runId = await apply(zram)
+    await run.until('waiting')
+    const untilMs = recordOf(runId).confirmUntilMs
+    expect(await run.manager.apply(UID, requestFor(run.manager, zram))).toMatchObject({ ok: false, error: { code: 'busy', runId } })
+    expect(recordOf(runId).confirmUntilMs).toBe(untilMs)
+  })
+
   test('two helpers: the second changes nothing', async () => {
     await apply(zram)
     const text = readFileSync(join(root, '/var/lib/agentmem/lock'), 'utf8')

@@ -120,10 +120,12 @@ export const createRunManager = (deps: RunManagerDeps): RunManager => {
     const run = current()
     return run !== null && mine(uid, run.record) ? run : null
   }
-  const busy = (uid: number) =>
-    ownOpen(uid) !== null
-      ? fail('busy', 'Another run is open: keep it or undo it first.', { runId: ownOpen(uid)?.record.id ?? '' })
-      : fail('busy', 'Another run is open.', { advice: 'Try again when it is over.' })
+  const busy = (uid: number) => {
+    const own = ownOpen(uid)
+    if (own !== null) return fail('busy', 'Another run is open: keep it or undo it first.', { runId: own.record.id })
+    current()?.hurry?.()
+    return fail('busy', 'Another run is open.', { advice: 'Try again in a few minutes: whoever started it has been asked to decide.' })
+  }
 
   /** Ready to change something: folders, lock, nothing else open. */
   const ready = (uid: number): Result<null> => {
@@ -146,7 +148,7 @@ export const createRunManager = (deps: RunManagerDeps): RunManager => {
   }
 
   const begin = (record: RunRecord, work: (run: OpenRun) => Promise<{ finished: Promise<void> }>): OpenRun => {
-    const run: OpenRun = { record, journal: null, stop: null, abort: new AbortController(), keep: undefined, decided: Promise.resolve(), finished: Promise.resolve() }
+    const run: OpenRun = { record, journal: null, stop: null, abort: new AbortController(), keep: undefined, hurry: undefined, decided: Promise.resolve(), finished: Promise.resolve() }
     latest = run
     const worked = work(run)
     run.decided = worked.then(() => undefined)

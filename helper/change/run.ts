@@ -58,15 +58,27 @@ const settle = async (engine: Engine, open: OpenRun, settleMs: number, at: { fra
 const waitForAnswer = async (engine: Engine, open: OpenRun, confirmMs: number): Promise<Stop | null> => {
   const { record } = open
   const answered = new AbortController()
+  let leftMs = confirmMs
+  let untilMs = engine.now() + confirmMs
+  record.confirmUntilMs = untilMs
   open.keep = () => answered.abort()
-  record.confirmUntilMs = engine.now() + confirmMs
+  // Nobody holds up the other users of a machine by not answering, be it a session that hangs.
+  open.hurry = () => {
+    open.hurry = undefined
+    leftMs = Math.min(leftMs, engine.pace.othersWaitMs)
+    untilMs = Math.min(untilMs, engine.now() + leftMs)
+    record.confirmUntilMs = untilMs
+    engine.store.save(record)
+    report(engine, open, 1, 'Keep or undo? Another user of this computer is waiting')
+  }
   setState(engine, open, 'waiting')
   engine.checkpoint('waiting')
   report(engine, open, 1, 'Keep or undo?')
   announce(engine, open)
   const signal = AbortSignal.any([answered.signal, open.abort.signal])
-  for (let leftMs = confirmMs; leftMs > 0 && !signal.aborted && engine.now() < record.confirmUntilMs; leftMs -= TICK_MS) await engine.sleep(Math.min(TICK_MS, leftMs), signal)
+  for (; leftMs > 0 && !signal.aborted && engine.now() < untilMs; leftMs -= TICK_MS) await engine.sleep(Math.min(TICK_MS, leftMs), signal)
   open.keep = undefined
+  open.hurry = undefined
   if (open.stop === null && !answered.signal.aborted) stopRun(open, 'confirm-timeout')
   return open.stop
 }
