@@ -1,7 +1,10 @@
 import { fail, ok, type Result } from '../contract/errors.ts'
+import { readInteger, under } from '../observe/files.ts'
+import { readPageBytes } from '../observe/kernel.ts'
 import { readMeminfo, machineMemory } from '../observe/meminfo.ts'
 import { readSwaps } from '../observe/swaps.ts'
 import { readZram } from '../observe/zram.ts'
+import { KSM_FOLDER } from '../plan/paths.ts'
 import { sizeText } from '../plan/present.ts'
 
 /** Left free after memory has come back: the larger of 256 MiB and 3 % of memory. */
@@ -23,15 +26,24 @@ export const fitsInMemory = (root: string, neededBytes: number, what: string): R
 }
 
 /**
- * Whether what a swap device holds fits back into memory. zram gives its pool
- * back while pages leave it, so only the difference is needed.
+ * Whether what a swap device holds fits back into memory. zram gives a block of
+ * its pool back only once every page in it has left, so that while it is
+ * emptied much of the pool is still there: half of it is counted on, no more.
+ * What a swap file holds is counted whole, though a part of it may be in
+ * zswap's pool: which part is not told.
  */
 export const swapFits = (root: string, path: string): Result<null> => {
   const swap = readSwaps(root).find((device) => device.path === path)
   if (swap === undefined) return ok(null)
   const zram = readZram(root).find((device) => `/dev/${device.name}` === path)
-  return fitsInMemory(root, swap.usedBytes - (zram?.poolBytes ?? 0), `Emptying ${path}`)
+  return fitsInMemory(root, Math.max(swap.usedBytes / 2, swap.usedBytes - Math.floor((zram?.poolBytes ?? 0) / 2)), `Emptying ${path}`)
 }
 
-/** Whether taking merged pages apart fits: each page that shares another becomes one of its own. */
-export const unmergeFits = (root: string, pagesSharing: number): Result<null> => fitsInMemory(root, pagesSharing * 4096, 'Taking merged pages apart')
+/**
+ * Whether taking merged pages apart fits: each page that shares another, or
+ * the one empty page (`use_zero_pages`, 6.6+ counts them), becomes one of its own.
+ */
+export const unmergeFits = (root: string, pagesSharing: number): Result<null> => {
+  const zeroPages = readInteger(under(root, `${KSM_FOLDER}/ksm_zero_pages`)).value ?? 0
+  return fitsInMemory(root, (pagesSharing + zeroPages) * readPageBytes(root), 'Taking merged pages apart')
+}
