@@ -139,7 +139,7 @@ describe('the way of one click', () => {
     await page.getByRole('checkbox', { name: 'Select opencode exporter' }).click()
     await page.getByRole('checkbox', { name: 'Select Gemini CLI docs' }).click()
     await seen(page, /2\sagents selected/u)
-    await press(page, 'Apply to these')
+    await press(page, 'Apply a preset')
     await page.getByRole('menuitem', { name: /More agents/u }).click()
     await seen(page, /Only for these 2 agents/u)
     await seen(page, /2\sagents/u)
@@ -149,11 +149,104 @@ describe('the way of one click', () => {
     expect(request?.agentIds).toHaveLength(2)
   })
 
-  it('pages out one agent from Overview', async () => {
-    const { page } = await start(scenarios.full)
+  it('turns one layer on and off, and nothing else with it', async () => {
+    const { page } = await start(scenarios.full, { hash: '#/layers' })
+    await press(page, /^Turn on Compressed swap/u)
+    await seen(page, 'Turn on compressed swap: what will happen')
+    await seen(page, /25 agents measured before and after/u)
+    await page.locator('.step', { hasText: '/dev/zram0' }).first().waitFor()
+    expect(await page.locator('.plan-heading').allInnerTexts()).toEqual(['Agents', 'Compressed swap', 'Left out'])
+    await press(page, 'Apply')
+    await seen(page, 'Compressed swap is on')
+    await press(page, 'Keep')
+    await seen(page, /^Kept\. Compressed swap is on/u)
+    await press(page, 'Done')
+    await press(page, /^Turn off Compressed swap/u)
+    await seen(page, 'Takes back the compressed swap added earlier.')
+    expect(asked('run.apply')).toMatchObject([{ presetId: 'layer-compressed-swap-on', agentIds: null }])
+    expect(asked('plan.make').at(-1)).toEqual({ presetId: 'layer-compressed-swap-off', agentIds: null })
+  })
+
+  it('drops caches as an action: over once it is measured, with nothing to keep or undo', async () => {
+    const { page } = await start(scenarios.full, { hash: '#/layers' })
+    await seen(page, /git status, is slower/u)
+    await press(page, /^Drop: Drop all file caches/u)
+    await seen(page, /Nothing stays on, so there is nothing to undo/u)
+    await press(page, 'Apply')
+    await seen(page, /^Done\./u)
+    expect(await page.getByRole('button', { name: /^(?:Keep|Undo)$/u }).count()).toBe(0)
+    await press(page, 'Details and report')
+    await seen(page, 'The cache fills again by itself as files are read.')
+    expect(await page.getByRole('button', { name: 'Undo', exact: true }).count()).toBe(0)
+    expect(asked('run.apply')).toMatchObject([{ presetId: 'action-prune-cache-3', agentIds: null }])
+  })
+
+  it('pages out idle agents as an action, with some left alone to compare', async () => {
+    const { page } = await start({ ...scenarios.full, swapOn: true }, { hash: '#/layers' })
+    await seen(page, /19 agents idle right now/u)
+    await press(page, /^Page out: Page out idle agents/u)
+    await seen(page, /16 agents will be treated/u)
+    await press(page, 'Apply')
+    await seen(page, /^Done\. Won/u)
+    expect(asked('run.keep')).toEqual([])
+  })
+
+  it('pages out one agent from Overview, and it alone', async () => {
+    const { page } = await start({ ...scenarios.full, swapOn: true })
     await press(page, /^Page out opencode exporter$/u)
     await seen(page, /Only for this agent/u)
-    expect((asked('plan.make') as { agentIds: string[] }[]).at(-1)?.agentIds).toHaveLength(1)
+    await seen(page, /1 agent will be treated/u)
+    expect(await page.locator('.step').count()).toBe(1)
+    expect(await page.locator('.agent-lines li').count()).toBe(1)
+    expect(asked('plan.make')).toMatchObject([{ presetId: 'action-page-out', agentIds: [expect.any(String)] }])
+  })
+
+  it('leads to the switch where compressed swap is missing', async () => {
+    const { page } = await start(scenarios.full)
+    await press(page, /^Page out opencode exporter$/u)
+    await seen(page, 'Compressed swap is needed first')
+    expect(await button(page, 'Apply').isDisabled()).toBe(true)
+    await press(page, 'Turn on compressed swap')
+    await seen(page, 'Turn on compressed swap: what will happen')
+    expect(asked('plan.make').at(-1)).toEqual({ presetId: 'layer-compressed-swap-on', agentIds: null })
+  })
+
+  it('does not lead there where compressed swap cannot be had', async () => {
+    const { page } = await start(scenarios.noSwap)
+    await press(page, 'More agents')
+    await seen(page, /No swap is possible here/u)
+    expect(await page.getByText('Compressed swap is needed first').count()).toBe(0)
+  })
+
+  it('pages out exactly the selected agents, and says which are active', async () => {
+    const { page } = await start({ ...scenarios.full, swapOn: true }, { hash: '#/agents' })
+    await page.getByRole('checkbox', { name: 'Select opencode exporter' }).click()
+    await page.getByRole('checkbox', { name: 'Select Gemini CLI billing' }).click()
+    await press(page, 'Page out')
+    await seen(page, /2 agents will be treated/u)
+    await seen(page, /1 of these 2 agents .* active, not idle: .* come back soon/u)
+    await press(page, 'Apply')
+    await seen(page, /^Done\./u)
+    const [request] = asked('run.apply') as { presetId: string; agentIds: string[] }[]
+    expect(request?.presetId).toBe('action-page-out')
+    expect(request?.agentIds).toHaveLength(2)
+  })
+
+  it('pages out an agent from its details, busy or not', async () => {
+    const { page } = await start({ ...scenarios.full, swapOn: true }, { hash: '#/agents' })
+    await page.getByRole('row', { name: /Gemini CLI.*billing/u }).click()
+    await press(page, 'Page out…')
+    await seen(page, /active, not idle/u)
+    expect(asked('plan.make')).toMatchObject([{ presetId: 'action-page-out', agentIds: [expect.any(String)] }])
+  })
+
+  it('offers presets only where presets are listed', async () => {
+    const { page } = await start(scenarios.full)
+    await button(page, 'More agents').waitFor()
+    expect(await page.getByRole('list', { name: 'Presets' }).getByRole('button').allInnerTexts()).toEqual(['More agents', 'Balanced', 'Battery', 'Everything off'])
+    await page.goto(`${opened?.served.address ?? ''}/#/settings`)
+    await page.locator('.preset-rows li').first().waitFor()
+    expect(await page.locator('.preset-rows li').count()).toBe(4)
   })
 })
 

@@ -108,7 +108,7 @@ export const createMock = (scenario: Scenario): Mock => {
 
   /** What the runs of this window that are still in force have switched on or off. */
   const switched = (): Switched => {
-    const now: Switched = { swapOn: paged > 0, ksmOn: false }
+    const now: Switched = { swapOn: scenario.swapOn || paged > 0, ksmOn: false }
     for (const record of runs.filter((run) => begun.has(run.id) && (run.state === 'kept' || run.state === 'waiting')).toReversed()) {
       const set = preset(record.presetId)?.settings
       if (set?.compressedSwap !== undefined) now.swapOn = set.compressedSwap.mode !== 'off'
@@ -156,7 +156,7 @@ export const createMock = (scenario: Scenario): Mock => {
   const measured = (record: RunRecord): RunRecord => {
     const before = [makeSnapshot(makeFleet(scenario.agents, 0, 0.003), record.startedAtMs), makeSnapshot(makeFleet(scenario.agents, 0), record.startedAtMs + 3000)]
     if (record.plan.steps.some((step) => step.source === 'reclaim')) paged = scenario.paged
-    const last = makeSnapshot(makeFleet(scenario.agents, paged, scenario.paged === 0 ? 0.001 : -0.008), Date.now())
+    const last = makeSnapshot(makeFleet(scenario.agents, paged, paged === 0 ? 0.001 : -0.008), Date.now())
     return { ...record, before, after: last, steps: outcomesOf(record) }
   }
 

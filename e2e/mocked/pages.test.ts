@@ -61,9 +61,9 @@ describe('every page opens and shows its data', () => {
       await page.getByRole('radio', { name: /Missing 1/u }).click()
       expect(await page.locator('table.capabilities tbody tr').count()).toBe(1)
       await seen(page, 'An unused zram device is taken where there is one.')
-      await press(page, 'Turn on')
-      await page.getByRole('menuitem', { name: /With Balanced/u }).click()
-      await seen(page, 'Balanced: what will happen')
+      expect(await page.locator('.layer-act button').allInnerTexts()).toEqual([expect.stringMatching(/^Turn on\s/u), expect.stringMatching(/^Turn on\s/u)])
+      await press(page, /^Turn on Merging equal pages/u)
+      await seen(page, 'Turn on merging of equal pages: what will happen')
     })
   })
 

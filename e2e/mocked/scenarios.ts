@@ -18,6 +18,8 @@ export interface Scenario {
   killedAfterSteps: number | null
   ksm: boolean
   swapPossible: boolean
+  /** Compressed swap is on from the start. */
+  swapOn: boolean
   unreadable: boolean
   settingsProblem: string | null
   emptyHistory: boolean
@@ -46,6 +48,7 @@ const full: Scenario = {
   killedAfterSteps: null,
   ksm: true,
   swapPossible: true,
+  swapOn: false,
   unreadable: false,
   settingsProblem: null,
   emptyHistory: false,

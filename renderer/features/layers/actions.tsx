@@ -24,9 +24,8 @@ const Row = ({ title, text, note, label, disabled, onPress }: RowProps) => (
       <p className="action-text">{text}</p>
       {note !== undefined && <p className="action-text muted">{note}</p>}
     </div>
-    <Button size="s" disabled={disabled} onClick={onPress}>
+    <Button size="s" disabled={disabled} aria-label={`${label}: ${title}`} onClick={onPress}>
       {label}
-      <span className="sr-only">: {title}</span>
     </Button>
   </li>
 )

@@ -1,4 +1,5 @@
 import type { RunDetail } from '../../../electron/contract/views.ts'
+import { nothingToUndo } from '../../../helper/contract/plan.ts'
 import { bytes, signedBytes, withNoise } from '../../format/format.ts'
 
 export interface ResultWords {
@@ -35,8 +36,9 @@ const special = (detail: RunDetail): ResultWords | null => {
   if (ops.has('reclaim')) return null
   if (verdict === 'loss' && (ops.has('swap-off') || ops.has('ksm-unmerge')))
     return { tone: 'info', title: `Off; agents use ${bytes(-(detail.delta?.total.gainBytes ?? 0))} more again`, text: 'That is what it had been saving.' }
-  if (verdict === 'within-noise' && ops.has('swap-on') && !detail.record.plan.steps.some((step) => step.source === 'ksm'))
-    return { tone: 'info', title: 'Compressed swap is on', text: 'By itself it wins nothing yet: page out idle agents, or let memory get tight.' }
+  // Agents shrink by themselves as well, and a layer for the whole machine has no control: a small gain now would not be its own.
+  if ((verdict === 'within-noise' || verdict === 'gain') && ops.has('swap-on') && !detail.record.plan.steps.some((step) => step.source === 'ksm'))
+    return { tone: 'info', title: 'Compressed swap is on', text: 'By itself it wins little: page out idle agents, or let memory get tight.' }
   return null
 }
 
@@ -50,7 +52,7 @@ export const resultWords = (detail: RunDetail | null): ResultWords => {
     case 'gain':
       return { tone: 'gain', title: `Won ${withNoise(total.gainBytes, total.noiseBytes)}`, text: control(total.controlled) }
     case 'loss':
-      return { tone: 'problem', title: `Agents use ${withNoise(-total.gainBytes, total.noiseBytes)} more than before`, text: `Undo is advised. ${control(total.controlled)}` }
+      return { tone: 'problem', title: `Agents use ${withNoise(-total.gainBytes, total.noiseBytes)} more than before`, text: `${detail === null || nothingToUndo(detail.record.plan) ? '' : 'Undo is advised. '}${control(total.controlled)}` }
     case 'within-noise':
       return { tone: 'info', title: 'No gain beyond the noise of the measurement', text: `Measured ${signedBytes(-total.gainBytes)}, which could be chance. ${control(total.controlled)}` }
     case 'nothing-to-compare':
