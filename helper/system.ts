@@ -22,6 +22,7 @@ import { createFollowers } from './followers.ts'
 import type { Followers } from './followers.ts'
 import { createIdleExit } from './idle.ts'
 import { systemTools } from './layers/compressed-swap/system-tools.ts'
+import { isInForce, logLine, recordLines } from './log.ts'
 import { layerStatus } from './observe/layer-status.ts'
 import { readProbe } from './observe/probe.ts'
 import { ownerOf } from './owner.ts'
@@ -68,7 +69,7 @@ const createTrackers = (signatures: SignaturesFile): ((uid: number) => AgentTrac
   }
 }
 
-const kernel = createKernelFiles({ root, onWrite: (line) => console.error(`write: ${line}`) })
+const kernel = createKernelFiles({ root, onWrite: (line) => console.error(logLine(`write: ${line}`)) })
 
 const createRuns = (trackers: (uid: number) => AgentTracker, followers: Pick<Followers, 'progress' | 'outcome'>): RunManager =>
   createRunManager({
@@ -83,10 +84,7 @@ const createRuns = (trackers: (uid: number) => AgentTracker, followers: Pick<Fol
   })
 
 const tellRecovered = (records: readonly RunRecord[]): void => {
-  for (const record of records) {
-    console.error(`run ${record.id} of user ${record.uid}: ${record.state}`)
-    for (const line of record.undo) console.error(`  ${line.target}: ${line.outcome}${line.reason === '' ? '' : ` (${line.reason})`}`)
-  }
+  for (const line of records.flatMap(recordLines)) console.error(line)
 }
 
 /** Without a bus: --recover and --rollback-all. */
@@ -102,16 +100,20 @@ const withoutBus = async (): Promise<number> => {
     }
     tellRecovered(undone.value)
     const left = runs.runs(0)
-    if (left.ok && left.value.length === 0) return 0
-    if (left.ok) console.error(`Not undone: ${left.value.map((run) => `${run.id} (${run.state})`).join(', ')}`)
-    return 1
+    if (!left.ok) return 1
+    const inForce = left.value.filter((summary) => {
+      const record = runs.run(0, summary.id)
+      return !record.ok || isInForce(record.value)
+    })
+    if (inForce.length > 0) console.error(`Not undone: ${inForce.map((run) => `${run.id} (${run.state})`).join(', ')}`)
+    return inForce.length > 0 ? 1 : 0
   } finally {
     await runs.close()
   }
 }
 
 const audit: Audit = (caller, method, result) =>
-  console.error(`audit: uid=${caller.uid} pid=${caller.pid} ${method} ${result.ok ? 'ok' : `${result.error.code}: ${result.error.message}`}`)
+  console.error(logLine(`audit: uid=${caller.uid} pid=${caller.pid} ${method} ${result.ok ? 'ok' : `${result.error.code}: ${result.error.message}`}`))
 
 const serve = async (bus: Bus): Promise<void> => {
   const startedAtMs = Date.now()
