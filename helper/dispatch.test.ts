@@ -191,6 +191,12 @@ describe('requests', () => {
     expect(done).toEqual([`reclaim ${UID} 2,3`])
   })
 
+  test('no request makes the helper look up processes without end', async () => {
+    const { send } = setUp()
+    const big = Array.from({ length: 40 }, (_, at) => ({ ...target(3), id: `${BOOT}:${at + 1}:1`, processes: Array.from({ length: 512 }, () => ({ pid: 1, startTimeTicks: 1 })) }))
+    expect(await send('Plan', { settings: {}, agents: big })).toMatchObject({ ok: false, error: { code: 'bad-request', got: '20480' } })
+  })
+
   test('the caller of Apply is expected before the run begins, and owns it afterwards', async () => {
     const { send, done } = setUp()
     expect(await send('Apply', applyRequest)).toEqual(ok({ runId: RUN }))

@@ -1,4 +1,4 @@
-import { readText, under } from '../observe/files.ts'
+import { listNames, readText, under } from '../observe/files.ts'
 import type { ProcessRef } from '../contract/agents.ts'
 import { processStartTicks, processUid } from './process-check.ts'
 
@@ -21,5 +21,7 @@ export const ownCgroup = (root: string, uid: number, processes: readonly Process
   const members = readText(under(root, `${folder}/cgroup.procs`)).value?.trim().split('\n') ?? []
   const asked = new Set(processes.map((ref) => String(ref.pid)))
   const same = members.length === asked.size && members.every((pid) => asked.has(pid))
-  return same && readText(under(root, `${folder}/memory.current`)).value !== null ? folder : null
+  // Processes of child groups are charged to it too, and are not in its list.
+  const children = listNames(under(root, folder)).value?.filter((name) => readText(under(root, `${folder}/${name}/cgroup.procs`)).value !== null) ?? []
+  return same && children.length === 0 && readText(under(root, `${folder}/memory.current`)).value !== null ? folder : null
 }

@@ -97,6 +97,7 @@ describe('a cgroup of its own', () => {
       processTree(100, 5, 1000, '/../../etc')
       processTree(101, 6, 1000, '/../../etc')
     }],
+    ['it has groups below it', () => layOut(root, { [`${folder}/inner/cgroup.procs`]: '' })],
     ['there is no memory controller', () => rmSync(join(root, folder, 'memory.current'))],
   ])('is not used when %s', (_, change) => {
     change()
