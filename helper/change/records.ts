@@ -24,8 +24,17 @@ export const makeFolders = (stateDir: string): Result<null> => {
 
 export const createRecordStore = (folder: string): RecordStore => {
   const pathOf = (runId: string) => join(folder, `${runId}.json`)
+  /** Where the folder could not be made there are no runs, and looking works. */
+  const names = (): string[] => {
+    try {
+      return readdirSync(folder)
+    } catch (error) {
+      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return []
+      throw error
+    }
+  }
   const ids = () =>
-    readdirSync(folder)
+    names()
       .filter((name) => name.endsWith('.json') && runIdSchema.safeParse(name.slice(0, -5)).success)
       .map((name) => name.slice(0, -5))
       .toSorted()

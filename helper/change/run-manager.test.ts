@@ -420,6 +420,12 @@ test('no KSM and no swap possible: an empty plan with reasons, and a run that en
   expect(run.writes).toEqual([])
 })
 
+test('looking works where the state folder is gone', async () => {
+  rmSync(join(root, '/var/lib/agentmem'), { recursive: true })
+  expect(run.manager.runs(UID)).toEqual({ ok: true, value: [] })
+  expect(await run.manager.undo(UID, { runId: null, cause: 'user-undo' })).toMatchObject({ ok: false, error: { code: 'no-such-run' } })
+})
+
 test('a journal that cannot be made changes nothing', async () => {
   const blocked = fakeRun(root, { deps: { checkpoint: () => {} } })
   run = blocked
