@@ -84,7 +84,7 @@ export const makePlanFor = (settings: PresetSettings, agents: readonly Agent[], 
     steps.push({
       source: 'reclaim',
       operation: { op: 'reclaim', agentId: agent.id, title: `${agent.title} ${agent.name}`, processes: agent.processes.map(({ pid, startTimeTicks }) => ({ pid, startTimeTicks })), cgroup: null },
-      target: `${agent.title} ${agent.name}`,
+      target: agent.title,
       old: `${Math.round(agent.cost.pssBytes / 1024 ** 2)} MB resident`,
       new: 'paged out',
       undoClass: 'now',

@@ -21,6 +21,10 @@ const NO_OLD = 'There is none yet, or it may not be read without root.'
 
 const kindWords = { 'already-so': 'Already so', impossible: 'Not possible here', 'not-needed': 'Not needed' } as const
 
+/** The way back as a sentence; some steps have nothing to take back. */
+const undoWords = ({ undo, undoClass }: Step): string =>
+  undo.startsWith('nothing to undo') ? `N${undo.slice(1)}.` : `${undoClass === 'when-it-fits' ? 'Undo, once there is memory for it' : 'Undo'}: ${undo}`
+
 /** One step: the file, the value before and after, why, and the way back. */
 export const StepCard = ({ step, outcome }: { step: Step; outcome?: React.ReactNode }) => (
   <li className="step">
@@ -33,10 +37,7 @@ export const StepCard = ({ step, outcome }: { step: Step; outcome?: React.ReactN
         <code className="step-new">{step.new}</code>
       </span>
     </p>
-    <p className="step-undo">
-      {step.undoClass === 'when-it-fits' ? 'Undo, once there is memory for it: ' : 'Undo: '}
-      {step.undo}
-    </p>
+    <p className="step-undo">{undoWords(step)}</p>
     {outcome}
   </li>
 )
@@ -80,7 +81,7 @@ const AgentLines = ({ steps }: { steps: readonly Step[] }) => {
 const ReclaimSteps = ({ steps }: { steps: readonly Step[] }) => {
   const first = steps.slice(0, SHOWN_AGENTS)
   const rest = steps.slice(SHOWN_AGENTS)
-  const undos = [...new Set(steps.map((step) => step.undo))]
+  const undos = [...new Set(steps.map(undoWords))]
   return (
     <div className="steps">
       <div className="step">
@@ -91,7 +92,7 @@ const ReclaimSteps = ({ steps }: { steps: readonly Step[] }) => {
             <AgentLines steps={rest} />
           </details>
         )}
-        <p className="step-undo">Undo: {undos.join('; ')}</p>
+        <p className="step-undo">{undos.join(' ')}</p>
       </div>
     </div>
   )

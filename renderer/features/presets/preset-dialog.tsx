@@ -54,12 +54,13 @@ const footText = (view: PlanView | null): string => {
   return `${plural(view.plan.steps.length, 'step')}. ${view.asksPassword ? 'Your password will be asked for. ' : ''}${nothingToUndo(view.plan) ? 'Nothing stays on, so there is nothing to undo.' : 'Everything is undone unless you keep it.'}`
 }
 
+/** Paging out was asked for alone and refused. A plan that asks for compressed swap itself and does not get it has said why. */
+const onlyPagingRefused = ({ plan: { steps, skipped } }: PlanView): boolean =>
+  skipped.some((skip) => skip.source === 'reclaim' && skip.kind === 'impossible') && ![...steps, ...skipped].some((entry) => entry.source === 'compressed-swap')
+
 /** Paging out that cannot be done for want of compressed swap leads to the switch for it. */
 const NeedsSwap = ({ view }: { view: PlanView }) => {
-  const { steps, skipped } = view.plan
-  // A plan that asks for compressed swap itself and does not get it has said why.
-  const asked = [...steps, ...skipped].some((entry) => entry.source === 'compressed-swap')
-  const refused = !asked && skipped.some((skip) => skip.source === 'reclaim' && skip.kind === 'impossible')
+  const refused = onlyPagingRefused(view)
   const machine = useCall('machine.get', refused ? {} : null, ['machine'])
   const swap = machine.data?.layers.find((layer) => layer.id === 'compressed-swap')
   if (!refused || swap === undefined || swap.state === 'on' || swap.state === 'unavailable') return null
@@ -195,9 +196,9 @@ const OpenDialog = ({ presetId, agentIds }: { presetId: string; agentIds: readon
           {helper === null || helper.system === 'not-installed' ? simulationText : `This is what would be done. ${helper.advice}`}
         </Notice>
       )}
-      {view === null ? planning && <Skeleton lines={8} /> : <PlanBody view={view} />}
       {view !== null && <NeedsSwap view={view} />}
-      {view !== null && view.plan.steps.length === 0 && (
+      {view === null ? planning && <Skeleton lines={8} /> : <PlanBody view={view} />}
+      {view !== null && view.plan.steps.length === 0 && !onlyPagingRefused(view) && (
         <Notice tone="info" title="Nothing to do">
           All that this asks for is already so, or is not possible on this machine now.
         </Notice>
