@@ -28,7 +28,7 @@ export const outcomesOf = (record: Pick<RunRecord, 'plan'>, upTo = Infinity): St
     number: step.number,
     target: step.target,
     outcome: 'done',
-    readBack: step.source === 'reclaim' ? `won ${110 + ((i * 31) % 200)} MB of ${190 + ((i * 31) % 210)} MB` : step.new,
+    readBack: step.source === 'reclaim' ? `moved ${110 + ((i * 31) % 200)} MB of ${190 + ((i * 31) % 210)} MB out` : step.new,
     wonBytes: step.source === 'reclaim' ? (110 + ((i * 31) % 200)) * MB : null,
     tookMs: step.source === 'reclaim' ? 420 + i * 13 : 2,
     error: null,

@@ -87,6 +87,7 @@ export const createApp = (options: AppOptions = {}): App => {
     session,
     history,
     idleAfterMs: () => current.idleAfterMs,
+    keepControl: () => current.keepControl,
     helper: stateNow,
     progress: () => runs.progress(),
     watched: () => events.listenerCount('live') > 0,

@@ -36,7 +36,7 @@ const reclaimCgroup = async (context: StepContext, folder: string): Promise<Resu
   // EAGAIN: less than asked for could be taken, which is what is expected here.
   if (!written.ok && written.error.got !== 'EAGAIN') return written
   const won = before - (current() ?? before)
-  return ok(done(`won ${sizeText(Math.max(0, won))} of ${sizeText(before)}`, won))
+  return ok(done(`moved ${sizeText(Math.max(0, won))} of ${sizeText(before)} out`, won))
 }
 
 const performReclaim = async (context: StepContext, operation: Extract<Step['operation'], { op: 'reclaim' }>): Promise<Result<Done>> => {
@@ -56,7 +56,7 @@ const performReclaim = async (context: StepContext, operation: Extract<Step['ope
   if (problem !== null && processes.every((process) => process.error !== null)) {
     return ok({ ...done(null, 0), skipped: { code: 'process-gone', message: `${operation.title} could not be paged out: ${problem}` } })
   }
-  return ok(done(`won ${sizeText(Math.max(0, won))} of ${sizeText(before)}${problem === null ? '' : `; a part was left out: ${problem}`}`, won))
+  return ok(done(`moved ${sizeText(Math.max(0, won))} of ${sizeText(before)} out${problem === null ? '' : `; a part was left out: ${problem}`}`, won))
 }
 
 const carryOut = async (context: StepContext, step: Step): Promise<Result<Done>> => {

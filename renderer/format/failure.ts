@@ -28,7 +28,7 @@ export const failureWords = (failure: Failure): FailureWords | null => {
     case 'authorization-denied':
       return {
         title: 'Not allowed on this machine',
-        text: join(failure.message, failure.about === undefined ? undefined : `The action refused is ${failure.about}.`, failure.advice ?? 'An administrator of this machine can allow it.'),
+        text: join(failure.message, failure.about === undefined || failure.advice?.includes(failure.about) === true ? undefined : `The action refused is ${failure.about}.`, failure.advice ?? 'An administrator of this machine can allow it.'),
         offer: 'none',
         tone: 'problem',
       }
@@ -50,7 +50,7 @@ export const failureWords = (failure: Failure): FailureWords | null => {
       }
     case 'write-refused':
       if (ofHistory(failure)) return { title: 'The history cannot be written', text: said, offer: 'retry', tone: 'problem' }
-      return { title: 'The kernel refused a change', text: join(failure.message, failure.about === undefined ? undefined : `File: ${failure.about}.`, failure.advice, 'What had been changed before was put back.'), offer: 'none', tone: 'problem' }
+      return { title: 'The kernel refused a change', text: join(failure.message, failure.about === undefined || failure.advice?.includes(failure.about) === true ? undefined : `File: ${failure.about}.`, failure.advice, 'What had been changed before was put back.'), offer: 'none', tone: 'problem' }
     case 'read-back-differs':
       return {
         title: 'The kernel kept another value',

@@ -38,6 +38,9 @@ export const bytes = (amount: number): string => {
 /** "+120 MB", "−2.1 GB", "0 MB". */
 export const signedBytes = (amount: number): string => (amount > 0 ? `+${bytes(amount)}` : bytes(amount))
 
+/** The unit such an amount is shown in; never kB. */
+export const unitOf = (amount: number): 'GB' | 'MB' => (sized(amount).unit === 'GB' ? 'GB' : 'MB')
+
 /** Whole megabytes without the unit, for a column headed "MB". */
 export const megabytes = (amount: number): string => whole.format(Math.round(amount / MB))
 
@@ -51,7 +54,8 @@ export const axisBytes = (amount: number): string => (amount === 0 ? '0' : amoun
 export const withNoise = (amount: number, noise: Reading): string => {
   const { unit } = sized(amount)
   if (noise.value === null) return bytes(amount)
-  const n = unit === 'GB' ? tenth.format(Math.max(0.1, noise.value / GB)) : unit === 'MB' ? whole.format(Math.max(1, Math.round(noise.value / MB))) : whole.format(noise.value / KB)
+  // Rounded up, as in reports: noise is never made smaller than it was.
+  const n = unit === 'GB' ? tenth.format(Math.max(0.1, Math.ceil((noise.value / GB) * 10 - 1e-9) / 10)) : unit === 'MB' ? whole.format(Math.max(1, Math.ceil(noise.value / MB - 1e-9))) : whole.format(noise.value / KB)
   return `${bytes(amount)} (\u00b1\u00a0${n})`
 }
 

@@ -10,7 +10,7 @@ const sizeOf = (unit: ByteUnit): number => (unit === 'GB' ? GB : MB)
 export const GAP = '–'
 
 /** One unit for a whole column: GB as soon as its largest figure reaches `fromMb`, where one decimal of GB still tells enough. */
-export const unitFor = (values: readonly (number | null)[], fromMb = 1000): ByteUnit =>
+export const unitFor = (values: readonly (number | null)[], fromMb = 999.5): ByteUnit =>
   values.some((value) => value !== null && Math.abs(value) >= fromMb * MB) ? 'GB' : 'MB'
 
 /** The finest step worth showing: one decimal of GB, whole MB, or the leading digit of the noise where that is coarser. */
@@ -25,7 +25,8 @@ export const figure = (bytes: number | null, unit: ByteUnit, noiseBytes: number 
   if (bytes === null) return GAP
   const step = stepOf(unit, noiseBytes)
   const rounded = Math.round(bytes / sizeOf(unit) / step) * step
-  const text = Math.abs(rounded).toFixed(step < 1 ? 1 : 0)
+  const digits = Math.abs(rounded).toFixed(step < 1 ? 1 : 0)
+  const text = Math.abs(rounded) >= 10_000 ? digits.replaceAll(/\B(?=(?:\d{3})+(?!\d))/gu, ',') : digits
   return rounded < 0 ? `−${text}` : text
 }
 

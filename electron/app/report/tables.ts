@@ -57,7 +57,8 @@ const kindsTable = ({ delta }: ReportModel): Table | null => {
 const machineTable = ({ delta }: ReportModel): Table | null => {
   const rows = delta?.machine.filter((row) => row.beforeBytes.value !== null || row.afterBytes.value !== null) ?? []
   if (rows.length === 0) return null
-  const unit = unitFor(rows.flatMap((row) => [row.beforeBytes.value, row.afterBytes.value]))
+  // In GB what merging saves would read 0.0.
+  const unit = unitFor(rows.flatMap((row) => [row.beforeBytes.value, row.afterBytes.value]), 100_000)
   return {
     id: 'machine',
     title: 'The machine',

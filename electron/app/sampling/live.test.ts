@@ -19,6 +19,7 @@ const input = (agents: SampleAgent[], changes: Partial<LiveInput> = {}): LiveInp
     agentsMeasuredAtMs: 1_000,
     compressed: snapshot.compressed,
     idleAfterMs: 120_000,
+    keepControl: true,
     helper: helperState({ system: 'ready', systemVersion: '0.1.0' }, 'ready', null),
     progress: null,
     ...changes,
@@ -34,7 +35,7 @@ describe('live state', () => {
 
   it('estimates by a cautious share while the pool tells nothing, and says so', () => {
     const { totals } = makeLive(input([claude(1, 1000), claude(2, 1000)]))
-    expect(totals.couldGetBackBytes).toEqual({ value: Math.round(2000 * MIB * 0.94 * 0.65) })
+    expect(totals.couldGetBackBytes).toEqual({ value: Math.round(2000 * MIB * 0.94 * 0.55) })
     expect(totals.couldGetBackBasis).toContain('other machines')
     expect(totals.roomForAfter.value).toBeGreaterThan(totals.roomFor.value ?? 0)
   })
@@ -44,6 +45,22 @@ describe('live state', () => {
     expect(totals.couldGetBackBytes).toEqual({ value: 1000 * MIB * 0.94 * 0.5 })
     expect(totals.couldGetBackBasis).toContain('50 % compressed')
     expect(totals.couldGetBackBasis).toContain('this machine')
+  })
+
+  it('promises nothing from agents that are left alone to compare with', () => {
+    const three = [claude(1, 1000), claude(2, 1000), claude(3, 1000)]
+    expect(makeLive(input(three)).totals.couldGetBackBytes).toEqual({ value: Math.round(2000 * MIB * 0.94 * 0.55) })
+    expect(makeLive(input(three)).totals.couldGetBackBasis).toContain('1 more is left alone')
+    expect(makeLive(input(three, { keepControl: false })).totals.couldGetBackBytes).toEqual({ value: Math.round(3000 * MIB * 0.94 * 0.55) })
+  })
+
+  it('has one meaning of idle in states and totals, the one of the settings', () => {
+    const base = input([claude(1, 100), claude(2, 100), claude(3, 100)])
+    const idleMs = [60_000, 119_999, 120_000]
+    const agents = base.agents.map((agent, i) => ({ ...agent, state: 'idle' as const, idleMs: known(idleMs[i] ?? 0) }))
+    const live = makeLive({ ...base, agents })
+    expect(live.agents.map(({ state }) => state)).toEqual(['active', 'active', 'idle'])
+    expect(live.totals.idleCount).toBe(1)
   })
 
   it('has gaps instead of zeros when nothing is known', () => {

@@ -4,15 +4,16 @@ import type { Machine, ProcessCounts, Snapshot } from '../../../helper/contract/
 import type { Progress } from '../../../helper/contract/runs.ts'
 import type { HelperState, Live } from '../../contract/views.ts'
 import { amount } from '../amounts.ts'
+import { chooseAgents } from '../runs/choose-agents.ts'
 
 /** Share of an idle agent's anonymous memory that page-out leaves resident: 0.4 of 6.8 GB measured, docs/measuring.md. */
 const STAYS_SHARE = 0.06
 /**
  * Pool bytes per stored byte while this machine's pool holds nothing to tell
- * by: measured 0.27 to 0.30 with lz4 and lzo on agents; 0.35 promises less
- * than was seen, so that the estimate is rather beaten than missed.
+ * by: measured 0.27 to 0.47 with lz4 and lzo on agents, most on fresh ones;
+ * 0.45 is near the worst, so that the estimate is rather beaten than missed.
  */
-const DEFAULT_POOL_PER_STORED = 0.35
+const DEFAULT_POOL_PER_STORED = 0.45
 /** A pool this small says nothing about how agents compress. */
 const TELLING_STORED_BYTES = 64 * 1024 * 1024
 
@@ -24,6 +25,8 @@ export interface LiveInput {
   agentsMeasuredAtMs: number
   compressed: Snapshot['compressed'] | null
   idleAfterMs: number
+  /** One agent of each kind is left alone to compare with. */
+  keepControl: boolean
   helper: HelperState
   progress: Progress | null
 }
@@ -48,13 +51,14 @@ const median = (values: readonly number[]): number | null => {
 }
 
 /** What reclaiming the idle agents would free, and how that was worked out, in words. */
-export const estimateGain = (agents: readonly Agent[], idleAfterMs: number, compressed: Snapshot['compressed'] | null): { bytes: Reading; basis: string } => {
+export const estimateGain = (agents: readonly Agent[], { idleAfterMs, keepControl, compressed }: Pick<LiveInput, 'idleAfterMs' | 'keepControl' | 'compressed'>): { bytes: Reading; basis: string } => {
   const idle = agents.filter((agent) => isIdle(agent, idleAfterMs))
   const minutes = Math.round(idleAfterMs / 6000) / 10
   if (agents.length === 0) return { bytes: missing('not-measured'), basis: 'No agents were found yet.' }
   if (!agents.some(isMeasured)) return { bytes: missing('not-measured', 'The first measurement is under way.'), basis: 'The first measurement is under way.' }
   if (idle.length === 0) return { bytes: { value: 0 }, basis: `No agent has been idle for ${minutes} min or longer.` }
-  const known = idle.filter((agent) => agent.cost.anonBytes.value !== null)
+  const { treated, control } = chooseAgents(agents, { reclaim: { minIdleMs: idleAfterMs } }, { keepControl, agentIds: null })
+  const known = treated.filter((agent) => agent.cost.anonBytes.value !== null)
   if (known.length === 0) return { bytes: missing('not-supported', 'anonymous memory needs Linux 5.6'), basis: 'This kernel does not tell the anonymous memory of a process (needs Linux 5.6).' }
   const anonBytes = known.reduce((sum, agent) => sum + (agent.cost.anonBytes.value ?? 0), 0)
   const own = compressed !== null && compressed.storedBytes >= TELLING_STORED_BYTES ? compressed.poolPerStored.value : null
@@ -63,7 +67,7 @@ export const estimateGain = (agents: readonly Agent[], idleAfterMs: number, comp
   const source = own === null ? 'as expected from measurements on other machines' : 'as the pool of this machine does now'
   return {
     bytes: { value: Math.max(0, Math.round(moved * (1 - poolPerStored))) },
-    basis: `${known.length} idle agents hold ${amount(anonBytes)} of anonymous memory; ${amount(moved)} of it can be paged out and takes ${Math.round(poolPerStored * 100)} % compressed, ${source}.`,
+    basis: `${known.length} idle agents hold ${amount(anonBytes)} of anonymous memory; ${amount(moved)} of it can be paged out and takes ${Math.round(poolPerStored * 100)} % compressed, ${source}. Agents at work take some of it back.${control.length === 0 ? '' : ` ${control.length} more ${control.length === 1 ? 'is' : 'are'} left alone to compare with.`}`,
   }
 }
 
@@ -74,7 +78,7 @@ export const makeLive = (input: LiveInput): Live => {
   const costs = agents.filter(isMeasured).map((agent) => agent.cost.costBytes)
   const typical = median(costs)
   const availableBytes = input.machine.memory.availableBytes
-  const gain = estimateGain(agents, input.idleAfterMs, input.compressed)
+  const gain = estimateGain(agents, input)
   const room = (bytes: number): Reading => (typical === null || typical === 0 ? missing('not-measured') : { value: Math.floor(bytes / typical) })
   return {
     atMs: input.atMs,

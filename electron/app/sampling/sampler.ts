@@ -14,6 +14,7 @@ export interface SamplerDeps {
   readonly session: Pick<SessionClient, 'call'>
   readonly history: History
   readonly idleAfterMs: () => number
+  readonly keepControl: () => boolean
   readonly helper: () => HelperState
   readonly progress: () => Progress | null
   /** True while a window is looking: then memory is read more often. */
@@ -136,6 +137,7 @@ export const createSampler = (deps: SamplerDeps): Sampler => {
       agentsMeasuredAtMs: measuredAtMs,
       compressed: full?.compressed ?? null,
       idleAfterMs: deps.idleAfterMs(),
+      keepControl: deps.keepControl(),
       helper: deps.helper(),
       progress: deps.progress(),
     })

@@ -52,7 +52,7 @@ const Bars = ({ delta, view, rows }: { delta: SnapshotDelta; view: 'agents' | 'm
           <XAxis type="number" domain={[0, ticks.at(-1) ?? most]} ticks={ticks} tickFormatter={axisBytes} tick={{ fill: 'var(--ink-3)', fontSize: 11 }} axisLine={false} tickLine={false} />
           <YAxis type="category" dataKey="name" width={190} tickFormatter={short} tick={{ fill: 'var(--ink-2)', fontSize: 12 }} axisLine={false} tickLine={false} interval={0} />
           <Tooltip cursor={{ fill: 'var(--hover)' }} content={<TipBox />} isAnimationActive={false} />
-          <Bar dataKey="before" name="Before" fill="var(--bar-other)" radius={[0, 3, 3, 0]} isAnimationActive={false} />
+          <Bar dataKey="before" name="Before" fill="var(--bar-pool)" radius={[0, 3, 3, 0]} isAnimationActive={false} />
           <Bar dataKey="after" name="After" fill="var(--ink)" radius={[0, 3, 3, 0]} isAnimationActive={false} />
         </BarChart>
       </ResponsiveContainer>

@@ -68,7 +68,7 @@ const leadOf = (delta: SnapshotDelta): { big: string; text: string } => {
   const { total } = delta
   switch (total.verdict) {
     case 'gain':
-      return { big: withNoise(total.gainBytes, total.noiseBytes), text: 'less for the same agents' }
+      return { big: withNoise(total.gainBytes, total.noiseBytes), text: 'less for the same agents; what they shrink by themselves is in it' }
     case 'loss':
       return { big: withNoise(-total.gainBytes, total.noiseBytes), text: 'more for the same agents' }
     case 'within-noise':

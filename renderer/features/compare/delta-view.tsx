@@ -51,25 +51,25 @@ const KindTable = ({ delta }: { delta: SnapshotDelta }) => (
       <thead>
         <tr>
           <th scope="col">Kind</th>
-          <th scope="col" className="num">Treated</th>
-          <th scope="col" className="num">Before</th>
-          <th scope="col" className="num">Left alone, it would be</th>
-          <th scope="col" className="num">After</th>
-          <th scope="col" className="num">Gain</th>
+          <th scope="col" className="num">Agents</th>
+          <th scope="col" className="num">Before, MB</th>
+          <th scope="col" className="num" title="What these agents would use now had they changed as the ones left alone did">Expected, MB</th>
+          <th scope="col" className="num">After, MB</th>
+          <th scope="col" className="num" title="Expected less after">Gain</th>
           <th scope="col" className="num">Noise</th>
         </tr>
       </thead>
       <tbody>
         {delta.kinds.map((kind) => (
           <tr key={kind.kind}>
-            <th scope="row">{kind.title}</th>
+            <th scope="row" className="no-wrap">{kind.title}</th>
             <td className="num">
               {kind.treated.count}
-              <span className="muted">{kind.control === null ? ', none left alone' : `, ${kind.control.count} left alone`}</span>
+              <span className="muted">{kind.control === null ? '' : ` + ${kind.control.count} left alone`}</span>
             </td>
-            <td className="num">{bytes(kind.treated.beforeBytes)}</td>
-            <td className="num">{bytes(kind.expectedAfterBytes)}</td>
-            <td className="num">{bytes(kind.treated.afterBytes)}</td>
+            <td className="num">{megabytes(kind.treated.beforeBytes)}</td>
+            <td className="num">{megabytes(kind.expectedAfterBytes)}</td>
+            <td className="num">{megabytes(kind.treated.afterBytes)}</td>
             <td className="num"><Change bytes={kind.gainBytes} noise={kind.noiseBytes.value} better="more" /></td>
             <td className="num muted"><Figure reading={kind.noiseBytes} format={(value) => `± ${bytes(value)}`} /></td>
           </tr>

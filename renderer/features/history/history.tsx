@@ -103,7 +103,9 @@ const Events = ({ events }: { events: readonly HistoryEvent[] }) => {
 }
 
 const Overall = () => {
-  const [range, setRange] = useState<Range>('1 day')
+  const [picked, setPicked] = useState<Range | null>(null)
+  const [young, setYoung] = useState(false)
+  const range = picked ?? (young ? '1 hour' : '1 day')
   const [toMs, setToMs] = useState(() => Date.now())
   const fromMs = toMs - ranges[range]
   const series = useCall('history.series', { fromMs, toMs, series: [seriesIds.agents, seriesIds.compressed, seriesIds.available], maxPoints: 1000 })
@@ -111,6 +113,8 @@ const Overall = () => {
   const runs = useCall('runs.list', { limit: 100 }, ['runs'])
   const { data } = series
   const atMs = useMemo(() => data?.atMs ?? [], [data])
+  // Of a day with one hour in it nothing could be read.
+  if (picked === null && !young && atMs.length > 0 && (atMs[0] ?? 0) > toMs - HOUR) setYoung(true)
   const columns = useMemo(() => {
     const holdMs = Math.max(30_000, (data?.resolutionMs ?? 0) * 1.5)
     return [seriesIds.agents, seriesIds.compressed, seriesIds.available].map((id) => hold(atMs, data?.series.find((entry) => entry.id === id)?.values ?? [], holdMs))
@@ -142,7 +146,7 @@ const Overall = () => {
           label="Range"
           value={range}
           onChange={(next) => {
-            setRange(next)
+            setPicked(next)
             setToMs(Date.now())
           }}
           options={rangeNames.map((name) => ({ value: name, label: name }))}

@@ -135,7 +135,9 @@ const Body = ({ detail }: { detail: RunDetail }) => {
 
 const titleOf = (detail: RunDetail): string => {
   const { state } = detail.record
-  return state === 'waiting' || state === 'kept' || state === 'undone' || state === 'partly-undone' ? resultWords(detail).title : stateWords[state]
+  if (state === 'waiting' || state === 'kept') return resultWords(detail).title
+  if (state === 'undone' || state === 'partly-undone') return detail.delta?.total.verdict === 'gain' ? `${resultWords(detail).title}, then ${stateWords[state].toLowerCase()}` : resultWords(detail).title
+  return stateWords[state]
 }
 
 /** One run in full: result, what came back, comparison, every step with what was read back. */

@@ -1,5 +1,6 @@
 import { ArrowRight } from 'lucide-react'
 import { isListed, type Live } from '../../../electron/contract/views.ts'
+import type { Progress } from '../../../helper/contract/runs.ts'
 import { count, missingWords, plural } from '../../format/format.ts'
 import { openPreset } from '../../stores/flow.ts'
 import { useRun, isOpenState } from '../../stores/run.ts'
@@ -54,16 +55,21 @@ const Room = ({ live }: { live: Live }) => {
           <span className="big-unit"> more</span>
         </Why>
       </p>
-      <p className="figure-text">agents like yours{roomForAfter.value !== null && roomFor.value !== null && roomForAfter.value > roomFor.value ? <>, <strong className="num">{count(roomForAfter.value)}</strong> after</> : ''}</p>
+      <p className="figure-text">agents like yours{roomForAfter.value !== null && roomFor.value !== null && roomForAfter.value > roomFor.value ? <>, <span className="no-wrap"><strong className="num">{count(roomForAfter.value)}</strong> after</span></> : ''}</p>
     </Panel>
   )
 }
 
+/** Why the buttons rest, or that pressing one does nothing yet. */
+const asideOf = (run: Progress | null): string =>
+  run === null || !isOpenState(run.state) ? 'What will happen is shown first.' : run.state === 'waiting' ? 'Decide on the run above first.' : 'One run at a time; see above.'
+
 /** Without agents there is nothing to win, but layers can still be turned on and off. */
 export const PresetsOnly = () => {
-  const blocked = useRun((state) => state.progress !== null && isOpenState(state.progress.state))
+  const run = useRun((state) => state.progress)
+  const blocked = run !== null && isOpenState(run.state)
   return (
-    <Panel title="Presets" aside={blocked ? 'Decide on the run above first.' : 'What will happen is shown first.'}>
+    <Panel title="Presets" aside={asideOf(run)}>
       <Presets blocked={blocked} />
     </Panel>
   )
@@ -76,7 +82,7 @@ export const GetBack = ({ live }: { live: Live }) => {
   const blocked = run !== null && isOpenState(run.state)
   return (
     <div className="get-back">
-      <Panel title="You could get back" aside={blocked ? 'Decide on the run above first.' : 'What will happen is shown first.'} className="win">
+      <Panel title="You could get back up to" aside={asideOf(run)} className="win">
         <p className="figure-line">
           <Why what="What you could get back" how={couldGetBackBasis} sources={['/proc/PID/smaps_rollup of the idle agents']} atMs={live.agentsMeasuredAtMs}>
             {couldGetBackBytes.value === null ? <span className="big-value"><Gap reason={missingWords(couldGetBackBytes.reason, couldGetBackBytes.detail)} /></span> : <BigBytes bytes={couldGetBackBytes.value} />}

@@ -41,7 +41,7 @@ const Working = ({ progress, pending }: { progress: Progress; pending: string | 
     tone="busy"
     live
     icon={<LoaderCircle className="spin" aria-hidden="true" />}
-    title={progress.state === 'undoing' || pending === 'undo' ? 'Undoing' : pending === 'cancel' ? 'Cancelling' : 'Applying'}
+    title={progress.state === 'undoing' || pending === 'undo' ? 'Undoing' : pending === 'cancel' ? 'Cancelling' : progress.state === 'settling' ? 'Applied, letting it settle' : 'Applying'}
     sub={progress.text}
     actions={
       progress.canCancel && (

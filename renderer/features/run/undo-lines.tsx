@@ -40,9 +40,9 @@ export const UndoLines = ({ lines }: { lines: readonly UndoLine[] }) => (
               </td>
               <td>
                 <span className={bad ? 'outcome problem' : 'outcome'}>
-                  <Icon aria-hidden="true" /> {words[line.outcome]}
+                  <Icon aria-hidden="true" /> {!bad && line.reason !== '' ? line.reason : words[line.outcome]}
                 </span>
-                {line.reason !== '' && <span className="outcome-reason">{line.reason}</span>}
+                {bad && line.reason !== '' && <span className="outcome-reason">{line.reason}</span>}
               </td>
             </tr>
           )
