@@ -9,14 +9,18 @@ export const isPlainPath = (path: string): boolean => PLAIN_PATH.test(path)
 /**
  * The checked way to run the script: root copies it to a folder of its own
  * first, so that what is checked is what runs, whatever happens to the file.
+ * Script and words are plain (`isPlainPath`, or of this program).
  */
 export const checkedCommand = (script: string, sha256: string, words: readonly string[]): string =>
   [
     't=$(mktemp -d)',
-    `cp -- '${script}' $t/install.sh`,
-    `echo '${sha256}  '$t/install.sh | sha256sum --check --strict --status`,
-    `sh $t/install.sh ${words.map((word) => `'${word}'`).join(' ')}`,
+    `cp -- ${script} $t/install.sh`,
+    `echo "${sha256}  $t/install.sh" | sha256sum --check --strict --status`,
+    `sh $t/install.sh ${words.join(' ')}`,
   ].join(' && ') + '; s=$?; rm -rf "$t"; exit $s'
+
+/** The same for a terminal. No word of it holds a quote: paths are plain, the rest is ours. */
+export const terminalCommand = (script: string, sha256: string, words: readonly string[]): string => `sudo sh -c '${checkedCommand(script, sha256, words)}'`
 
 /**
  * sudo-prompt puts the command between double quotes of the user's own shell

@@ -1,13 +1,14 @@
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { ok } from '../../../helper/contract/errors.ts'
-import { checkedCommand, forSudoPrompt, isPlainPath } from './as-root.ts'
+import { checkedCommand, forSudoPrompt, isPlainPath, terminalCommand } from './as-root.ts'
 import { placesOf } from './bundle.ts'
 import { createInstaller } from './installer.ts'
+import { alterableByOthers } from './trusted-folder.ts'
 
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex')
 const SCRIPT = `#!/bin/sh
@@ -40,7 +41,7 @@ describe('the plan of installing', () => {
     expect(files).toContainEqual(expect.objectContaining({ path: '/usr/lib/agentmem/node', sizeBytes: 1, mode: '0755' }))
     expect(files).toContainEqual(expect.objectContaining({ path: '/usr/lib/systemd/system/a.service', sizeBytes: 4, mode: '0644' }))
     expect(files.every((file) => file.what !== '')).toBe(true)
-    expect(command).toBe(`sudo sh ${script()} install ${bundle()} ${sha256(readFileSync(join(bundle(), 'MANIFEST'), 'utf8'))}`)
+    expect(command).toBe(terminalCommand(script(), sha256(SCRIPT), ['install', bundle(), sha256(readFileSync(join(bundle(), 'MANIFEST'), 'utf8'))]))
   })
 
   it('says what is missing instead of failing', async () => {
@@ -63,7 +64,7 @@ describe('installing', () => {
     expect(await made.install('0'.repeat(64))).toMatchObject({ ok: false, error: { code: 'plan-changed' } })
     expect(run).not.toHaveBeenCalled()
     expect(await made.install(sha256(SCRIPT))).toEqual({ ok: true, value: undefined })
-    expect(run.mock.calls[0]?.[0]).toContain(`'install' '${bundle()}'`)
+    expect(run.mock.calls[0]?.[0]).toContain(`sh $t/install.sh install ${bundle()} `)
   })
 
   it('uninstalls nothing where nothing is installed', async () => {
@@ -79,6 +80,37 @@ describe('installing', () => {
     writeFileSync(script(), `${SCRIPT}\ntouch ${out}`)
     expect(run).toThrow()
     expect(existsSync(out)).toBe(false)
+  })
+
+  it('does so from a terminal as well', () => {
+    const out = join(folder, 'out')
+    const command = terminalCommand(script(), sha256(SCRIPT), ['install', bundle(), 'abc'])
+    const run = (): void => { execFileSync('sh', ['-c', command.replace(/^sudo /u, '')], { env: { ...process.env, OUT: out }, stdio: 'ignore' }) }
+    run()
+    expect(readFileSync(out, 'utf8')).toBe(`install\n${bundle()}\nabc\n`)
+    rmSync(out)
+    writeFileSync(script(), `${SCRIPT}\ntouch ${out}`)
+    expect(run).toThrow()
+    expect(existsSync(out)).toBe(false)
+  })
+
+  it.each([
+    ['the folder itself', () => bundle(), 0o777],
+    ['a folder above it', () => folder, 0o777],
+    ['a file in it', () => join(bundle(), 'node'), 0o666],
+  ])('hands root nothing that other users can change: %s', async (_, path, mode) => {
+    const { run, it: made } = installer()
+    chmodSync(path(), mode)
+    expect(await made.plan()).toMatchObject({ ok: true, value: { command: '', problem: { code: 'not-supported', about: path(), advice: expect.stringContaining('chmod o-w') } } })
+    expect(await made.install(sha256(SCRIPT))).toMatchObject({ ok: false, error: { about: path() } })
+    expect(run).not.toHaveBeenCalled()
+  })
+
+  it('takes a sticky folder above it, as /tmp is, and refuses what belongs to somebody else', () => {
+    chmodSync(folder, 0o1777)
+    const uid = lstatSync(bundle()).uid
+    expect(alterableByOthers(bundle(), uid)).toBeNull()
+    expect(alterableByOthers(bundle(), uid + 1)).toBe(uid === 0 ? null : bundle())
   })
 
   it('is worked out by the shell of root, not by that of the user', () => {

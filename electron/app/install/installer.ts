@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fail, ok, type Result } from '../../../helper/contract/errors.ts'
+import { fail, ok, type Failure, type Result } from '../../../helper/contract/errors.ts'
 import type { InstallPlan } from '../../contract/views.ts'
 import { messageOf } from '../files.ts'
-import { checkedCommand, isPlainPath, runAsRoot } from './as-root.ts'
+import { checkedCommand, isPlainPath, runAsRoot, terminalCommand } from './as-root.ts'
 import { INSTALLED_DIR, readBundle, type Bundle } from './bundle.ts'
+import { alterableByOthers } from './trusted-folder.ts'
 
 export interface Installer {
   plan(): Promise<Result<InstallPlan>>
@@ -18,6 +19,14 @@ export interface InstallerOptions {
   readonly projectDir: string
   readonly run?: (command: string) => Promise<Result<string>>
   readonly installedDir?: string
+}
+
+/** Why nothing of this folder is handed to root; null where nothing speaks against it. */
+const problemOf = (folder: string): Failure | null => {
+  if (!isPlainPath(folder)) return fail('not-supported', `The folder ${folder} has characters in its name that are not passed to root.`, { advice: 'Move the app to a folder with a plain name.' }).error
+  const open = alterableByOthers(folder, process.getuid?.() ?? 0)
+  if (open === null) return null
+  return fail('not-supported', `Other users of this computer can change ${open}, so nothing of it is installed for root.`, { about: open, advice: `Move the app to a folder of your own, or take the right away: chmod o-w ${open}` }).error
 }
 
 export const createInstaller = (options: InstallerOptions): Installer => {
@@ -34,14 +43,16 @@ export const createInstaller = (options: InstallerOptions): Installer => {
       }
       shown = bundle.value
       const { folder, script, scriptSha256, manifestSha256, files } = bundle.value
-      const problem = isPlainPath(folder) ? null : { code: 'not-supported' as const, message: `The folder ${folder} has characters in its name that are not passed to root.`, advice: 'Move the app to a folder with a plain name.' }
-      return ok({ installed: isInstalled(), files, script, scriptSha256, command: problem === null ? `sudo sh ${folder}/install.sh install ${folder} ${manifestSha256}` : '', problem })
+      const problem = problemOf(folder)
+      const words = ['install', folder, manifestSha256]
+      return ok({ installed: isInstalled(), files, script, scriptSha256, command: problem === null ? terminalCommand(join(folder, 'install.sh'), scriptSha256, words) : '', problem })
     },
     async install(scriptSha256) {
       if (shown === null || shown.scriptSha256 !== scriptSha256) {
         return fail('plan-changed', 'The script that was shown is not the one that is here now.', { expected: scriptSha256, advice: 'Look at what would be installed again.' })
       }
-      if (!isPlainPath(shown.folder)) return fail('not-supported', `The folder ${shown.folder} has characters in its name that are not passed to root.`)
+      const problem = problemOf(shown.folder)
+      if (problem !== null) return { ok: false, error: problem }
       const result = await run(checkedCommand(join(shown.folder, 'install.sh'), scriptSha256, ['install', shown.folder, shown.manifestSha256]))
       return result.ok ? ok(undefined) : result
     },
