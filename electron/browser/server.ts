@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { fail, ok, type Result } from '../../helper/contract/errors.ts'
 import type { App } from '../app/app.ts'
 import { errnoOf, messageOf } from '../app/files.ts'
@@ -7,6 +7,7 @@ import { isCallName } from '../app/ipc/dispatch.ts'
 import { createAccess, type Access } from './access.ts'
 import { streamEvents } from './events.ts'
 import { isLocalHost, isOwnFetch, isOwnOrigin } from './origin.ts'
+import { isOwnPeer } from './peer.ts'
 import { notBuiltPage, signedInPage, signInPage } from './pages.ts'
 import { readStatic, WINDOW_CSP } from '../app/static-files.ts'
 
@@ -99,6 +100,10 @@ export const startServer = async (options: {
     response.setHeader('referrer-policy', 'no-referrer')
     response.setHeader('cross-origin-opener-policy', 'same-origin')
     response.setHeader('cross-origin-resource-policy', 'same-origin')
+    if (strangers.has(request.socket)) {
+      send(response, 403, 'text/plain; charset=utf-8', 'This connection does not come from a program of the user who started this app.\n')
+      return
+    }
     if (!isLocalHost(request.headers.host)) {
       send(response, 421, 'text/plain; charset=utf-8', 'This server answers to 127.0.0.1 and localhost only.\n')
       return
@@ -145,12 +150,17 @@ export const startServer = async (options: {
     else send(response, 404, 'text/plain; charset=utf-8', 'Not found.\n')
   }
 
+  const strangers = new WeakSet<Socket>()
   const server: Server = createServer((request, response) => {
     handle(request, response).catch((error: unknown) => {
       console.error(messageOf(error))
       if (!response.headersSent) json(response, 500, fail('internal', 'The server failed by a mistake in this program.', { got: messageOf(error) }))
       else response.destroy()
     })
+  })
+  // Looked up when it is made: later its other end may be gone, and then it tells nothing.
+  server.on('connection', (socket) => {
+    if (!isOwnPeer(socket, process.getuid?.() ?? 0)) strangers.add(socket)
   })
   // Undo may take minutes; only receiving a request is bounded.
   server.requestTimeout = 30_000
