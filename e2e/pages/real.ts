@@ -54,8 +54,11 @@ const openWindow = async (job: Job, browser: Awaited<ReturnType<typeof launchChr
   page.on('pageerror', (error) => complaints.push(`exception: ${error.message}`))
   const from = performance.now()
   await page.goto(address)
-  await page.locator('.hero-number .big-value, .empty-title').first().waitFor({ timeout: 30_000 })
-  say(`${user.name}: ${Math.round(performance.now() - from)} ms from opening the address to the large number`)
+  await page.locator('.hero-number .big-value').waitFor({ timeout: 30_000 })
+  const shownMs = performance.now() - from
+  // A dash stands there until agents were measured for the first time.
+  await page.locator('.hero-number .big-value').filter({ hasText: /\d/u }).waitFor({ timeout: 30_000 })
+  say(`${user.name}: after opening the address the page is there in ${Math.round(shownMs)} ms, its large number in ${Math.round(performance.now() - from)} ms`)
   const call: Window['call'] = async (name, request) => {
     const answer = await context.request.post(`${origin}/call/${name}`, { headers: { origin }, data: request, timeout: 280_000 })
     return (await answer.json()) as never

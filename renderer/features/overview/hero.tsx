@@ -31,17 +31,16 @@ const Pressure = ({ live }: { live: Live }) => {
 const costIn = (live: Live, state: AgentState): number => live.agents.reduce((sum, agent) => (agent.state === state ? sum + agent.cost.costBytes : sum), 0)
 
 /** All memory as one bar: what agents use by their state, the rest, what is available. */
-const MemoryBar = ({ live }: { live: Live }) => {
+const MemoryBar = ({ live, measured }: { live: Live; measured: boolean }) => {
   const { totalBytes, availableBytes } = live.machine.memory
   const active = costIn(live, 'active')
   const idle = costIn(live, 'idle')
   const suspended = costIn(live, 'suspended')
   const other = Math.max(0, totalBytes - availableBytes - active - idle - suspended)
   const parts = [
-    { id: 'active', label: 'Active agents', value: active },
-    { id: 'idle', label: 'Idle agents', value: idle },
+    ...(measured ? [{ id: 'active', label: 'Active agents', value: active }, { id: 'idle', label: 'Idle agents', value: idle }] : []),
     ...(suspended > 0 ? [{ id: 'suspended', label: 'Suspended agents', value: suspended }] : []),
-    { id: 'other', label: 'Everything else', value: other },
+    { id: 'other', label: measured ? 'Everything else' : 'In use', value: other },
     { id: 'free', label: 'Available', value: availableBytes },
   ]
   return (
@@ -101,7 +100,7 @@ export const Hero = ({ live }: { live: Live }) => {
           </p>
         </div>
       </div>
-      <MemoryBar live={live} />
+      <MemoryBar live={live} measured={measured} />
       {measured && unmeasured > 0 && (
         <p className="muted hero-note">
           {plural(unmeasured, 'process', 'processes')} of agents could not be read and {unmeasured === 1 ? 'is' : 'are'} missing from these sums.
