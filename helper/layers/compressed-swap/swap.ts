@@ -104,6 +104,7 @@ export const swapOnAgain = async (access: MachineAccess, path: string, old: stri
     if (!made.ok) return made
   }
   const on = await access.tools.swapOn(under(access.root, path), Number(rank))
+  if (!on.ok) return on
   access.checkpoint(`swapon again ${path}`)
-  return on
+  return active(access.root, path) === undefined ? fail('read-back-differs', `${path} is not among the swap in use.`, { about: '/proc/swaps', expected: path, got: 'absent' }) : on
 }
