@@ -51,7 +51,7 @@ const footText = (view: PlanView | null): string => {
   if (view === null) return ''
   if (view.simulation) return 'Simulation: nothing can be changed without the helper.'
   if (view.plan.steps.length === 0) return 'There is nothing to change.'
-  return `${plural(view.plan.steps.length, 'step')}. ${view.asksPassword ? 'Your password will be asked for. ' : ''}${nothingToUndo(view.plan) ? 'Nothing stays on, so there is nothing to undo.' : 'Everything is undone unless you keep it.'}`
+  return `${plural(view.plan.steps.length, 'step')}. ${view.asksPassword ? 'You may be asked for your password. ' : ''}${nothingToUndo(view.plan) ? 'Nothing stays on, so there is nothing to undo.' : 'Everything is undone unless you keep it.'}`
 }
 
 /** Paging out was asked for alone and refused. A plan that asks for compressed swap itself and does not get it has said why. */
