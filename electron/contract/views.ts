@@ -38,7 +38,7 @@ export const liveSchema = z.object({
     /** Estimate of what reclaiming the idle ones would free, with its basis in words. */
     couldGetBackBytes: numberReading,
     couldGetBackBasis: z.string(),
-    /** How many more agents like the present ones fit: available / median cost. */
+    /** How many more agents like the present ones fit: available / median of what they take with nothing paged out. */
     roomFor: numberReading,
     roomForAfter: numberReading,
   }),

@@ -44,6 +44,15 @@ export const unitOf = (amount: number): 'GB' | 'MB' => (sized(amount).unit === '
 /** Whole megabytes without the unit, for a column headed "MB". */
 export const megabytes = (amount: number): string => whole.format(Math.round(amount / MB))
 
+/** Whole megabytes, rounded up and at least one: noise is never shown as nothing. */
+export const noiseMegabytes = (amount: number): string => whole.format(Math.max(1, Math.ceil(amount / MB - 1e-9)))
+
+/** "+146", "−12": a change in whole megabytes, for a column in MB. */
+export const signedMegabytes = (amount: number): string => {
+  const size = megabytes(Math.abs(amount))
+  return size === '0' ? size : `${amount > 0 ? '+' : MINUS}${size}`
+}
+
 /** Gigabytes with one decimal and no unit, for columns headed "GB". */
 export const gigabytes = (amount: number): string => tenth.format(amount / GB)
 

@@ -76,7 +76,8 @@ export const makeLive = (input: LiveInput): Live => {
   const agents = withIdleAfter(input.agents.filter((agent) => agent.state !== 'gone'), input.idleAfterMs)
   // An agent of which nothing could be measured has no cost: it must not pull the median to zero.
   const costs = agents.filter(isMeasured).map((agent) => agent.cost.costBytes)
-  const typical = median(costs)
+  // A new agent comes unpacked: what the present ones have in compressed swap counts in full.
+  const typical = median(agents.filter(isMeasured).map((agent) => agent.cost.pssBytes + agent.cost.swapPssBytes))
   const availableBytes = input.machine.memory.availableBytes
   const gain = estimateGain(agents, input)
   const room = (bytes: number): Reading => (typical === null || typical === 0 ? missing('not-measured') : { value: Math.floor(bytes / typical) })

@@ -1,6 +1,6 @@
 import { lazy, Suspense, useMemo, useState } from 'react'
 import type { AgentDelta, SnapshotDelta } from '../../../helper/contract/snapshot-delta.ts'
-import { bytes, megabytes, percent, plural, signedBytes } from '../../format/format.ts'
+import { bytes, megabytes, noiseMegabytes, percent, plural, signedBytes, signedMegabytes } from '../../format/format.ts'
 import { Figure } from '../../ui/figure.tsx'
 import { Choice } from '../../ui/field.tsx'
 import { Notice } from '../../ui/notice.tsx'
@@ -12,10 +12,10 @@ const Bars = lazy(() => import('./bars.tsx'))
 const groupWords: Record<AgentDelta['group'], string> = { treated: 'treated', control: 'left alone', other: '' }
 
 /** A change, told apart by sign, arrow of words and colour; within the noise it stays plain. */
-const Change = ({ bytes: amount, noise, better }: { bytes: number; noise: number | null; better: 'less' | 'more' | 'neither' }) => {
+const Change = ({ bytes: amount, noise, better, format = signedBytes }: { bytes: number; noise: number | null; better: 'less' | 'more' | 'neither'; format?: (amount: number) => string }) => {
   const real = noise !== null ? Math.abs(amount) > noise : amount !== 0
   const good = (better === 'less' && amount < 0) || (better === 'more' && amount > 0)
-  return <span className={real && better !== 'neither' ? (good ? 'gain' : 'problem') : 'muted'}>{signedBytes(amount)}</span>
+  return <span className={real && better !== 'neither' ? (good ? 'gain' : 'problem') : 'muted'}>{format(amount)}</span>
 }
 
 const MachineTable = ({ delta }: { delta: SnapshotDelta }) => (
@@ -52,9 +52,9 @@ const KindTable = ({ delta }: { delta: SnapshotDelta }) => (
         <tr>
           <th scope="col">Kind</th>
           <th scope="col" className="num">Agents</th>
-          <th scope="col" className="num">Before, MB</th>
-          <th scope="col" className="num" title="What these agents would use now had they changed as the ones left alone did">Expected, MB</th>
-          <th scope="col" className="num">After, MB</th>
+          <th scope="col" className="num">Before</th>
+          <th scope="col" className="num" title="What these agents would use now had they changed as the ones left alone did">Expected</th>
+          <th scope="col" className="num">After</th>
           <th scope="col" className="num" title="Expected less after">Gain</th>
           <th scope="col" className="num">Noise</th>
         </tr>
@@ -70,8 +70,8 @@ const KindTable = ({ delta }: { delta: SnapshotDelta }) => (
             <td className="num">{megabytes(kind.treated.beforeBytes)}</td>
             <td className="num">{megabytes(kind.expectedAfterBytes)}</td>
             <td className="num">{megabytes(kind.treated.afterBytes)}</td>
-            <td className="num"><Change bytes={kind.gainBytes} noise={kind.noiseBytes.value} better="more" /></td>
-            <td className="num muted"><Figure reading={kind.noiseBytes} format={(value) => `± ${bytes(value)}`} /></td>
+            <td className="num"><Change bytes={kind.gainBytes} noise={kind.noiseBytes.value} better="more" format={signedMegabytes} /></td>
+            <td className="num muted"><Figure reading={kind.noiseBytes} format={(value) => `± ${noiseMegabytes(value)}`} /></td>
           </tr>
         ))}
       </tbody>
@@ -161,7 +161,7 @@ export const DeltaView = ({ delta }: { delta: SnapshotDelta }) => {
         </Suspense>
       </Panel>
       {controlled && (
-        <Panel title="By kind">
+        <Panel title="By kind" aside="MB">
           <KindTable delta={delta} />
         </Panel>
       )}

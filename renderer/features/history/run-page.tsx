@@ -68,16 +68,19 @@ const Steps = ({ steps, outcomes, nameOf }: { steps: readonly Step[]; outcomes: 
         </tr>
       </thead>
       <tbody>
-        {steps.map((step) => {
+        {steps.map((step, i) => {
           const outcome = outcomes.find((entry) => entry.number === step.number)
           return (
             <tr key={step.number}>
               <td className="num muted">{step.number}</td>
               <th scope="row">
                 {step.operation.op === 'reclaim' ? <>{step.target} <span className="muted">{nameOf(step.operation.agentId)}</span></> : <code className="path">{step.target}</code>}
-                <span className="step-sub">
-                  {sourceTitles[step.source]}. {step.why}
-                </span>
+                {/* Said once of agents that are paged out one after the other. */}
+                {step.why !== steps[i - 1]?.why && (
+                  <span className="step-sub">
+                    {sourceTitles[step.source]}. {step.why}
+                  </span>
+                )}
               </th>
               <td><code>{step.old ?? '–'}</code></td>
               <td><code>{step.new}</code></td>

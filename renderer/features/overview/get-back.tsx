@@ -47,7 +47,7 @@ const Room = ({ live }: { live: Live }) => {
       <p className="figure-line">
         <Why
           what="Room for more agents"
-          how="Available memory divided by what the middle one of your agents costs now. After: the same with what you could get back added."
+          how="Available memory divided by what the middle one of your agents takes before any of it is paged out. After: the same with what you could get back added."
           sources={['/proc/meminfo (MemAvailable)', '/proc/PID/smaps_rollup of all agents']}
           atMs={live.agentsMeasuredAtMs}
         >
