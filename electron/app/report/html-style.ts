@@ -32,7 +32,7 @@ ul { margin: .4rem 0 0; padding-left: 1.2rem; color: var(--ink-2) } li { margin:
 dl { display: flex; flex-wrap: wrap; gap: .75rem 2.5rem; margin: .5rem 0 0 } dt { color: var(--ink-3); font-size: .8rem } dd { margin: 0; font-weight: 600 }
 footer { margin-top: 3rem; padding-top: 1rem; border-top: 1px solid var(--line); color: var(--ink-3); font-size: .82rem }
 :focus-visible { outline: 2px solid var(--active); outline-offset: 2px }
-@media (max-width: 40rem) { main { padding: 1.5rem 1rem 3rem } .hero, figure { padding: 1rem } .hero .headline { font-size: 1.25rem } .chart .wide { display: none } .chart .narrow { display: block } }
+@media (max-width: 40rem) { .t-steps, .t-undo { min-width: 54rem } main { padding: 1.5rem 1rem 3rem } .hero, figure { padding: 1rem } .hero .headline { font-size: 1.25rem } .chart .wide { display: none } .chart .narrow { display: block } }
 @media print { @page { margin: 16mm } :root { color-scheme: light; --paper: #fff; --surface: #fff; --line: #d8d8d2; --ink: #000; --ink-2: #333; --ink-3: #555; --active: #0b62c4; --suspended: #6a4bb0; --problem: #b3321f; --problem-soft: #fbe6e1; --idle: #8a5a00; --idle-soft: #fbefd6;
     --gain: #00694e; --gain-mark: #0f8f6d; --gain-soft: #dcf2ea; --bar-before: #b4b5b0; --bar-expected: #777983 }
   body { font-size: 10.5pt; -webkit-print-color-adjust: exact; print-color-adjust: exact } main { max-width: none; padding: 0 } figure, tr, .hero { break-inside: avoid } h2 { break-after: avoid } .scroll { overflow: visible } .chart .wide { display: block } .chart .narrow { display: none }

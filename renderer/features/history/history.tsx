@@ -114,7 +114,8 @@ const Overall = () => {
   const { data } = series
   const atMs = useMemo(() => data?.atMs ?? [], [data])
   // Of a day with one hour in it nothing could be read.
-  if (picked === null && !young && atMs.length > 0 && (atMs[0] ?? 0) > toMs - HOUR) setYoung(true)
+  const first = atMs[atMs.findIndex((_at, i) => data?.series.some((entry) => entry.values[i] !== null))]
+  if (picked === null && !young && first !== undefined && first > toMs - HOUR) setYoung(true)
   const columns = useMemo(() => {
     const holdMs = Math.max(30_000, (data?.resolutionMs ?? 0) * 1.5)
     return [seriesIds.agents, seriesIds.compressed, seriesIds.available].map((id) => hold(atMs, data?.series.find((entry) => entry.id === id)?.values ?? [], holdMs))
