@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fail, ok, type Result } from '../../../helper/contract/errors.ts'
 import type { InstallPlan } from '../../contract/views.ts'
 import { messageOf } from '../files.ts'
@@ -47,6 +47,19 @@ export const placesOf = (script: string): { file: string; place: string }[] => {
   })
 }
 
+/**
+ * Size of the list of folders that install.sh makes: those that are not there
+ * yet, one a line, after the list of an earlier installation.
+ */
+const createdBytes = (places: readonly string[]): number => {
+  const missing = new Set<string>()
+  for (const place of places) {
+    for (let folder = dirname(place); !existsSync(folder); folder = dirname(folder)) missing.add(folder)
+  }
+  const earlier = statSync(join(INSTALLED_DIR, 'CREATED'), { throwIfNoEntry: false })?.size ?? 0
+  return [...missing].reduce((sum, folder) => sum + Buffer.byteLength(folder) + 1, earlier)
+}
+
 /** Newest change of any file below; 0 where there is nothing. */
 const newestMs = (folder: string): number =>
   existsSync(folder)
@@ -86,6 +99,8 @@ export const readBundle = async (projectDir: string): Promise<Result<Bundle>> =>
     const script = readFileSync(join(folder, 'install.sh'), 'utf8')
     const places = placesOf(script)
     const names = [...manifest.toString('utf8').split('\n').filter((line) => line !== '').map((line) => line.slice(66)), 'MANIFEST']
+    const link = '/usr/lib/systemd/system/multi-user.target.wants/agentmem-recover.service'
+    const created = createdBytes([INSTALLED_DIR, ...places.map(({ place }) => place), link])
     const entry = (name: string, path: string): InstallPlan['files'][number] => ({
       path,
       what: whatIs(name),
@@ -99,9 +114,9 @@ export const readBundle = async (projectDir: string): Promise<Result<Bundle>> =>
       manifestSha256: sha256(manifest),
       files: [
         ...names.map((name) => entry(name, `${INSTALLED_DIR}/${name}`)),
-        { path: `${INSTALLED_DIR}/CREATED`, what: 'Folders that installing made, so that uninstalling removes them', sizeBytes: 0, mode: '0644' },
+        { path: `${INSTALLED_DIR}/CREATED`, what: 'Folders that installing made, so that uninstalling removes them', sizeBytes: created, mode: '0644' },
         ...places.map(({ file, place }) => entry(file, place)),
-        { path: '/usr/lib/systemd/system/multi-user.target.wants/agentmem-recover.service', what: 'Link: takes back unfinished changes at boot', sizeBytes: 0, mode: 'link' },
+        { path: link, what: 'Link: takes back unfinished changes at boot', sizeBytes: 0, mode: 'link' },
       ],
     })
   } catch (error) {

@@ -4,8 +4,8 @@ import { chmodSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync,
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { ok } from '../../../helper/contract/errors.ts'
-import { checkedCommand, forSudoPrompt, isPlainPath, terminalCommand } from './as-root.ts'
+import { fail, ok, type ErrorCode, type Result } from '../../../helper/contract/errors.ts'
+import { checkedCommand, forSudoPrompt, isPlainPath, terminalCommand, whyNot } from './as-root.ts'
 import { placesOf } from './bundle.ts'
 import { createInstaller } from './installer.ts'
 import { alterableByOthers } from './trusted-folder.ts'
@@ -30,7 +30,7 @@ beforeEach(() => {
   writeFileSync(join(bundle(), 'MANIFEST'), ['install.sh', 'node', 'system/a.service'].map((name) => `${sha256(readFileSync(join(bundle(), name), 'utf8'))}  ${name}\n`).join(''))
 })
 afterEach(() => { rmSync(folder, { recursive: true, force: true }) })
-const installer = (run = vi.fn(async (_command: string) => ok(''))) => ({ run, it: createInstaller({ projectDir: folder, run, installedDir: join(folder, 'installed') }) })
+const installer = (run = vi.fn(async (_command: string): Promise<Result<string>> => ok(''))) => ({ run, it: createInstaller({ projectDir: folder, run, installedDir: join(folder, 'installed') }) })
 
 describe('the plan of installing', () => {
   it('names every file with size and mode, the script, its digest and the terminal command', async () => {
@@ -125,5 +125,35 @@ describe('installing', () => {
   it('lets no path into a root shell that the shell would read as more than a path', () => {
     expect(isPlainPath('/home/a/agent-memory_1.0/build/helper')).toBe(true)
     for (const path of ["/home/o'brien/x", '/tmp/$(id)/x', '/tmp/a b', '/tmp/a;b', '/tmp/`x`', 'relative']) expect(isPlainPath(path)).toBe(false)
+  })
+})
+
+describe('why root was not reached', () => {
+  // As sudo-prompt 9.3 and pkexec 122 say it.
+  const refused = 'User did not grant permission.'
+  const said = 'Error executing command as another user: '
+  it.each<[string, ErrorCode, { message: string; code?: number; stderr?: string; stdout?: string }]>([
+    ['the dialog was closed', 'authorization-dismissed', { message: refused, code: 126, stderr: `${said}Request dismissed\n` }],
+    ['polkit says no, or the password was wrong', 'authorization-denied', { message: refused, code: 127, stderr: `${said}Not authorized\n\nThis incident has been reported.\n` }],
+    ['there is no system bus', 'authorization-obtainable', { message: refused, code: 127, stderr: 'Error getting authority: Error initializing authority: Could not connect: No such file or directory\n' }],
+    ['pkexec has no rights', 'authorization-obtainable', { message: refused, code: 127, stderr: 'pkexec must be setuid root\n' }],
+    ['no dialog can open', 'authorization-obtainable', { message: 'No polkit authentication agent found.', code: 127, stderr: `${said}No authentication agent found.\n` }],
+    ['there is no pkexec', 'authorization-obtainable', { message: 'Unable to find pkexec or kdesudo.' }],
+    ['root was reached and the script failed', 'internal', { message: 'Command failed: cd', code: 127, stderr: 'agentmem: no MANIFEST\n' }],
+  ])('%s', (_what, code, { message, code: exitCode, stderr = '', stdout = '' }) => {
+    const failure = whyNot({ error: Object.assign(new Error(message), { code: exitCode }), stdout, stderr })
+    expect(failure).toMatchObject({ code })
+    if (code !== 'authorization-dismissed') expect(failure.got).toBe(stderr.trim() === '' ? message : stderr.trim())
+  })
+
+  it('gives the same command for a terminal, but not to who closed the dialog', async () => {
+    const { run, it: made } = installer()
+    const plan = await made.plan()
+    if (!plan.ok) throw new Error(plan.error.message)
+    for (const [code, advice] of [['authorization-obtainable', expect.stringContaining(plan.value.command)], ['authorization-dismissed', undefined]] as const) {
+      run.mockResolvedValueOnce(fail(code, 'no'))
+      const answer = await made.install(sha256(SCRIPT))
+      expect(answer.ok ? null : { code: answer.error.code, advice: answer.error.advice }).toEqual({ code, advice })
+    }
   })
 })

@@ -29,6 +29,15 @@ const problemOf = (folder: string): Failure | null => {
   return fail('not-supported', `Other users of this computer can change ${open}, so nothing of it is installed for root.`, { about: open, advice: `Move the app to a folder of your own, or take the right away: chmod o-w ${open}` }).error
 }
 
+/** Whoever cannot be asked in a window (over SSH, say) gets the same command for a terminal. */
+const orInTerminal = (result: Result<string>, command: string): Result<void> => {
+  if (result.ok) return ok(undefined)
+  const { error } = result
+  if (error.code === 'authorization-dismissed') return result
+  const advice = `${error.advice === undefined ? '' : `${error.advice} `}In a terminal this does the same: ${command}`
+  return { ok: false, error: { ...error, advice } }
+}
+
 export const createInstaller = (options: InstallerOptions): Installer => {
   const run = options.run ?? runAsRoot
   const installedDir = options.installedDir ?? INSTALLED_DIR
@@ -53,16 +62,15 @@ export const createInstaller = (options: InstallerOptions): Installer => {
       }
       const problem = problemOf(shown.folder)
       if (problem !== null) return { ok: false, error: problem }
-      const result = await run(checkedCommand(join(shown.folder, 'install.sh'), scriptSha256, ['install', shown.folder, shown.manifestSha256]))
-      return result.ok ? ok(undefined) : result
+      const what = [join(shown.folder, 'install.sh'), scriptSha256, ['install', shown.folder, shown.manifestSha256]] as const
+      return orInTerminal(await run(checkedCommand(...what)), terminalCommand(...what))
     },
     async uninstall() {
       if (!isInstalled()) return fail('not-supported', 'The helper is not installed.')
       const script = join(installedDir, 'install.sh')
       try {
         const sha256 = createHash('sha256').update(readFileSync(script)).digest('hex')
-        const result = await run(checkedCommand(script, sha256, ['uninstall']))
-        return result.ok ? ok(undefined) : result
+        return orInTerminal(await run(checkedCommand(script, sha256, ['uninstall'])), `sudo ${script} uninstall`)
       } catch (error) {
         return fail('internal', `${script} cannot be read: ${messageOf(error)}`)
       }
