@@ -71,7 +71,8 @@ end_helper() {
   [ -n "$pid" ] || return 0
   kill -TERM "$pid" 2>/dev/null || true
   tries=0
-  while [ -d "/proc/$pid" ]; do
+  # One that has ended but that nobody collects, as in many containers, is no helper any more.
+  while [ -d "/proc/$pid" ] && ! grep -q '^State:[[:space:]]*Z' "/proc/$pid/status" 2>/dev/null; do
     tries=$((tries + 1))
     [ "$tries" -le 100 ] || stop "The helper (process $pid) does not end. End its run in the window first."
     sleep 0.1
