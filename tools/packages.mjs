@@ -17,6 +17,7 @@ export const testNeeds = [
   ...startNeeds,
   { package: 'chromium', paths: ['/usr/bin/chromium'], why: 'for the window tests' },
   { package: 'polkitd', paths: ['/usr/lib/polkit-1/polkitd', '/usr/libexec/polkitd'], why: 'for the authorisation tests' },
+  { package: 'pkexec', paths: ['/usr/bin/pkexec'], why: 'to install the helper as a user does' },
   { package: 'tmux', paths: ['/usr/bin/tmux'], why: 'for the terminals of real agents' },
   { package: 'git', paths: ['/usr/bin/git'], why: 'for the project folders of real agents' },
   { package: 'iproute2', paths: ['/usr/sbin/ip', '/sbin/ip'], why: 'for a network of loopback only' },

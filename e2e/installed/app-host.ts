@@ -20,8 +20,14 @@ export interface AppHostOptions {
   readonly folder: string
   /** A Node that every user can start. */
   readonly node: string
-  readonly systemBus: string
-  readonly sessionBus: string
+  /** Left out: the machine's own. */
+  readonly systemBus?: string
+  /** Left out: none, as over SSH. */
+  readonly sessionBus?: string
+  /** Puts the app elsewhere, into other namespaces say: answers with the command to start in place of this one. */
+  readonly within?: (command: string, args: readonly string[]) => [string, string[]]
+  /** Command prefix that becomes the user; without it programs that become root do not work. */
+  readonly become?: readonly string[]
 }
 
 export const userEnvironment = (options: Pick<AppHostOptions, 'user' | 'folder' | 'systemBus' | 'sessionBus'>): NodeJS.ProcessEnv => ({
@@ -46,10 +52,10 @@ export const makeUserFolders = async (folder: string, user: FleetUser): Promise<
  * may lie where only root may go: it is shown to the program at a place of the
  * user's, in a mount namespace of the program's own.
  */
-export const asUserInTree = (user: FleetUser, folder: string, command: (tree: string) => readonly string[]): [string, string[]] => {
+export const asUserInTree = (user: FleetUser, folder: string, command: (tree: string) => readonly string[], become = asUser(user)): [string, string[]] => {
   const tree = join(folder, 'project')
-  const script = 'mount --bind "$1" "$2" && shift 2 && exec "$@"'
-  return ['unshare', ['--mount', '--propagation', 'private', 'sh', '-c', script, 'sh', projectDir, tree, ...asUser(user), ...command(tree)]]
+  const script = 'mount --rbind "$1" "$2" && shift 2 && exec "$@"'
+  return ['unshare', ['--mount', '--propagation', 'private', 'sh', '-c', script, 'sh', projectDir, tree, ...become, ...command(tree)]]
 }
 
 /** The user's own session bus. */
@@ -79,8 +85,9 @@ const readEvents = async (response: Response, heard: (name: string, payload: unk
 /** Starts the app in its browser host as the user and signs in with its one-time address. */
 export const startAppHost = async (options: AppHostOptions): Promise<AppHost> => {
   await mkdir(options.folder, { recursive: true })
-  const [command, args] = asUserInTree(options.user, options.folder, (tree) => [options.node, join(tree, 'electron', 'browser', 'main.ts'), '--no-open'])
-  const running: Running = await startProgram(command, args, { ready: /http:\/\/127\.0\.0\.1:\d+\/\?token=\S+/u, env: userEnvironment(options) })
+  const [command, args] = asUserInTree(options.user, options.folder, (tree) => [options.node, join(tree, 'electron', 'browser', 'main.ts'), '--no-open'], options.become)
+  const [program, words] = options.within?.(command, args) ?? [command, args]
+  const running: Running = await startProgram(program, words, { ready: /http:\/\/127\.0\.0\.1:\d+\/\?token=\S+/u, env: userEnvironment(options) })
   const url = /http:\/\/127\.0\.0\.1:\d+\/\?token=\S+/u.exec(running.log())?.[0] ?? ''
   const origin = new URL(url).origin
   const signedIn = await fetch(url)

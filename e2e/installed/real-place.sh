@@ -9,26 +9,11 @@ set -eu
 project=$1
 node=$2
 caller=$3
-mount --make-rprivate /
-mount -t tmpfs -o mode=0755 tmpfs /run
-layers=/run/layers
-mkdir "$layers" "$layers/usr" "$layers/usr-work" "$layers/lib" "$layers/lib-work" /run/dbus
-mount -t overlay overlay -o "lowerdir=/usr,upperdir=$layers/usr,workdir=$layers/usr-work" /usr
-mount -t overlay overlay -o "lowerdir=/var/lib,upperdir=$layers/lib,workdir=$layers/lib-work" /var/lib
-
+. "$project/e2e/installed/place.sh"
+make_place
 "$project/build/helper/install.sh" install "$project/build/helper"
 
-# The machine's own configuration, but for becoming another user and the
-# set-user-ID starter that goes with it. Its includes are relative: it stays in its folder.
-config=/usr/share/dbus-1/agentmem-test.conf
-sed 's|<servicehelper>.*</servicehelper>||; s|<user>.*</user>||; s|<fork/>||; s|<pidfile>.*</pidfile>||' /usr/share/dbus-1/system.conf >"$config"
-dbus-daemon --config-file="$config" --nofork 2>/run/dbus.log &
-tries=0
-while [ ! -S /run/dbus/system_bus_socket ]; do
-  tries=$((tries + 1))
-  [ "$tries" -lt 100 ] || { cat /run/dbus.log >&2; exit 1; }
-  sleep 0.05
-done
+start_bus
 
 mkfifo /run/answers
 chmod 0666 /run/answers
