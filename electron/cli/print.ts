@@ -47,11 +47,11 @@ export const table = (head: readonly string[], rows: readonly (readonly string[]
 export const printFailure = (error: Failure, json: boolean): number => {
   if (json) outJson({ error })
   else {
-    note(`agentmemctl: ${error.message}`)
+    note(wrapped(`agentmemctl: ${error.message}`, 2))
     if (error.expected !== undefined) note(`  expected: ${error.expected}`)
     if (error.got !== undefined) note(`  got: ${error.got}`)
     if (error.runId !== undefined) note(`  run: ${error.runId}`)
-    if (error.advice !== undefined) note(`  ${error.advice}`)
+    if (error.advice !== undefined) note(wrapped(`  ${error.advice}`, 2))
   }
   return exitCodeOf(error.code)
 }

@@ -28,7 +28,8 @@ const together = (rows: number, content: Content[]): Content[] => (rows <= 14 ? 
 
 const table = ({ id, title, note, columns, rows, hasTotal }: Table): Content[] => {
   const cell = (text: string, i: number, bold: boolean): TableCell => ({ text: breakable(text), alignment: columns[i]?.numeric === true ? 'right' : 'left', bold })
-  return together(rows.length, [
+  // Rows of steps take several lines each: kept together they would leave a page empty before them.
+  return together(id === 'steps' || id === 'undo' ? rows.length * 4 : rows.length, [
     { text: printable(title), style: 'h2', headlineLevel: 1 },
     ...(note === '' ? [] : [{ text: printable(note), style: 'note' }]),
     {
