@@ -113,6 +113,7 @@ describe('machine files', () => {
     ['/swap/agentmem-1.swap', 'file', '/var/lib/agentmem/swap/agentmem-1.swap'],
     ['/lib/agentmem/swap/agentmem-12.swap', 'file', '/var/lib/agentmem/swap/agentmem-12.swap'],
     ['/var/lib/agentmem/swap/agentmem-1.swap', 'file', '/var/lib/agentmem/swap/agentmem-1.swap'],
+    ['/var/tmp/chroot/dev/zram0', 'partition', '/dev/zram0'],
     // Somebody else's.
     ['/home/a/swap/agentmem-1.swap', 'file', '/home/a/swap/agentmem-1.swap'],
     ['/swap/agentmem-1.swap.old', 'file', '/swap/agentmem-1.swap.old'],

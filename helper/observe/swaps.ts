@@ -14,7 +14,9 @@ const DELETED = /\\040\(deleted\)$/u
  */
 const OWN_FILE = /^(?:(?:(?:(?:\/var)?\/lib)?\/agentmem)?\/swap)?(?<name>\/agentmem-\d{1,3}\.swap)$/u
 const placeOf = (path: string, type: string | undefined): string => {
-  if (type === 'partition' && /^\/zram\d{1,3}$/u.test(path)) return `/dev${path}`
+  // A block device of that name is that device, whatever /dev it was reached by (a chroot's).
+  const zram = type === 'partition' ? /\/zram\d{1,3}$/u.exec(path)?.[0] : undefined
+  if (zram !== undefined) return `/dev${zram}`
   const name = type === 'file' ? OWN_FILE.exec(path)?.groups?.['name'] : undefined
   return name === undefined ? path : `${SWAP_FOLDER}${name}`
 }
