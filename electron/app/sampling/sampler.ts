@@ -93,6 +93,7 @@ const notMeasured = (processes: number): Agent['cost'] => ({
 export const createSampler = (deps: SamplerDeps): Sampler => {
   let look: Look | null = null
   let full: Snapshot | null = null
+  let started = false
   let measuredAtMs = 0
   let measureWaitMs = SNAPSHOT_MS.watched
   let fullPending: Promise<Result<Snapshot>> | null = null
@@ -102,6 +103,8 @@ export const createSampler = (deps: SamplerDeps): Sampler => {
   const take = async (commandLines: boolean): Promise<Result<Snapshot>> => {
     const answer = await deps.session.call('Snapshot', { commandLines })
     if (answer.ok) {
+      // A window that waits for the first figures gets them now, not with the next tick.
+      if (full === null && started) setImmediate(() => { machineTimer.kick() })
       full = answer.value
       measuredAtMs = answer.value.takenAtMs
       note({ agents: answer.value.agents, counts: answer.value.counts, takenAtMs: answer.value.takenAtMs })
@@ -170,6 +173,7 @@ export const createSampler = (deps: SamplerDeps): Sampler => {
 
   return {
     start() {
+      started = true
       snapshotTimer.kick()
       lookTimer.kick()
       machineTimer.kick()
