@@ -1,10 +1,12 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { PresetSettings } from '../contract/presets.ts'
 import { readProbe } from '../observe/probe.ts'
+import { readSwaps } from '../observe/swaps.ts'
+import { readZram } from '../observe/zram.ts'
 import { zramPossible } from '../plan/zram.ts'
 import { startChild, type ChildOptions } from './testing/start-child.ts'
 
@@ -106,3 +108,28 @@ test.skipIf(zswapReason !== null)(
   },
   600_000,
 )
+
+/** As a systemd service does it: with mounts of its own, which are gone when it has ended. */
+const freeZram = readZram('/').find((device) => device.diskSizeBytes === 0)
+const mountsReason = zramReason ?? (freeZram === undefined ? 'needs a zram device that is there and unused' : spawnSync('unshare', ['--mount', 'true']).status === 0 ? null : 'needs mount namespaces')
+test.skipIf(mountsReason !== null)(`swap is known by its place after the mounts of whoever added it are gone${mountsReason === null ? '' : ` (${mountsReason})`}`, () => {
+  const { name = '', algorithm = '' } = freeZram ?? {}
+  const node = `/dev/${name}`
+  const before = settingsNow()
+  const sh = (script: string, ...inside: string[]) => {
+    const done = spawnSync(inside[0] ?? 'sh', [...inside.slice(1), ...(inside.length > 0 ? ['sh'] : []), '-ec', script], { encoding: 'utf8' })
+    expect(done.status, done.stderr).toBe(0)
+  }
+  try {
+    writeFileSync(`/sys/block/${name}/disksize`, String(64 * 1024 ** 2))
+    sh(`/sbin/mkswap ${node} && /sbin/swapon ${node}`, 'unshare', '--mount')
+    expect(readSwaps('/').map(({ path, kind }) => [path, kind])).toContainEqual([node, 'zram'])
+    sh(`/sbin/swapoff ${node}`)
+    expect(readSwaps('/').map(({ path }) => path)).not.toContain(node)
+  } finally {
+    spawnSync('/sbin/swapoff', [node])
+    // udev looks into the device for a moment after it changed.
+    sh(`for try in 1 2 3 4 5 6 7 8 9 10; do echo 1 >/sys/block/${name}/reset && break || sleep 0.2; done; echo ${algorithm} >/sys/block/${name}/comp_algorithm`)
+  }
+  expect(settingsNow()).toEqual(before)
+}, 600_000)
