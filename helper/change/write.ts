@@ -111,9 +111,10 @@ export const createKernelFiles = ({ root: givenRoot, allowed = declaredFiles, on
       const opened = await openChecked(root, path)
       if (!opened.ok) return opened
       try {
-        // A captured tree holds plain files: what a kernel file would replace must go.
-        if (root !== '/') await opened.value.truncate(0)
-        await opened.value.write(value)
+        // A captured tree holds plain files, which keep what is beyond the new
+        // text: line ends cover it, in the one write that a kill cannot halve.
+        const text = root === '/' ? value : value.padEnd((await opened.value.stat()).size, '\n')
+        await opened.value.write(text)
         return ok(null)
       } catch (error) {
         const code = codeOf(error)
