@@ -52,15 +52,17 @@ it.skipIf(!root)(`another user gets nothing, with a cookie that is good${root ? 
   if (!started.ok) throw new Error(started.error.message)
   const { access, address } = started.value
   const cookie = `${access.cookieName}=${access.redeem(access.newToken()) ?? ''}`
-  const program = `fetch('${address}/call/live.get', { method: 'POST', body: '{}', headers: { cookie: '${cookie}', origin: '${address}', 'content-type': 'application/json' } }).then(async (reply) => { process.stdout.write(reply.status + ' ' + await reply.text()) })`
+  const { port } = new URL(address)
+  const request = ['POST /call/live.get HTTP/1.1', `Host: 127.0.0.1:${port}`, `Origin: ${address}`, `Cookie: ${cookie}`, 'Content-Type: application/json', 'Content-Length: 2', 'Connection: close', '', '{}'].join('\r\n')
+  // By the shell, which every user can start: the checkout's Node may lie in a closed home.
   const statusAs = async (uid: number): Promise<string> => {
-    const child = spawn(process.execPath, ['-e', program], { uid, gid: uid, cwd: '/', env: {}, stdio: ['ignore', 'pipe', 'inherit'] })
+    const child = spawn('/bin/bash', ['-c', `exec 3<>/dev/tcp/127.0.0.1/${port}; printf %s "$REQUEST" >&3; cat <&3`], { uid, gid: uid, cwd: '/', env: { REQUEST: request, PATH: '/usr/bin:/bin' }, stdio: ['ignore', 'pipe', 'inherit'] })
     let text = ''
     child.stdout.on('data', (chunk: Buffer) => { text += chunk.toString() })
     await once(child, 'close')
-    return text
+    return `${/^HTTP\/1\.1 (\d+)/u.exec(text)?.[1] ?? text} ${text.slice(text.indexOf('\r\n\r\n') + 4)}`
   }
-  expect(await statusAs(0)).toBe('200 {"ok":true,"value":{}}')
-  expect(await statusAs(65_534)).toMatch(/^403 This connection does not come from/u)
+  expect(await statusAs(0)).toMatch(/^200 [^]*\{"ok":true,"value":\{\}\}/u)
+  expect(await statusAs(65_534)).toMatch(/^403 [^]*This connection does not come from/u)
   await started.value.close()
 })
