@@ -63,7 +63,7 @@ export const startAppPlace = async (rules: string): Promise<AppPlace> => {
   const nodeIn = (tree: string): string => join(tree, 'build', 'helper', 'node')
   const hold = await startProgram('unshare', ['--mount', '--pid', '--fork', '--kill-child', '--mount-proc', join(projectDir, 'e2e/installed/app-place.sh'), projectDir, ruleFolder, bundle], { ready: /^ready$/mu })
   const first = readFileSync(`/proc/${hold.pid}/task/${hold.pid}/children`, 'utf8').trim()
-  const enter = (command: string, args: readonly string[]): [string, string[]] => ['nsenter', [`--target=${first}`, '--mount', '--pid', '--', command, ...args]]
+  const enter = (command: string, args: readonly string[]): [string, string[]] => ['nsenter', [`--target=${first}`, '--mount', '--root', '--pid', '--', command, ...args]]
   const folderOf = (user: FleetUser): string => join(base, user.name)
   const run: AppPlace['run'] = (command, args, user) => {
     const [program, words] = enter('env', ['-u', 'DBUS_SYSTEM_BUS_ADDRESS', ...(user === undefined ? [] : become(user)), command, ...args])

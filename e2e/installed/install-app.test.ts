@@ -42,7 +42,7 @@ describe.skipIf(problem !== null)(`the app installs the helper and takes it away
   /** The same command, typed after `sudo` by somebody who may: in the mount namespace of that app. */
   const inTerminal = (user: FleetUser, command: string): string => {
     expect(command).toMatch(/^sudo /u)
-    return place.run('nsenter', [`--target=${place.appPid(user)}`, '--mount', '--', 'sh', '-c', command.replace(/^sudo /u, '')])
+    return place.run('nsenter', [`--target=${place.appPid(user)}`, '--mount', '--root', '--', 'sh', '-c', command.replace(/^sudo /u, '')])
   }
   const askToInstall = async (host: AppHost): Promise<{ shown: InstallPlan; error: Failure }> => {
     const shown = valueOf(await host.call('helper.install-plan', {}))
