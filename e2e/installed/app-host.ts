@@ -49,13 +49,19 @@ export const makeUserFolders = async (folder: string, user: FleetUser): Promise<
 
 /**
  * Command line that runs a program of the checkout as another user. The tree
- * may lie where only root may go: it is shown to the program at a place of the
- * user's, in a mount namespace of the program's own.
+ * may lie where only root may go, or be such a place itself: what is in it is
+ * shown to the program in a folder of the user's, in a mount namespace of the
+ * program's own.
  */
 export const asUserInTree = (user: FleetUser, folder: string, command: (tree: string) => readonly string[], become = asUser(user)): [string, string[]] => {
   const tree = join(folder, 'project')
-  const script = 'mount --rbind "$1" "$2" && shift 2 && exec "$@"'
-  return ['unshare', ['--mount', '--propagation', 'private', 'sh', '-c', script, 'sh', projectDir, tree, ...become, ...command(tree)]]
+  const script = [
+    'mount -t tmpfs -o mode=0755 tmpfs "$2"',
+    'for entry in "$1"/*; do shown=$2/${entry##*/}; if [ -d "$entry" ]; then mkdir "$shown"; else : >"$shown"; fi; mount --rbind "$entry" "$shown"; done',
+    'shift 2',
+    'exec "$@"',
+  ].join('\n')
+  return ['unshare', ['--mount', '--propagation', 'private', 'sh', '-ec', script, 'sh', projectDir, tree, ...become, ...command(tree)]]
 }
 
 /** The user's own session bus. */
