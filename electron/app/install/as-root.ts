@@ -64,6 +64,18 @@ export const whyNot = ({ error, stdout, stderr }: Ended): Failure => {
   return fail('internal', 'The script ended with an error; what it says is below.', { got: `${stderr}${stdout}`.trim().slice(-2000) || error.message }).error
 }
 
+/**
+ * sudo-prompt asks for the working folder where nobody can catch what that
+ * throws: the app would end if the folder it was started in has gone.
+ */
+const standSomewhere = (): void => {
+  try {
+    process.cwd()
+  } catch {
+    process.chdir('/')
+  }
+}
+
 /** Runs a shell command as root, asking through polkit; as root itself without asking. */
 export const runAsRoot = (command: string): Promise<Result<string>> =>
   new Promise((resolve) => {
@@ -75,5 +87,6 @@ export const runAsRoot = (command: string): Promise<Result<string>> =>
       plainExec(command, { shell: '/bin/sh', encoding: 'utf8' }, done)
       return
     }
+    standSomewhere()
     sudoExec(forSudoPrompt(command), { name: 'Agent Memory Center' }, done)
   })
