@@ -32,6 +32,7 @@ const doing: Record<PolkitAction, string> = {
   'org.agentmem.change-layers': 'change memory settings of this computer',
   'org.agentmem.reclaim': 'page out idle agents',
   'org.agentmem.drop-caches': "drop the kernel's caches",
+  'org.agentmem.agents': 'limit, suspend or resume agents',
 }
 
 const numberOf = (credentials: unknown, key: string): number | null => {

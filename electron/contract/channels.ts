@@ -1,8 +1,11 @@
 import { z } from 'zod'
-import { agentIdSchema, agentSchema } from '../../helper/contract/agents.ts'
-import type { Result } from '../../helper/contract/errors.ts'
+import { agentIdSchema, agentSchema, processRefSchema } from '../../helper/contract/agents.ts'
+import { failureSchema, type Result } from '../../helper/contract/errors.ts'
+import { askedSchema, duplicateSchema, fixSchema, importanceSchema, lifecycleCauseSchema, orphanSchema, policySchema, registryEntrySchema, resumedSchema, suspensionSchema, transitionSchema, trustDomainSchema } from '../../helper/contract/lifecycle.ts'
+import { limitsSchema, limitViewSchema } from '../../helper/contract/limits.ts'
 import { presetIdSchema, presetSchema } from '../../helper/contract/presets.ts'
 import { progressSchema, runIdSchema } from '../../helper/contract/runs.ts'
+import { registrySchema } from '../../helper/contract/requests.ts'
 import { snapshotDeltaSchema } from '../../helper/contract/snapshot-delta.ts'
 import { settingsSchema } from './settings.ts'
 import {
@@ -29,6 +32,9 @@ const reportSubject = z.discriminatedUnion('of', [
   z.strictObject({ of: z.literal('run'), runId: runIdSchema }),
   z.strictObject({ of: z.literal('comparison'), fromId: z.int(), toId: z.int() }),
 ])
+
+const agentIds = z.strictObject({ ids: z.array(agentIdSchema).min(1).max(1000), cause: lifecycleCauseSchema.extract(['user', 'command-line']) })
+const leftAlone = z.array(z.object({ agentId: agentIdSchema, error: failureSchema }))
 
 /**
  * Every channel between window and app: calls answer with a Result, events
@@ -80,6 +86,33 @@ export const channels = {
 
   'settings.get': call(nothing, z.object({ settings: settingsSchema, problem: z.string().nullable() })),
   'settings.set': call(z.strictObject({ settings: settingsSchema }), settingsSchema),
+
+  /** The registry, with every look: states, activity, suspensions, limits, guard, policy. */
+  'lifecycle.get': call(nothing, registrySchema),
+  lifecycle: event(registrySchema),
+  'agents.suspend': call(agentIds, z.object({ suspended: z.array(suspensionSchema), left: leftAlone })),
+  'agents.resume': call(agentIds, z.object({ resumed: z.array(resumedSchema), left: leftAlone })),
+  'agents.set': call(
+    z.strictObject({ id: agentIdSchema, importance: importanceSchema.optional(), pinned: z.boolean().optional(), trustDomain: trustDomainSchema.optional() }),
+    registryEntrySchema,
+  ),
+  /** `id` null: the budget of all agents. */
+  'agents.limit': call(z.strictObject({ id: agentIdSchema.nullable(), limits: limitsSchema }), limitViewSchema),
+  'agents.ask-to-free': call(z.strictObject({ id: agentIdSchema }), z.object({ asked: z.array(askedSchema) })),
+  /** States of one agent over time, oldest first, and what each suspend won; kept in the history, so of ended agents too. */
+  'agents.timeline': call(
+    z.strictObject({ id: agentIdSchema, fromMs: z.number(), toMs: z.number() }),
+    z.object({ transitions: z.array(transitionSchema), suspensions: z.array(z.object({ suspension: suspensionSchema, resumed: resumedSchema.nullable() })) }),
+  ),
+  'policy.set': call(z.strictObject({ policy: policySchema }), policySchema),
+  'leftovers.get': call(nothing, z.object({ orphans: z.array(orphanSchema), duplicates: z.array(duplicateSchema) })),
+  'leftovers.reap': call(
+    z.strictObject({ processes: z.array(processRefSchema).min(1).max(512) }),
+    z.object({ ended: z.array(processRefSchema), left: z.array(z.object({ ...processRefSchema.shape, reason: z.string() })) }),
+  ),
+  'fixes.get': call(nothing, z.object({ fixes: z.array(fixSchema) })),
+  'fixes.apply': call(z.strictObject({ id: fixSchema.shape.id, digest: z.string() }), fixSchema),
+  'fixes.undo': call(z.strictObject({ id: fixSchema.shape.id }), fixSchema),
 
   'helper.get': call(nothing, helperStateSchema),
   'helper.install-plan': call(nothing, installPlanSchema),

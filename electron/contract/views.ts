@@ -59,7 +59,7 @@ export type Series = z.infer<typeof seriesSchema>
 export const eventSchema = z.object({
   id: z.int(),
   atMs: z.number(),
-  kind: z.enum(['run-started', 'run-waiting', 'run-kept', 'run-undone', 'run-failed', 'agent-appeared', 'agent-gone', 'helper', 'problem']),
+  kind: z.enum(['run-started', 'run-waiting', 'run-kept', 'run-undone', 'run-failed', 'agent-appeared', 'agent-gone', 'agent-suspended', 'agent-resumed', 'agent-state', 'limit', 'guard', 'reaped', 'fix', 'helper', 'problem']),
   text: z.string(),
   runId: z.string().nullable(),
   agentId: agentIdSchema.nullable(),

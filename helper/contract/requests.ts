@@ -3,6 +3,23 @@ import { agentIdSchema, agentSchema, processRefSchema, signatureSchema } from '.
 import { causeSchema } from './cause.ts'
 import { failureSchema } from './errors.ts'
 import { layerStatusSchema } from './layers.ts'
+import {
+  abilitySchema,
+  askedSchema,
+  duplicateSchema,
+  fixSchema,
+  guardStatusSchema,
+  importanceSchema,
+  lifecycleCauseSchema,
+  lifecycleEventSchema,
+  orphanSchema,
+  policySchema,
+  registryEntrySchema,
+  resumedSchema,
+  suspensionSchema,
+  trustDomainSchema,
+} from './lifecycle.ts'
+import { limitsSchema, limitViewSchema } from './limits.ts'
 import { planSchema } from './plan.ts'
 import { presetIdSchema, presetSettingsSchema } from './presets.ts'
 import { probeSchema } from './probe.ts'
@@ -18,12 +35,13 @@ export const SYSTEM_OBJECT_PATH = '/org/agentmem/Helper1'
 export const SESSION_BUS_NAME = 'org.agentmem.Session1'
 export const SESSION_OBJECT_PATH = '/org/agentmem/Session1'
 
-/** polkit actions. `trace` and `agents` belong to later requests. */
+/** polkit actions. `trace` belongs to later requests. */
 export const polkitActionSchema = z.enum([
   'org.agentmem.look',
   'org.agentmem.change-layers',
   'org.agentmem.reclaim',
   'org.agentmem.drop-caches',
+  'org.agentmem.agents',
 ])
 export type PolkitAction = z.infer<typeof polkitActionSchema>
 
@@ -130,6 +148,28 @@ export const systemRequests = {
     request: z.strictObject({ level: z.union([z.literal(1), z.literal(2), z.literal(3)]) }),
     response: z.object({ availableBeforeBytes: z.int(), availableAfterBytes: z.int(), tookMs: z.number() }),
   },
+  /** Freeze one agent in a cgroup of its own, page it out, and have the guard wake it. Answers once reclaim is over. */
+  Suspend: { action: 'org.agentmem.agents', request: z.strictObject({ agent: agentTargetSchema, cause: lifecycleCauseSchema }), response: suspensionSchema },
+  /** Thawing is always allowed for one's own; null means all of the caller's. Those not suspended are left out of the answer. */
+  Resume: {
+    action: 'org.agentmem.look',
+    request: z.strictObject({ agentIds: z.array(agentIdSchema).min(1).max(1000).nullable(), cause: lifecycleCauseSchema }),
+    response: z.object({ resumed: z.array(resumedSchema), left: z.array(z.object({ agentId: agentIdSchema, error: failureSchema })) }),
+  },
+  /** The caller's suspended agents, the guard, and what this machine can do. */
+  Held: {
+    action: 'org.agentmem.look',
+    request: z.strictObject({}),
+    response: z.object({ suspended: z.array(suspensionSchema), guard: guardStatusSchema, limits: z.array(limitViewSchema), suspend: abilitySchema, limit: abilitySchema }),
+  },
+  /** Limit one agent, or with `agent` null all of the caller's together. Limits with every field null take them away. */
+  Limit: { action: 'org.agentmem.agents', request: z.strictObject({ agent: agentTargetSchema.nullable(), limits: limitsSchema, cause: lifecycleCauseSchema }), response: limitViewSchema },
+  /** Page out at most so much of one running agent, coldest first as far as can be told. */
+  Trim: {
+    action: 'org.agentmem.agents',
+    request: z.strictObject({ agent: agentTargetSchema, mostBytes: z.int().min(1) }),
+    response: z.object({ wonBytes: z.int(), tookMs: z.number(), stoppedBy: z.string().nullable() }),
+  },
 } as const satisfies Record<string, { action: PolkitAction; request: z.ZodType; response: z.ZodType }>
 
 export type SystemMethod = keyof typeof systemRequests
@@ -138,6 +178,21 @@ export type SystemResponse<M extends SystemMethod> = z.infer<(typeof systemReque
 
 /** Signals of the system role, each a JSON string sent to the caller of Apply alone. */
 export const SYSTEM_SIGNALS = ['Progress', 'Outcome'] as const
+
+export const registrySchema = z.object({
+  takenAtMs: z.number(),
+  entries: z.array(registryEntrySchema),
+  policy: policySchema,
+  /** Why policy.json could not be read; the default is used then. */
+  policyProblem: z.string().nullable(),
+  guard: guardStatusSchema.nullable(),
+  /** Limits of all agents together. */
+  budget: limitViewSchema.nullable(),
+  suspend: abilitySchema,
+  limit: abilitySchema,
+  trim: abilitySchema,
+})
+export type Registry = z.infer<typeof registrySchema>
 
 /** Requests of the session role: the user's own bus, no polkit. */
 export const sessionRequests = {
@@ -155,6 +210,39 @@ export const sessionRequests = {
   },
   /** Read the user's own agents.json again. Answers with the kinds now known. */
   ReloadSignatures: { request: z.strictObject({}), response: z.object({ kinds: z.array(z.string()), problem: z.string().nullable() }) },
+
+  /** What the registry knows of every agent, and what the policy does. */
+  Registry: { request: z.strictObject({}), response: registrySchema },
+  SetAgent: {
+    request: z.strictObject({ id: agentIdSchema, importance: importanceSchema.optional(), pinned: z.boolean().optional(), trustDomain: trustDomainSchema.optional() }),
+    response: registryEntrySchema,
+  },
+  SetPolicy: { request: z.strictObject({ policy: policySchema }), response: policySchema },
+  /** One answer an agent: what was asked for some may fail for others. */
+  Suspend: {
+    request: z.strictObject({ ids: z.array(agentIdSchema).min(1).max(1000), cause: lifecycleCauseSchema }),
+    response: z.object({ suspended: z.array(suspensionSchema), left: z.array(z.object({ agentId: agentIdSchema, error: failureSchema })) }),
+  },
+  Resume: {
+    request: z.strictObject({ ids: z.array(agentIdSchema).min(1).max(1000).nullable(), cause: lifecycleCauseSchema }),
+    response: z.object({ resumed: z.array(resumedSchema), left: z.array(z.object({ agentId: agentIdSchema, error: failureSchema })) }),
+  },
+  Limit: { request: z.strictObject({ id: agentIdSchema.nullable(), limits: limitsSchema }), response: limitViewSchema },
+  /** Ask an agent to give memory back by itself, before it is squeezed. */
+  AskToFree: { request: z.strictObject({ id: agentIdSchema }), response: z.object({ asked: z.array(askedSchema) }) },
+  Leftovers: { request: z.strictObject({}), response: z.object({ orphans: z.array(orphanSchema), duplicates: z.array(duplicateSchema) }) },
+  /** End orphans that were shown. One that is no orphan any more is left alone. */
+  Reap: {
+    request: z.strictObject({ processes: z.array(processRefSchema).min(1).max(512) }),
+    response: z.object({ ended: z.array(processRefSchema), left: z.array(z.object({ ...processRefSchema.shape, reason: z.string() })) }),
+  },
+  /** Cures for known waste, hooks of the agents and shell shims: what each would write. */
+  Fixes: { request: z.strictObject({}), response: z.object({ fixes: z.array(fixSchema) }) },
+  /** A digest that differs from what the files would get now is refused with plan-changed. */
+  ApplyFix: { request: z.strictObject({ id: fixSchema.shape.id, digest: z.string() }), response: fixSchema },
+  UndoFix: { request: z.strictObject({ id: fixSchema.shape.id }), response: fixSchema },
+  /** Spooled since `afterSeq`; `spool` changes when the counting began anew. */
+  Events: { request: z.strictObject({ afterSeq: z.int().min(0), limit: z.int().min(1).max(1000) }), response: z.object({ spool: z.string(), events: z.array(lifecycleEventSchema) }) },
 } as const satisfies Record<string, { request: z.ZodType; response: z.ZodType }>
 
 export type SessionMethod = keyof typeof sessionRequests
