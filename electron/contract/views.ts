@@ -41,6 +41,9 @@ export const liveSchema = z.object({
     /** How many more agents like the present ones fit: available / median of what they take with nothing paged out. */
     roomFor: numberReading,
     roomForAfter: numberReading,
+    suspendedCount: z.int().min(0),
+    /** What the suspended ones cost less now than before they were frozen; missing while the registry is not known. */
+    suspendedWonBytes: numberReading,
   }),
   helper: helperStateSchema,
   /** The run that is open now, if any. */
