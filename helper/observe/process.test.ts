@@ -21,7 +21,7 @@ const put = (pid: number | string, leaf: string, text: string): void => {
 describe('stat', () => {
   test.each(['node', 'Web Content', 'a) S 1 (b', 'x\ny', '((()))', ')', '', 'tmux: server', '日本'])('name %j', (comm) => {
     expect(parseStat(`42 (${comm}) S ${tail}`)).toEqual({
-      pid: 42, comm, kernelState: 'S', parentPid: 7, kernelThread: false, cpuTicks: 562, endedChildrenTicks: 7, startTimeTicks: 271_697, argumentsAt: '140721720077802',
+      pid: 42, comm, kernelState: 'S', parentPid: 7, processGroup: 9, session: 9, terminal: 34_816, kernelThread: false, majorFaults: 58, cpuTicks: 562, endedChildrenTicks: 7, startTimeTicks: 271_697, argumentsAt: '140721720077802',
     })
   })
 

@@ -8,7 +8,13 @@ export interface ProcessStat {
   readonly comm: string
   readonly kernelState: string
   readonly parentPid: number
+  readonly processGroup: number
+  readonly session: number
+  /** Device number of the controlling terminal; 0 without one. */
+  readonly terminal: number
   readonly kernelThread: boolean
+  /** Page faults that needed the disk, or swap. */
+  readonly majorFaults: number
   /** User and system time of its own. */
   readonly cpuTicks: number
   /** The same of its children that ended and were waited for. */
@@ -38,13 +44,17 @@ export const parseStat = (text: string): ProcessStat | null => {
     comm: text.slice(open + 1, close),
     kernelState: fields[0] ?? '',
     parentPid: at(4),
+    processGroup: at(5),
+    session: at(6),
+    terminal: at(7),
     kernelThread: (at(9) & PF_KTHREAD) !== 0,
+    majorFaults: at(12),
     cpuTicks: at(14) + at(15),
     endedChildrenTicks: at(16) + at(17),
     startTimeTicks: at(22),
     argumentsAt: fields[48 - 3] ?? '0',
   }
-  const complete = Number.isSafeInteger(stat.pid + stat.parentPid + stat.cpuTicks + stat.endedChildrenTicks + stat.startTimeTicks)
+  const complete = Number.isSafeInteger(stat.pid + stat.parentPid + stat.processGroup + stat.session + stat.terminal + stat.majorFaults + stat.cpuTicks + stat.endedChildrenTicks + stat.startTimeTicks)
   return complete && /^[A-Za-z]$/u.test(stat.kernelState) ? stat : null
 }
 
