@@ -78,3 +78,25 @@ test('open dialogs of a caller that left are taken away, and only those', async 
   authoriser.forget(':1.7')
   expect(asked.filter(({ member }) => member === 'CancelCheckAuthorization')).toHaveLength(1)
 })
+
+test('leave to act on agents is asked for once a connection, any other each time', async () => {
+  const asked: Asked[] = []
+  const authoriser = createAuthoriser(busThat(() => answered(true, false), asked))
+  for (const action of ['org.agentmem.agents', 'org.agentmem.agents', 'org.agentmem.reclaim', 'org.agentmem.reclaim'] as const) expect(await authoriser.check(caller, action, false)).toEqual(ok(null))
+  expect(asked.map(({ body }) => body[1])).toEqual(['org.agentmem.agents', 'org.agentmem.reclaim', 'org.agentmem.reclaim'])
+  await authoriser.check({ ...caller, sender: ':1.8' }, 'org.agentmem.agents', false)
+  authoriser.forget(caller.sender)
+  await authoriser.check(caller, 'org.agentmem.agents', false)
+  await authoriser.check({ ...caller, sender: ':1.8' }, 'org.agentmem.agents', false)
+  expect(asked.slice(3).map(({ body }) => (body[0] as [string, { name: Variant }])[1].name.value)).toEqual([':1.8', ':1.7'])
+})
+
+test('a refusal to act on agents is not remembered', async () => {
+  const asked: Asked[] = []
+  const replies = [answered(false, true), answered(true, false)]
+  const authoriser = createAuthoriser(busThat(() => replies.shift() ?? answered(false, false), asked))
+  expect(await authoriser.check(caller, 'org.agentmem.agents', false)).toMatchObject({ ok: false, error: { code: 'authorization-obtainable' } })
+  expect(await authoriser.check(caller, 'org.agentmem.agents', false)).toEqual(ok(null))
+  expect(await authoriser.check(caller, 'org.agentmem.agents', false)).toEqual(ok(null))
+  expect(asked).toHaveLength(2)
+})

@@ -19,7 +19,7 @@ export interface Authoriser {
    * dismissed, obtainable, denied.
    */
   check(caller: Caller, action: PolkitAction, mayAsk: boolean): Promise<Result<null>>
-  /** The caller has left: takes its open password dialogs away. */
+  /** The caller has left: takes its open password dialogs away, and what was remembered of it. */
   forget(sender: string): void
 }
 
@@ -75,8 +75,16 @@ const failureOf = (name: string, message: string, action: PolkitAction): Result<
   })
 }
 
+/**
+ * Asked once for each connection: the session role acts by its policy while
+ * nobody sits there to answer. A unique name is never given to another one.
+ */
+const REMEMBERED: ReadonlySet<PolkitAction> = new Set<PolkitAction>(['org.agentmem.agents'])
+
 export const createAuthoriser = (bus: BusClient): Authoriser => {
   let serial = 0
+  /** Remembered answers "yes", by unique bus name. */
+  const granted = new Map<string, Set<PolkitAction>>()
   /** Cancellation ids of dialogs that may be open, by caller. */
   const open = new Map<string, Set<string>>()
 
@@ -90,6 +98,13 @@ export const createAuthoriser = (bus: BusClient): Authoriser => {
   }
 
   const check: Authoriser['check'] = async (caller, action, mayAsk) => {
+    if (granted.get(caller.sender)?.has(action) === true) return ok(null)
+    const answer = await ask(caller, action, mayAsk)
+    if (answer.ok && REMEMBERED.has(action)) granted.set(caller.sender, (granted.get(caller.sender) ?? new Set()).add(action))
+    return answer
+  }
+
+  const ask: Authoriser['check'] = async (caller, action, mayAsk) => {
     const cancellation = mayAsk ? `agentmem-${process.pid}-${(serial += 1)}` : ''
     const dialogs = open.get(caller.sender) ?? new Set()
     if (mayAsk) open.set(caller.sender, dialogs.add(cancellation))
@@ -111,6 +126,7 @@ export const createAuthoriser = (bus: BusClient): Authoriser => {
   }
 
   const forget = (sender: string): void => {
+    granted.delete(sender)
     for (const cancellation of open.get(sender) ?? []) void bus.call({ ...POLKIT, member: 'CancelCheckAuthorization' }, 's', [cancellation])
   }
 

@@ -71,6 +71,25 @@ const fakeServices = (done: string[]): SystemServices => {
       done.push(`drop ${level}`)
       return ok({ availableBeforeBytes: 0, availableAfterBytes: 0, tookMs: 0 })
     },
+    agents: {
+      suspend: ({ uid }, { agent }) => {
+        done.push(`suspend ${uid} ${agent.id}`)
+        return fail('not-supported', 'no swap')
+      },
+      resume: (uid, { agentIds }) => {
+        done.push(`resume ${uid} ${agentIds?.length ?? 'all'}`)
+        return ok({ resumed: [], left: [] })
+      },
+      held: unused,
+      limit: ({ uid }, { agent }) => {
+        done.push(`limit ${uid} ${agent?.id ?? 'all'}`)
+        return fail('not-supported', 'no controller')
+      },
+      trim: (uid, { mostBytes }) => {
+        done.push(`trim ${uid} ${mostBytes}`)
+        return ok({ wonBytes: 0, tookMs: 0, stoppedBy: null })
+      },
+    },
     ownerOf: ({ pid }) => (pid === 3 ? null : pid === 2 ? UID : 0),
     own: (runId, { sender }) => done.push(`own ${runId} ${sender}`),
     follow: (runId, { sender }) => done.push(`follow ${runId} ${sender}`),
@@ -207,5 +226,28 @@ describe('requests', () => {
     const { send, done } = setUp()
     await send('Undo', { runId: null, cause: 'user-undo' })
     expect(done).toEqual([`undo ${UID} null user-undo`])
+  })
+})
+
+describe('agents', () => {
+  const cause = 'user'
+  test('only ones own are suspended, limited and trimmed, each named by its top process', async () => {
+    const { send, done } = setUp()
+    for (const [method, more] of [['Suspend', { cause }], ['Limit', { limits: {}, cause }], ['Trim', { mostBytes: 5 }]] as const) {
+      expect(await send(method, { agent: target(1), ...more })).toMatchObject({ error: { code: 'not-yours' } })
+      expect(await send(method, { agent: { ...target(2), id: `${BOOT}:2:9` }, ...more })).toMatchObject({ error: { code: 'bad-request' } })
+      await send(method, { agent: target(2), ...more })
+    }
+    expect(await send('Limit', { agent: null, limits: {}, cause })).toMatchObject({ error: { code: 'not-supported' } })
+    expect(done).toEqual([`suspend ${UID} ${BOOT}:2:1`, `limit ${UID} ${BOOT}:2:1`, `trim ${UID} 5`, `limit ${UID} all`])
+  })
+
+  test('thawing needs no more than looking, and is told to the log', async () => {
+    const { send, done, asked, audited } = setUp({ 'org.agentmem.agents': 'no' })
+    expect(await send('Suspend', { agent: target(2), cause })).toMatchObject({ error: { code: 'authorization-denied' } })
+    expect(await send('Resume', { agentIds: null, cause })).toMatchObject({ ok: true })
+    expect(done).toEqual([`resume ${UID} all`])
+    expect(asked).toEqual(['org.agentmem.agents', 'org.agentmem.look'])
+    expect(audited).toEqual([`${UID} Suspend false`, `${UID} Resume true`])
   })
 })

@@ -11,6 +11,15 @@ import type { RunId } from './contract/runs.ts'
 
 type Answer<T> = Promise<Result<T>> | Result<T>
 
+/** What is done to agents, each its caller's own by now. */
+export interface AgentServices {
+  suspend(caller: Caller, request: SystemRequest<'Suspend'>): Answer<SystemResponse<'Suspend'>>
+  resume(uid: number, request: SystemRequest<'Resume'>): Answer<SystemResponse<'Resume'>>
+  held(uid: number): Answer<SystemResponse<'Held'>>
+  limit(caller: Caller, request: SystemRequest<'Limit'>): Answer<SystemResponse<'Limit'>>
+  trim(uid: number, request: SystemRequest<'Trim'>): Answer<SystemResponse<'Trim'>>
+}
+
 /** What the system role can do once a caller is allowed to. */
 export interface SystemServices {
   runs: Pick<RunManager, 'plan' | 'apply' | 'keep' | 'undo' | 'rollback' | 'cancel' | 'runs' | 'run'>
@@ -19,6 +28,7 @@ export interface SystemServices {
   snapshot(uid: number, commandLines: boolean): Answer<SystemResponse<'Snapshot'>>
   reclaim(uid: number, processes: ProcessRef[], advice: SystemRequest<'Reclaim'>['advice']): Answer<SystemResponse<'Reclaim'>>
   dropCaches(level: SystemRequest<'DropCaches'>['level']): Answer<SystemResponse<'DropCaches'>>
+  agents: AgentServices
   /** Owner of a live process; null where pid and start time no longer name one. */
   ownerOf(process: ProcessRef): number | null
   /** This caller's Apply began the run. */
@@ -60,6 +70,15 @@ const foreignProcess = (services: SystemServices, uid: number, processes: readon
 }
 
 const processesOf = (targets: readonly AgentTarget[]): ProcessRef[] => targets.flatMap((target) => target.processes)
+
+/** An agent to be acted on: it is named by its own top process, and every process is the caller's. */
+const ownAgent = (services: SystemServices, uid: number, agent: AgentTarget): Result<null> => {
+  const [, pid, ticks] = agent.id.split(':')
+  if (!agent.processes.some((process) => String(process.pid) === pid && String(process.startTimeTicks) === ticks)) {
+    return fail('bad-request', 'The agent is not among its processes.', { about: agent.id, expected: 'pid and start time of the id in the list of processes' })
+  }
+  return foreignProcess(services, uid, agent.processes)
+}
 
 type Handlers = { [M in SystemMethod]: (request: SystemRequest<M>, caller: Caller) => Answer<SystemResponse<M>> }
 
@@ -104,6 +123,20 @@ const createHandlers = (services: SystemServices): Handlers => ({
     return own.ok ? services.reclaim(uid, processes, advice) : own
   },
   DropCaches: ({ level }) => services.dropCaches(level),
+  Suspend: (request, caller) => {
+    const own = ownAgent(services, caller.uid, request.agent)
+    return own.ok ? services.agents.suspend(caller, request) : own
+  },
+  Resume: (request, { uid }) => services.agents.resume(uid, request),
+  Held: (_request, { uid }) => services.agents.held(uid),
+  Limit: (request, caller) => {
+    const own = request.agent === null ? ok(null) : ownAgent(services, caller.uid, request.agent)
+    return own.ok ? services.agents.limit(caller, request) : own
+  },
+  Trim: (request, { uid }) => {
+    const own = ownAgent(services, uid, request.agent)
+    return own.ok ? services.agents.trim(uid, request) : own
+  },
 })
 
 /** JSON text into a request of the schema; unknown fields are refused, because a newer caller may mean something by them. */
@@ -162,7 +195,7 @@ export const createDispatcher = (services: SystemServices, authoriser: Authorise
     // The request was parsed by the schema of this very method: the pair belongs together.
     const handler = handlers[method] as (request: unknown, caller: Caller) => Answer<unknown>
     const result = allowed.ok ? await handler(request, caller.value) : allowed
-    if (systemRequests[method].action !== 'org.agentmem.look') audit(caller.value, method, result)
+    if (systemRequests[method].action !== 'org.agentmem.look' || method === 'Resume') audit(caller.value, method, result)
     return result
   }
 
