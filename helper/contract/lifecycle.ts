@@ -270,6 +270,8 @@ export const lifecycleEventSchema = z.object({
   word: guardWordSchema.nullable(),
   /** Anything else worth a line in the history: limits, reaped orphans, fixes. */
   text: z.string(),
+  /** What `text` is about where none of the fields above says it; the history files it by this. */
+  topic: z.enum(['limit', 'reaped', 'fix']).optional(),
   atMs: z.number(),
 })
 export type LifecycleEvent = z.infer<typeof lifecycleEventSchema>
