@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto'
 import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { runCommand } from '../fixtures/fleet/packages.ts'
-import { projectDir, startPolkitd, startPrivateSystemBus, type PrivateBus, type Running } from './world.ts'
+import { projectDir, startPolkitd, startPrivateSystemBus, type PrivateSystemBus, type Running } from './world.ts'
 
 export interface InstalledHelper {
-  readonly bus: PrivateBus
+  readonly bus: PrivateSystemBus
   /** Where the bundle was installed. */
   readonly place: string
   readonly stateDir: string
@@ -15,6 +15,8 @@ export interface InstalledHelper {
   pid(): Promise<number | null>
   /** State of a run as the helper last wrote it down. */
   state(runId: string): Promise<string | null>
+  /** Kills polkitd, and starts another, as the bus would. */
+  crashPolkitd(): Promise<void>
   /** What the helpers said, one after the other. */
   log(): Promise<string>
   /** Ends helper, polkitd and bus, and uninstalls. */
@@ -32,9 +34,10 @@ export const installHelper = async (rules: string): Promise<InstalledHelper> => 
   const stateDir = join(place, 'var/lib/agentmem')
   const services = join(place, 'services')
   const logFile = join(place, 'helper.log')
-  let bus: PrivateBus | null = null
+  let bus: PrivateSystemBus | null = null
   let polkit: Running | null = null
   const env = { ...process.env, DESTDIR: place, KERNEL_ROOT: '/' }
+  const policies = [join(place, 'usr/share/polkit-1/actions/org.agentmem.policy')]
   const pid = async (): Promise<number | null> => {
     if (bus === null) return null
     const asked = await runCommand('dbus-send', [`--bus=${bus.address}`, '--print-reply=literal', '--dest=org.freedesktop.DBus', '/', 'org.freedesktop.DBus.GetConnectionUnixProcessID', 'string:org.agentmem.Helper1']).catch(() => '')
@@ -69,12 +72,17 @@ export const installHelper = async (rules: string): Promise<InstalledHelper> => 
     const moved = installed.replaceAll('/usr/lib/agentmem/', `${place}/usr/lib/agentmem/`).replace(/^Exec=(.*)$/mu, (_line, command: string) => exec(command))
     await writeFile(join(services, 'org.agentmem.Helper1.service'), moved)
     await runCommand('dbus-send', [`--bus=${bus.address}`, '--print-reply', '--dest=org.freedesktop.DBus', '/', 'org.freedesktop.DBus.ReloadConfig'])
-    polkit = await startPolkitd(bus, rules, [join(place, 'usr/share/polkit-1/actions/org.agentmem.policy')])
+    polkit = await startPolkitd(bus, rules, policies)
   } catch (error) {
     await stop()
     throw error
   }
-  return { bus, place, stateDir, launcher: [join(place, 'usr/lib/agentmem/agentmem-run'), '--'], pid, state: (runId) => stateOf(stateDir, runId), log: () => readFile(logFile, 'utf8').catch(() => ''), stop }
+  const running = bus
+  const crashPolkitd = async (): Promise<void> => {
+    await polkit?.stop('SIGKILL')
+    polkit = await startPolkitd(running, rules, policies)
+  }
+  return { bus, place, stateDir, crashPolkitd, launcher: [join(place, 'usr/lib/agentmem/agentmem-run'), '--'], pid, state: (runId) => stateOf(stateDir, runId), log: () => readFile(logFile, 'utf8').catch(() => ''), stop }
 }
 
 const stateOf = async (stateDir: string, runId: string): Promise<string | null> => {

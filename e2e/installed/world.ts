@@ -80,6 +80,12 @@ export interface PrivateBus {
   stop(): Promise<void>
 }
 
+/** A system bus that can be killed and comes back at the same address, as init would see to it. */
+export interface PrivateSystemBus extends PrivateBus {
+  /** kill -9, and a new daemon in its place; everybody who was on it has lost their connection. */
+  crash(): Promise<void>
+}
+
 // The rules of /usr/share/dbus-1/system.conf, which every system bus has.
 const busConfig = (folder: string, includes: readonly string[]): string => `<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-BUS Bus Configuration 1.0//EN" "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
 <busconfig>
@@ -105,18 +111,24 @@ ${includes.map((file) => `  <include>${file}</include>`).join('\n')}
 `
 
 /** A system bus of its own with the policies of polkit and of the helper; `busPolicies` adds more files. */
-export const startPrivateSystemBus = async (busPolicies: readonly string[] = []): Promise<PrivateBus> => {
+export const startPrivateSystemBus = async (busPolicies: readonly string[] = []): Promise<PrivateSystemBus> => {
   const folder = mkdtempSync(join(tmpdir(), 'agentmem-bus-'))
   chmodSync(folder, 0o755)
   const polkitPolicy = ['/usr/share/dbus-1/system.d', '/etc/dbus-1/system.d'].map((place) => join(place, 'org.freedesktop.PolicyKit1.conf')).find((path) => existsSync(path))
   const includes = [join(projectDir, 'assets', 'system', 'org.agentmem.Helper1.conf'), ...(polkitPolicy === undefined ? [] : [polkitPolicy]), ...busPolicies]
   const config = join(folder, 'bus.conf')
   writeFileSync(config, busConfig(folder, includes))
+  const start = (): Promise<Running> => startProgram('/usr/bin/dbus-daemon', ['--nofork', '--print-address=2', '--nopidfile', `--config-file=${config}`], { ready: /unix:path=/u })
   try {
-    const daemon = await startProgram('/usr/bin/dbus-daemon', ['--nofork', '--print-address=2', '--nopidfile', `--config-file=${config}`], { ready: /unix:path=/u })
+    let daemon = await start()
     return {
       address: `unix:path=${folder}/bus`,
       folder,
+      crash: async () => {
+        await daemon.stop('SIGKILL')
+        rmSync(join(folder, 'bus'), { force: true })
+        daemon = await start()
+      },
       stop: async () => {
         await daemon.stop()
         rmSync(folder, { recursive: true, force: true })
