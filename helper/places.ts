@@ -14,6 +14,9 @@ export const builtInSignaturesPath = installed ? join(here, 'assets', 'agents.js
 /** agentmem-reclaim of this very build. */
 export const reclaimProgramPath = installed ? join(here, 'agentmem-reclaim') : join(checkout, 'build', 'native', 'agentmem-reclaim')
 
+/** agentmem-guard of this very build. */
+export const guardProgramPath = installed ? join(here, 'agentmem-guard') : join(checkout, 'build', 'native', 'agentmem-guard')
+
 /** Version of package.json, "unknown" where the installation is damaged. */
 export const programVersion = (): string => {
   try {
