@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { closeSync, constants, fsyncSync, openSync, readFileSync, readdirSync, renameSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
@@ -7,8 +8,8 @@ import type { UndoClass } from '../contract/plan.ts'
 /** The format is that of docs/journal.md; a C program reads it too. */
 export const JOURNAL_VERSION = 1
 
-export type Verb = 'write' | 'swapoff' | 'swapon' | 'zram-reset' | 'unlink'
-const VERBS: ReadonlySet<string> = new Set<Verb>(['write', 'swapoff', 'swapon', 'zram-reset', 'unlink'])
+export type Verb = 'write' | 'swapoff' | 'swapon' | 'zram-reset' | 'unlink' | 'thaw' | 'move'
+const VERBS: ReadonlySet<string> = new Set<Verb>(['write', 'swapoff', 'swapon', 'zram-reset', 'unlink', 'thaw', 'move'])
 
 export interface JournalHeader {
   bootId: string
@@ -29,6 +30,9 @@ export interface JournalEntry {
 export interface JournalRecord extends JournalEntry {
   seq: number
 }
+
+/** Id of a run or of a small journal: its time first, so that names sort by age. */
+export const newJournalId = (nowMs: number): string => `${new Date(nowMs).toISOString().replaceAll(/[-:]|\.\d{3}/gu, '')}-${randomBytes(4).toString('hex')}`
 
 /** open: not decided yet, undone at the next start. kept: lasts until undo or reboot. undone: nothing left to do. */
 export type JournalState = 'open' | 'kept' | 'undone'

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import type { Cause } from '../contract/cause.ts'
 import { fail, ok, type Result } from '../contract/errors.ts'
@@ -10,7 +9,7 @@ import type { Snapshot } from '../contract/snapshot.ts'
 import { systemTools, type SystemTools } from '../layers/compressed-swap/system-tools.ts'
 import { readBootId } from '../observe/kernel.ts'
 import { makePlan } from '../plan/make-plan.ts'
-import { journalState, pruneJournals } from './journal.ts'
+import { journalState, newJournalId, pruneJournals } from './journal.ts'
 import { takeLock, type Lock } from './lock.ts'
 import { defaultPace, interruptibleSleep, stopRun, type ApplyRequest, type Engine, type OpenRun, type Pace } from './open-run.ts'
 import { ourSwap } from './our-swap.ts'
@@ -78,8 +77,6 @@ export interface RunManager {
   /** Takes back an open run and gives the lock back. */
   close(): Promise<void>
 }
-
-const newRunId = (nowMs: number): RunId => `${new Date(nowMs).toISOString().replaceAll(/[-:]|\.\d{3}/gu, '')}-${randomBytes(4).toString('hex')}`
 
 /** Ids are of one second; runs may be closer. */
 const newestFirst = (a: RunRecord, b: RunRecord): number => b.startedAtMs - a.startedAtMs || (a.id < b.id ? 1 : -1)
@@ -191,7 +188,7 @@ export const createRunManager = (deps: RunManagerDeps): RunManager => {
         return fail('plan-changed', 'The machine or the agents have changed since the plan was shown: look at the new plan.', { expected: request.digest, got: plan.digest })
       }
       const startedAtMs = engine.now()
-      const id = request.runId ?? newRunId(startedAtMs)
+      const id = request.runId ?? newJournalId(startedAtMs)
       if (store.ids().includes(id)) return fail('bad-request', 'A run with this id exists already.', { about: id })
       const record: RunRecord = {
         version: 1,

@@ -13,6 +13,7 @@ import { readZram } from '../observe/zram.ts'
 import { ksmPath } from '../plan/paths.ts'
 import type { MachineAccess } from './context.ts'
 import type { JournalRecord } from './journal.ts'
+import { undoMove, undoThaw } from './undo-cgroup.ts'
 
 type Outcome = Pick<UndoLine, 'found' | 'outcome' | 'reason'>
 
@@ -100,6 +101,10 @@ const undoRecord = async (access: MachineAccess, record: JournalRecord, earlier:
       return undoZram(access, record)
     case 'unlink':
       return undoUnlink(access, record)
+    case 'thaw':
+      return undoThaw(access, record)
+    case 'move':
+      return undoMove(access, record, earlier)
     case 'swapon':
     default:
       return undoSwapon(access, record)

@@ -1,5 +1,5 @@
-import { constants, promises as files, readlinkSync, statfsSync } from 'node:fs'
-import { join } from 'node:path'
+import { constants, promises as files, mkdirSync, readlinkSync, realpathSync, rmdirSync, statfsSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { fail, ok, type Result } from '../contract/errors.ts'
 import { missing, known, type Reading } from '../contract/reading.ts'
 import { declaredFiles } from '../layers/declared.ts'
@@ -13,6 +13,10 @@ export interface KernelFiles {
   read(path: string): Reading<string>
   /** One write(2) of `value`; nothing is created, truncated or followed. */
   write(path: string, value: string): Promise<Result<null>>
+  /** Makes the folder of a cgroup of ours; one that is there is well. */
+  makeGroup(folder: string): Result<null>
+  /** Removes such a folder once nothing is in it; one that is gone is well. */
+  removeGroup(folder: string): Result<null>
 }
 
 export interface KernelFilesOptions {
@@ -27,7 +31,8 @@ export interface KernelFilesOptions {
 
 const SEGMENT = '[A-Za-z0-9_.@:\\\\-]{1,255}'
 // sysfs, procfs, cgroup2: what statfs(2) says of the file systems these files are on.
-const KERNEL_FILE_SYSTEMS = new Set([0x6265_6572, 0x9fa0, 0x6367_7270])
+const CGROUP2 = 0x6367_7270
+const KERNEL_FILE_SYSTEMS = new Set([0x6265_6572, 0x9fa0, CGROUP2])
 
 const pattern = (path: string): RegExp =>
   new RegExp(
@@ -46,6 +51,17 @@ export const declaredFile = (path: string, allowed: readonly KernelFile[] = decl
   if (!path.startsWith('/') || path.slice(1).split('/').some((part) => part === '' || part === '.' || part === '..')) return null
   return allowed.find((file) => pattern(file.path).test(path)) ?? null
 }
+
+/** Cgroups that are ours to make and remove: those below an `agentmem.slice` at the top of the v2 hierarchy, and leaves of agents' own scopes. */
+const OUR_GROUP = [
+  /^\/sys\/fs\/cgroup(?:\/unified)?\/agentmem\.slice(?:\/u\d{1,10}(?:\/agent-\d{1,7}-\d{1,20})?)?$/u,
+  /^\/sys\/fs\/cgroup(?:\/unified)?\/(?:[A-Za-z0-9_.@:\\-]+\/){1,12}agent-[A-Za-z0-9_:-]{1,80}\.scope\/(?:main|tools)$/u,
+]
+
+/** Whether a folder is one that `makeGroup` and `removeGroup` take. */
+export const isOurGroup = (folder: string): boolean => OUR_GROUP.some((known) => known.test(folder)) && !folder.split('/').some((part) => part === '.' || part === '..')
+
+const notOurGroup = (folder: string): Result<null> => fail('write-refused', `${folder} is not a cgroup of ours.`, { about: folder, expected: 'a folder below agentmem.slice, or a leaf of an agent\'s scope' })
 
 /** Block devices are links into /sys/devices; every other file must be exactly where its path says. */
 const realPathFits = (real: string, root: string, path: string): boolean => {
@@ -67,6 +83,10 @@ const REFUSALS: Record<string, string> = {
   ENOMEM: 'there is not enough memory for it',
   EAGAIN: 'the kernel could do only a part of it',
   EROFS: 'the file system is read-only',
+  ENOTEMPTY: 'something is still in it',
+  ESRCH: 'the process has ended',
+  ENODEV: 'the cgroup is gone',
+  EOPNOTSUPP: 'the cgroup takes no processes of this kind',
 }
 
 const openChecked = async (root: string, path: string): Promise<Result<files.FileHandle>> => {
@@ -89,6 +109,23 @@ const openChecked = async (root: string, path: string): Promise<Result<files.Fil
 export const createKernelFiles = ({ root: givenRoot, allowed = declaredFiles, onWrite, recordOnly = false }: KernelFilesOptions): KernelFiles => {
   const root = givenRoot === '/' ? '/' : join(givenRoot, '.').replace(/\/$/u, '')
   const recorded = new Map<string, string>()
+  const changeGroup = (folder: string, what: string, fine: string, doIt: (path: string) => void): Result<null> => {
+    if (!isOurGroup(folder)) return notOurGroup(folder)
+    onWrite?.(`${what} ${folder}`)
+    if (recordOnly) return ok(null)
+    const parent = dirname(folder)
+    try {
+      // Like openChecked: no link on the way, and a cgroup file system below the real root.
+      const real = realpathSync(under(root, parent))
+      if (real !== under(root, parent) || (root === '/' && statfsSync(real).type !== CGROUP2)) return fail('write-refused', `${parent} is not the cgroup it should be; nothing was changed.`, { about: folder, got: real })
+      doIt(under(root, folder))
+      return ok(null)
+    } catch (error) {
+      const code = codeOf(error)
+      if (code === fine || (what === 'rmdir' && code === 'ENOENT')) return ok(null)
+      return fail(code === 'ENOENT' ? 'not-supported' : 'write-refused', `${what} ${folder}: ${REFUSALS[code] ?? code}.`, { about: folder, got: code })
+    }
+  }
   return {
     read: (path) => {
       const file = declaredFile(path, allowed)
@@ -123,5 +160,7 @@ export const createKernelFiles = ({ root: givenRoot, allowed = declaredFiles, on
         await opened.value.close()
       }
     },
+    makeGroup: (folder) => changeGroup(folder, 'mkdir', 'EEXIST', mkdirSync),
+    removeGroup: (folder) => changeGroup(folder, 'rmdir', 'ENOENT', rmdirSync),
   }
 }

@@ -81,6 +81,8 @@ export const fakeKernel = (root: string, options: FakeOptions = {}): KernelFiles
       .join(' ')
   return {
     read: (path) => real.read(path),
+    makeGroup: (folder) => real.makeGroup(folder),
+    removeGroup: (folder) => real.removeGroup(folder),
     write: async (path, value) => {
       const list = /comp_algorithm$|advisor_mode$/u.test(path) ? text(path) : null
       const compressor = path.endsWith('/compressor') ? text(path) : null
