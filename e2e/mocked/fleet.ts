@@ -130,21 +130,24 @@ const makeAgent = (kind: Kind, index: number, options: AgentOptions): Agent => {
   }
 }
 
+/** Share of the anonymous memory that leaves when an agent is suspended. */
+const SUSPENDED_PAGED = 0.9
+
 const order: readonly Kind[] = [claude, gemini, opencode, gemini, claude]
 const minutes = (n: number): number => n * 60_000
 
 /** `count` agents, the first six of them at work, the rest idle for ever longer. */
-export const makeFleet = (count: number, paged = 0, wobble = 0, unreadable = false): Agent[] =>
+export const makeFleet = (count: number, paged = 0, wobble = 0, unreadable = false, isSuspended: (index: number) => boolean = () => false): Agent[] =>
   Array.from({ length: count }, (_, i) => {
     const kind = order[i % order.length] ?? claude
     const active = i % 4 === 1 && i < 24
     const base = ((i * 37) % 17) / 100 - 0.08
     return makeAgent(kind, i, {
-      state: active ? 'active' : 'idle',
+      state: isSuspended(i) ? 'suspended' : active ? 'active' : 'idle',
       idleMs: minutes(3 + ((i * 13) % 90)),
       ageMs: minutes(20 + i * 11),
       // One idle agent of each kind is left alone as a control.
-      paged: active || i === 0 || i === 3 || i === 2 ? 0 : paged,
+      paged: isSuspended(i) ? SUSPENDED_PAGED : active || i === 0 || i === 3 || i === 2 ? 0 : paged,
       wobble: base + wobble,
       unreadable: unreadable && i % 5 === 0,
     })

@@ -8,6 +8,7 @@ import { known, missing } from '../../helper/contract/reading.ts'
 import type { Progress, RunRecord, RunState } from '../../helper/contract/runs.ts'
 import { snapshotDelta } from '../../helper/contract/snapshot-delta.ts'
 import { makeFleet } from './fleet.ts'
+import { createLifecycle } from './lifecycle.ts'
 import { countsOf, makeMachine, makeSnapshot } from './machine.ts'
 import { deltaOf, eventsOf, outcomesOf, pastRun, runIdAt, storedOf, undoLinesOf, viewOf, wave, type StoredSnapshot } from './past.ts'
 import { makePlanFor } from './plan-data.ts'
@@ -72,7 +73,9 @@ export const createMock = (scenario: Scenario): Mock => {
   }
 
   const preset = (id: string): Preset | undefined => [...builtIn, ...own].find((entry) => entry.id === id)
-  const fleet = (wobble = Math.sin(ticks / 7) * 0.004) => makeFleet(scenario.agents, paged, wobble, scenario.unreadable)
+  const wobbling = (): number => Math.sin(ticks / 7) * 0.004
+  const lifecycle = createLifecycle({ scenario, fleet: (isSuspended) => makeFleet(scenario.agents, paged, wobbling(), scenario.unreadable, isSuspended), emit, sleep, startMs })
+  const fleet = (wobble?: number) => (wobble === undefined ? lifecycle.agents() : makeFleet(scenario.agents, paged, wobble, scenario.unreadable))
   const helperState = (): HelperState => ({ system: helper, session: 'ready', systemVersion: helper === 'ready' ? '0.1.0' : null, advice: advice[helper] })
   const options = () => ({ ksm: scenario.ksm, wobbleBytes: Math.sin(ticks / 5) * 6e7 })
 
@@ -98,6 +101,8 @@ export const createMock = (scenario: Scenario): Mock => {
         availableBytes,
         couldGetBackBytes: agents.length === 0 ? missing('not-measured', 'There are no agents.') : known(back),
         couldGetBackBasis: `Anonymous memory of ${idle.length} agents idle for two minutes or more, of which lz4 kept 0.3 on machines like this one.`,
+        suspendedCount: agents.filter((agent) => agent.state === 'suspended').length,
+        suspendedWonBytes: known(lifecycle.won()),
         roomFor: median === 0 ? missing('not-measured', 'There is no agent to take as a measure.') : known(Math.floor(availableBytes / median)),
         roomForAfter: median === 0 ? missing('not-measured') : known(Math.floor((availableBytes + back) / median)),
       },
@@ -240,6 +245,7 @@ export const createMock = (scenario: Scenario): Mock => {
   const historyGone = () => (scenario.historyFails === null ? null : { ok: false as const, error: scenario.historyFails })
 
   const handlers: Handlers = {
+    ...lifecycle.handlers,
     'live.get': () => ok(live()),
     'machine.get': () => {
       const agents = fleet(0)
@@ -351,7 +357,7 @@ export const createMock = (scenario: Scenario): Mock => {
     },
     'history.series': ({ fromMs, toMs, series, maxPoints }) =>
       historyGone() ?? ok(scenario.emptyHistory ? { resolutionMs: 1000, atMs: [], series: series.map((id) => ({ id, label: id, unit: 'bytes', values: [] })) } : wave(series, fromMs, Math.min(toMs, Date.now()), maxPoints, live().totals.agentsCostBytes, 15.6 * 1024 ** 3)),
-    'history.events': ({ fromMs, toMs, limit }) => historyGone() ?? ok(eventsOf(runs).filter((event) => event.atMs >= fromMs && event.atMs <= toMs).slice(0, limit)),
+    'history.events': ({ fromMs, toMs, limit }) => historyGone() ?? ok(eventsOf(runs, lifecycle.events()).filter((event) => event.atMs >= fromMs && event.atMs <= toMs).slice(0, limit)),
     'report.make': async ({ format }) => {
       await sleep(80)
       const mediaTypes = { html: 'text/html', pdf: 'application/pdf', csv: 'text/csv', json: 'application/json', md: 'text/markdown' } as const
@@ -390,7 +396,9 @@ export const createMock = (scenario: Scenario): Mock => {
 
   const ticker = scenario.tickMs === 0 ? null : setInterval(() => {
     ticks += 1
-    if (!dead || helper === 'ready') emit('live', live())
+    if (dead && helper !== 'ready') return
+    emit('live', live())
+    if (scenario.lifecycleFails === null) emit('lifecycle', lifecycle.registry())
   }, scenario.tickMs)
 
   return {

@@ -138,13 +138,13 @@ export const wave = (ids: readonly string[], fromMs: number, toMs: number, maxPo
   return { resolutionMs: step, atMs, series: ids.map((id) => ({ id, label: labels[id] ?? id, unit: id === 'machine.pressure' ? 'percent' : 'bytes', values: of(id) })) }
 }
 
-export const eventsOf = (runs: readonly RunRecord[]): HistoryEvent[] =>
-  runs
-    .flatMap((run): Omit<HistoryEvent, 'id'>[] => {
-      const start = { atMs: run.startedAtMs, kind: 'run-started' as const, text: `${run.presetTitle} applied`, runId: run.id, agentId: null }
-      if (run.endedAtMs === null) return [start]
-      const kind = run.state === 'kept' ? ('run-kept' as const) : run.state === 'failed' ? ('run-failed' as const) : ('run-undone' as const)
-      return [start, { atMs: run.endedAtMs, kind, text: `${run.presetTitle} ${run.state === 'kept' ? 'kept' : run.state === 'failed' ? 'failed and was taken back' : 'undone'}`, runId: run.id, agentId: null }]
-    })
-    .toSorted((a, b) => b.atMs - a.atMs)
-    .map((event, i) => ({ ...event, id: 1000 - i }))
+const eventsOfRun = (run: RunRecord): Omit<HistoryEvent, 'id'>[] => {
+  const start = { atMs: run.startedAtMs, kind: 'run-started' as const, text: `${run.presetTitle} applied`, runId: run.id, agentId: null }
+  if (run.endedAtMs === null) return [start]
+  const kind = run.state === 'kept' ? ('run-kept' as const) : run.state === 'failed' ? ('run-failed' as const) : ('run-undone' as const)
+  return [start, { atMs: run.endedAtMs, kind, text: `${run.presetTitle} ${run.state === 'kept' ? 'kept' : run.state === 'failed' ? 'failed and was taken back' : 'undone'}`, runId: run.id, agentId: null }]
+}
+
+/** Everything that happened, newest first; `more` is what was no run. */
+export const eventsOf = (runs: readonly RunRecord[], more: readonly Omit<HistoryEvent, 'id'>[]): HistoryEvent[] =>
+  [...more, ...runs.flatMap(eventsOfRun)].toSorted((a, b) => b.atMs - a.atMs).map((event, i) => ({ ...event, id: 1000 - i }))

@@ -1,4 +1,6 @@
+import type { Agent } from '../../helper/contract/agents.ts'
 import { fail, type Failure } from '../../helper/contract/errors.ts'
+import type { Policy } from '../../helper/contract/lifecycle.ts'
 import type { HelperState } from '../../electron/contract/views.ts'
 
 /** What a mocked app is like at its start and how it answers. */
@@ -32,6 +34,37 @@ export interface Scenario {
   undoPartly: boolean
   /** What the run gained, as share of the memory paged out; 0 is within the noise. */
   paged: number
+  /** So many of the idle agents are suspended from the start. */
+  suspended: number
+  /** Places in the fleet of those that are being suspended, and of the pinned ones. */
+  doing: readonly number[]
+  pinned: readonly number[]
+  suspendAbility: 'own-scope' | 'helper' | 'no-swap' | 'none'
+  /** Why this agent is left running; null asks for its activity only. */
+  suspendFails: (agent: Agent) => Failure | null
+  /** Asked on each request to suspend; the number counts from 1. */
+  suspendDenied: (time: number) => Failure | null
+  resumeFails: Failure | null
+  limitFails: Failure | null
+  policyFails: Failure | null
+  /** The session role does not answer. */
+  lifecycleFails: Failure | null
+  /** Suspending one agent takes this long. */
+  suspendMs: number
+  stoppedBy: string | null
+  /** An earlier try to suspend one of them failed. */
+  failedBefore: boolean
+  /** Three agents have limits: watching, holds, undone. */
+  limits: boolean
+  words: boolean
+  guardUnknown: boolean
+  policy: Partial<Policy>
+  policyProblem: string | null
+  leftovers: boolean
+  reapLeaves: boolean
+  fixes: boolean
+  /** The file of a fix is edited between showing and applying. */
+  fixChanged: boolean
 }
 
 const failure = (...args: Parameters<typeof fail>): Failure => fail(...args).error
@@ -57,11 +90,46 @@ const full: Scenario = {
   tickMs: 1000,
   undoPartly: false,
   paged: 0.85,
+  suspended: 0,
+  doing: [],
+  pinned: [],
+  suspendAbility: 'own-scope',
+  suspendFails: () => null,
+  suspendDenied: () => null,
+  resumeFails: null,
+  limitFails: null,
+  policyFails: null,
+  lifecycleFails: null,
+  suspendMs: 30,
+  stoppedBy: null,
+  failedBefore: false,
+  limits: false,
+  words: false,
+  guardUnknown: false,
+  policy: {},
+  policyProblem: null,
+  leftovers: true,
+  reapLeaves: false,
+  fixes: true,
+  fixChanged: false,
+}
+
+/** A day of use: some suspended, one on its way, limits, a budget, a pin and words of the guard. */
+const lived: Scenario = {
+  ...full,
+  swapOn: true,
+  suspended: 11,
+  doing: [20],
+  pinned: [22],
+  limits: true,
+  words: true,
+  failedBefore: false,
+  policy: { suspend: { auto: true, afterIdleMs: 10 * 60_000 }, trim: { auto: true, afterIdleMs: 120_000 }, budgetBytes: 9 * 1024 ** 3, ownCgroups: true },
 }
 
 export const scenarios = {
   full,
-  empty: { ...full, agents: 0, emptyHistory: true },
+  empty: { ...full, agents: 0, emptyHistory: true, leftovers: false, fixes: false },
   many: { ...full, agents: 500 },
   noHelper: { ...full, helper: 'not-installed' },
   helperTooOld: { ...full, helper: 'too-old' },
@@ -91,6 +159,27 @@ export const scenarios = {
     historyFails: failure('too-old', 'The history was written by a newer version of Agent Memory Center; this one leaves it untouched and records nothing.', { about: '/home/ada/.local/state/agentmem/history.db', advice: 'Update the app, or move the file away to begin a new one.' }),
   },
   historyFull: { ...full, historyFails: failure('disk-full', 'The disk is full: history is not being recorded. Everything else works on.', { about: 'history.db', advice: 'Free some space; recording goes on by itself.' }) },
+  lived,
+  allSuspended: { ...full, swapOn: true, suspended: 25 },
+  suspendSlow: { ...full, suspendMs: 400 },
+  suspendPartly: {
+    ...full,
+    suspendFails: (agent) =>
+      agent.kind === 'opencode' ? failure('read-back-differs', 'It did not freeze within 2 s.', { advice: 'One of its processes hangs in the kernel (D state); it was let go again.' }) : null,
+  },
+  suspendDismissed: { ...full, suspendAbility: 'helper', suspendDenied: (time) => (time === 1 ? failure('authorization-dismissed', 'The password dialog was closed.') : null) },
+  suspendDenied: { ...full, suspendAbility: 'helper', suspendDenied: () => failure('authorization-denied', 'The policy of this machine does not allow you to suspend agents.', { about: 'org.agentmem.agents' }) },
+  failedBefore: { ...full, failedBefore: true },
+  suspendNoSwap: { ...full, suspendAbility: 'no-swap' },
+  suspendNone: { ...full, helper: 'not-installed', suspendAbility: 'none', guardUnknown: true },
+  resumeFails: { ...full, suspended: 3, resumeFails: failure('does-not-fit', 'Its memory does not fit yet.', { advice: 'It is thawed by itself as memory comes free.' }) },
+  limitFails: { ...full, limitFails: failure('write-refused', 'The kernel refused memory.high.', { about: 'memory.high', advice: 'The agent was left as it was.' }) },
+  policyFails: { ...full, policyFails: failure('disk-full', 'policy.json could not be written: the disk is full.', { advice: 'Free some space and try again.' }) },
+  badPolicy: { ...full, policyProblem: 'policy.json, line 3: suspend.afterIdleMs must be at least 30000. The file is left as it is and the defaults are used.' },
+  sessionGone: { ...full, lifecycleFails: failure('helper-gone', 'The session helper does not answer.', { advice: 'It is started again by itself.' }) },
+  reapLeaves: { ...full, reapLeaves: true },
+  fixChanged: { ...full, fixChanged: true },
+  manySuspended: { ...full, agents: 500, suspended: 300 },
   badSettings: { ...full, settingsProblem: 'settings.json, line 4: theme must be system, light or dark. The file is left as it is and the defaults are used.' },
 } as const satisfies Record<string, Scenario>
 
