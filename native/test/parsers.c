@@ -10,10 +10,10 @@ static int failures;
 
 static void area(const char *line, bool wanted, uint64_t start, uint64_t end)
 {
-	struct area found = { 0, 0 };
+	struct area found = { 0, 0, false };
 	bool took = area_from_maps_line(line, &found);
 
-	if (took != wanted || (took && (found.start != start || found.end != end))) {
+	if (took != wanted || (took && (found.start != start || found.end != end || found.file != (strchr(line, '/') != NULL)))) {
 		fprintf(stderr, "area: expected %d, got %d (%llx-%llx) for: %s\n", wanted, took,
 			(unsigned long long)found.start, (unsigned long long)found.end, line);
 		failures++;

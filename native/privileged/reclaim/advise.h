@@ -2,12 +2,20 @@
 #ifndef AGENTMEM_ADVISE_H
 #define AGENTMEM_ADVISE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "target.h"
 
 /* The kernel's numbers; older headers lack them. */
 enum advice { ADVICE_WILLNEED = 3, ADVICE_COLD = 20, ADVICE_PAGEOUT = 21 };
+
+struct wish {
+	enum advice advice;
+	bool anonymous; /* leave pages of files alone: they can go without swap, and reading them again is slow */
+	bool bounded;   /* at most `most`, the coldest areas first; then what is touched is counted anew */
+	uint64_t most;  /* bytes; less what was advised after the call */
+};
 
 /*
  * Gives the advice for every area of the process that is worth it. Areas that
@@ -16,6 +24,6 @@ enum advice { ADVICE_WILLNEED = 3, ADVICE_COLD = 20, ADVICE_PAGEOUT = 21 };
  * which is not what was won. NULL, or "process-gone", "not-permitted",
  * "not-supported" (no area was taken at all), "unreadable", "no-memory".
  */
-const char *advise_all(const struct target *target, enum advice advice, uint64_t *advised_bytes);
+const char *advise_all(const struct target *target, struct wish *wish, uint64_t *advised_bytes);
 
 #endif

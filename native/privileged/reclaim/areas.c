@@ -62,6 +62,7 @@ static bool worth_advising(const char *name)
 bool area_from_maps_line(const char *line, struct area *area)
 {
 	const char *modes = hex_until(line, '-', &area->start);
+	const char *name;
 
 	if (modes == NULL)
 		return false;
@@ -76,5 +77,7 @@ bool area_from_maps_line(const char *line, struct area *area)
 	/* The vsyscall page lies in the kernel's half; no area of a process does. */
 	if (area->end > (uint64_t)1 << 63)
 		return false;
-	return worth_advising(name_of(modes + 5));
+	name = name_of(modes + 5);
+	area->file = name[0] == '/';
+	return worth_advising(name);
 }

@@ -9,6 +9,7 @@
 struct area {
 	uint64_t start; /* first byte, page aligned */
 	uint64_t end;   /* one past the last byte */
+	bool file;      /* a private view of a file: its own pages are anonymous only where written to */
 };
 
 /*

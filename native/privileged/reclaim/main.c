@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "advise.h"
+#include "list.h"
 #include "target.h"
 
 enum { EXIT_ALL = 0, EXIT_PARTLY = 1, EXIT_USAGE = 2 };
@@ -20,7 +21,8 @@ enum { EXIT_ALL = 0, EXIT_PARTLY = 1, EXIT_USAGE = 2 };
 #define LARGEST_PID 4194304 /* PID_MAX_LIMIT */
 
 struct options {
-	enum advice advice;
+	bool list; /* only says where the anonymous pages in memory lie */
+	struct wish wish;
 	uid_t uid;
 	char **processes;
 	int count;
@@ -29,7 +31,9 @@ struct options {
 static int usage(const char *problem, const char *got)
 {
 	fprintf(stderr, "agentmem-reclaim: %s%s%s\n", problem, got[0] == '\0' ? "" : ": ", got);
-	fputs("usage: agentmem-reclaim --advice pageout|cold|willneed --uid UID PID:STARTTICKS...\n", stderr);
+	fputs("usage: agentmem-reclaim --advice pageout|cold|willneed [--pages all|anonymous] [--most-bytes N] --uid UID PID:STARTTICKS...\n"
+	      "       agentmem-reclaim --advice list --uid UID PID:STARTTICKS...\n",
+	      stderr);
 	return EXIT_USAGE;
 }
 
@@ -56,14 +60,16 @@ static bool process_from_text(const char *text, pid_t *pid, uint64_t *ticks)
 	return number_until(colon + 1, '\0', UINT64_MAX, ticks) != NULL;
 }
 
-static bool advice_from_text(const char *text, enum advice *advice)
+static bool advice_from_text(const char *text, struct options *options)
 {
 	if (strcmp(text, "pageout") == 0)
-		*advice = ADVICE_PAGEOUT;
+		options->wish.advice = ADVICE_PAGEOUT;
 	else if (strcmp(text, "cold") == 0)
-		*advice = ADVICE_COLD;
+		options->wish.advice = ADVICE_COLD;
 	else if (strcmp(text, "willneed") == 0)
-		*advice = ADVICE_WILLNEED;
+		options->wish.advice = ADVICE_WILLNEED;
+	else if (strcmp(text, "list") == 0)
+		options->list = true;
 	else
 		return false;
 	return true;
@@ -80,9 +86,17 @@ static int parse_options(int argc, char **argv, struct options *options)
 		uint64_t uid;
 
 		if (strcmp(argv[at], "--advice") == 0) {
-			has_advice = advice_from_text(value, &options->advice);
+			has_advice = advice_from_text(value, options);
 			if (!has_advice)
-				return usage("expected the advice pageout, cold or willneed", value);
+				return usage("expected the advice pageout, cold, willneed or list", value);
+		} else if (strcmp(argv[at], "--pages") == 0) {
+			options->wish.anonymous = strcmp(value, "anonymous") == 0;
+			if (!options->wish.anonymous && strcmp(value, "all") != 0)
+				return usage("expected the pages all or anonymous", value);
+		} else if (strcmp(argv[at], "--most-bytes") == 0) {
+			options->wish.bounded = number_until(value, '\0', INT64_MAX, &options->wish.most) != NULL;
+			if (!options->wish.bounded)
+				return usage("expected a number of bytes", value);
 		} else if (strcmp(argv[at], "--uid") == 0) {
 			/* 2^32 - 1 means "no user" to the kernel. */
 			has_uid = number_until(value, '\0', UINT32_MAX - 1, &uid) != NULL;
@@ -95,6 +109,8 @@ static int parse_options(int argc, char **argv, struct options *options)
 	}
 	if (!has_advice || !has_uid)
 		return usage("expected --advice and --uid", "");
+	if (options->list && (options->wish.bounded || options->wish.anonymous))
+		return usage("expected neither --pages nor --most-bytes with --advice list", "");
 	options->processes = argv + at;
 	options->count = argc - at;
 	if (options->count < 1 || options->count > MOST_PROCESSES)
@@ -133,7 +149,40 @@ static void print_result(pid_t pid, struct resident before, struct resident afte
 	fflush(stdout);
 }
 
-static bool reclaim_one(const char *text, const struct options *options)
+static void print_ranges(pid_t pid, const struct ranges *ranges, const char *error)
+{
+	printf("{\"pid\":%d,\"anonBytes\":%" PRIu64 ",\"ranges\":[", (int)pid, ranges->bytes);
+	for (size_t i = 0; i < ranges->count; i++)
+		printf("%s[\"%" PRIx64 "\",\"%" PRIx64 "\"]", i == 0 ? "" : ",", ranges->all[i].start, ranges->all[i].end);
+	printf("],\"error\":%s%s%s}\n", error == NULL ? "" : "\"", error == NULL ? "null" : error, error == NULL ? "" : "\"");
+	fflush(stdout);
+}
+
+static bool list_one(const char *text, const struct options *options)
+{
+	struct ranges ranges = { .all = NULL, .count = 0, .bytes = 0 };
+	struct target target;
+	uint64_t ticks = 0;
+	pid_t pid = 0;
+	const char *problem;
+
+	if (!process_from_text(text, &pid, &ticks))
+		return false;
+	problem = target_open(&target, pid, ticks, options->uid);
+	if (problem == NULL) {
+		problem = list_anonymous(&target, &ranges);
+		if (problem == NULL)
+			problem = target_check(&target, options->uid);
+		target_close(&target);
+	}
+	if (problem != NULL)
+		ranges.count = 0;
+	print_ranges(pid, &ranges, problem);
+	free(ranges.all);
+	return problem == NULL;
+}
+
+static bool reclaim_one(const char *text, struct options *options)
 {
 	struct resident before = { .rss = -1, .anon = -1 };
 	struct resident after = before;
@@ -150,7 +199,7 @@ static bool reclaim_one(const char *text, const struct options *options)
 		const char *changed;
 
 		before = target_resident(&target);
-		problem = advise_all(&target, options->advice, &advised);
+		problem = advise_all(&target, &options->wish, &advised);
 		after = target_resident(&target);
 		/* Figures of a process that went or changed hands meanwhile mean nothing. */
 		changed = target_check(&target, options->uid);
@@ -166,13 +215,19 @@ static bool reclaim_one(const char *text, const struct options *options)
 
 int main(int argc, char **argv)
 {
-	struct options options = { .advice = ADVICE_COLD, .uid = (uid_t)-1, .processes = NULL, .count = 0 };
+	struct options options = {
+		.list = false,
+		.wish = { .advice = ADVICE_COLD, .anonymous = false, .bounded = false, .most = 0 },
+		.uid = (uid_t)-1,
+		.processes = NULL,
+		.count = 0,
+	};
 	int status = parse_options(argc, argv, &options);
 
 	if (status != EXIT_ALL)
 		return status;
 	for (int i = 0; i < options.count; i++)
-		if (!reclaim_one(options.processes[i], &options))
+		if (!(options.list ? list_one(options.processes[i], &options) : reclaim_one(options.processes[i], &options)))
 			status = EXIT_PARTLY;
 	return status;
 }
