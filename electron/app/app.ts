@@ -11,6 +11,7 @@ import type { History } from './history/types.ts'
 import { createInstaller } from './install/installer.ts'
 import { dispatch } from './ipc/dispatch.ts'
 import { createHandlers } from './ipc/handlers.ts'
+import { createLifecycle, type Lifecycle } from './lifecycle/lifecycle.ts'
 import { appPaths, type AppPaths } from './paths.ts'
 import { createPresets, type Presets } from './presets/presets.ts'
 import { createReports } from './report/reports.ts'
@@ -41,7 +42,7 @@ export interface App {
   close(): void
   readonly paths: AppPaths
   /** For the command line, which needs more than the window's channels. */
-  readonly inner: { runs: Runs; planner: Planner; sampler: Sampler; presets: Presets; history: History; system: SystemClient; session: SessionClient }
+  readonly inner: { runs: Runs; planner: Planner; sampler: Sampler; presets: Presets; history: History; system: SystemClient; session: SessionClient; lifecycle: Lifecycle }
 }
 
 /** What History says when the helper comes or goes. */
@@ -82,10 +83,12 @@ export const createApp = (options: AppOptions = {}): App => {
   })
   const stateNow = () => helperState(system.state(), session.state(), session.problem())
 
+  const lifecycle = createLifecycle({ session, history, onRegistry: (registry) => { emit('lifecycle', registry) }, now })
   const sampler: Sampler = createSampler({
     root: paths.root,
     session,
     history,
+    lifecycle,
     idleAfterMs: () => current.idleAfterMs,
     keepControl: () => current.keepControl,
     helper: stateNow,
@@ -123,7 +126,7 @@ export const createApp = (options: AppOptions = {}): App => {
   const installer = createInstaller({ projectDir: paths.projectDir })
   const handlers = createHandlers({
     root: paths.root,
-    sampler, system, helperState: stateNow, history, presets, settings, signaturesProblem: () => signaturesProblem, planner, runs, reports, installer,
+    sampler, system, session, lifecycle, helperState: stateNow, history, presets, settings, signaturesProblem: () => signaturesProblem, planner, runs, reports, installer,
     changed: (what) => { changed(what) },
     settingsChanged: (next) => { current = next },
     now,
@@ -183,6 +186,6 @@ export const createApp = (options: AppOptions = {}): App => {
       events.removeAllListeners()
     },
     paths,
-    inner: { runs, planner, sampler, presets, history, system, session },
+    inner: { runs, planner, sampler, presets, history, system, session, lifecycle },
   }
 }

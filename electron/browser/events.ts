@@ -12,7 +12,7 @@ export const streamEvents = (app: Pick<App, 'on'>, response: ServerResponse): vo
   response.write('retry: 1000\n\n')
   const stops = eventNames.map((name) =>
     app.on(name, (payload) => {
-      if (name === 'live' && response.writableLength > MOST_BUFFERED_BYTES) return
+      if ((name === 'live' || name === 'lifecycle') && response.writableLength > MOST_BUFFERED_BYTES) return
       response.write(`event: ${name}\ndata: ${JSON.stringify(payload)}\n\n`)
     }),
   )

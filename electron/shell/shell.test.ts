@@ -12,7 +12,7 @@ import { notificationText, trayShape, trayText } from './words.ts'
 
 const snapshot = sampleSnapshot({ takenAtMs: 0, availableGib: 8, agents: [{ kind: 'claude', title: 'Claude Code', name: 'p', pid: 1, folder: '/p', anonMib: 1000, fileMib: 0 }] })
 const live: Live = makeLive({
-  atMs: 0, machine: snapshot.machine, agents: snapshot.agents, counts: snapshot.counts, agentsMeasuredAtMs: 0, compressed: null, idleAfterMs: 1_000, keepControl: true, progress: null,
+  atMs: 0, machine: snapshot.machine, agents: snapshot.agents, counts: snapshot.counts, agentsMeasuredAtMs: 0, compressed: null, registry: null, idleAfterMs: 1_000, keepControl: true, progress: null,
   helper: { system: 'ready', session: 'ready', systemVersion: '1', advice: '' },
 })
 

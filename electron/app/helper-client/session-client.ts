@@ -40,6 +40,20 @@ export interface SessionOptions {
 }
 
 const TIMEOUT_MS = 60_000
+/** Somebody may have to type a password before anything is done. */
+const PASSWORD_MS = 5 * 60_000
+/** Upper share of one agent: finding its working set, freezing, paging out a gigabyte with a slow compressor. */
+const SUSPEND_MS = 60_000
+const RESUME_MS = 20_000
+
+/** Silence longer than this is a dead session role. Agents are treated one after another. */
+export const timeoutOf = <M extends SessionMethod>(method: M, request: SessionRequest<M>): number => {
+  const ids = 'ids' in request && Array.isArray(request.ids) ? request.ids.length : 50
+  if (method === 'Suspend') return PASSWORD_MS + ids * SUSPEND_MS
+  if (method === 'Resume') return TIMEOUT_MS + ids * RESUME_MS
+  if (method === 'Limit' || method === 'SetPolicy' || method === 'AskToFree') return PASSWORD_MS
+  return TIMEOUT_MS
+}
 /** How long the first call waits for a session role that was just started. */
 const START_MS = 8_000
 /** Once it has failed to start, nobody is kept waiting that long again. */
@@ -148,7 +162,7 @@ export const createSessionClient = (options: SessionOptions): SessionClient => {
         return to
       }
       if (state !== 'ready') await (starting ??= ensureOwner(to.value).finally(() => { starting = null }))
-      const answer = await to.value.call({ destination: SESSION_BUS_NAME, path: SESSION_OBJECT_PATH, member: method, json: JSON.stringify(request), interactive: false, timeoutMs: TIMEOUT_MS })
+      const answer = await to.value.call({ destination: SESSION_BUS_NAME, path: SESSION_OBJECT_PATH, member: method, json: JSON.stringify(request), interactive: false, timeoutMs: timeoutOf(method, request) })
       if (!answer.ok) {
         const { code } = answer.error
         if (code === 'helper-missing' || code === 'helper-gone') {

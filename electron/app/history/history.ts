@@ -2,6 +2,7 @@ import type Database from 'better-sqlite3'
 import type { Failure, Result } from '../../../helper/contract/errors.ts'
 import type { HistoryEvent } from '../../contract/views.ts'
 import { attempt } from './failures.ts'
+import { createLifecycleStore } from './lifecycle.ts'
 import { queries } from './queries.ts'
 import { createRunStore } from './runs.ts'
 import { createSampleStore } from './samples.ts'
@@ -18,6 +19,8 @@ export const createHistory = (db: Database.Database, path: string, notices: read
   const selectEvents = db.prepare<[number, number, number], HistoryEvent>(queries.events)
   const insertEvent = db.prepare('INSERT INTO event (at_ms, kind, text, run_id, agent_id) VALUES (?, ?, ?, ?, ?)')
   const dropEvents = db.prepare(queries.dropEvents)
+  const addEvent = ({ atMs, kind, text, runId, agentId }: Omit<HistoryEvent, 'id'>): number => Number(insertEvent.run(Math.round(atMs), kind, text, runId, agentId).lastInsertRowid)
+  const lifecycle = createLifecycleStore(db, addEvent)
 
   /** One transaction that takes the write lock at once, so that it waits for another process instead of failing. */
   const write = <T>(work: () => T): Result<T> => {
@@ -43,6 +46,10 @@ export const createHistory = (db: Database.Database, path: string, notices: read
     snapshotInfo: runs.snapshotInfo,
     snapshot: runs.snapshot,
     runSnapshot: runs.runSnapshot,
+    timeline: (agentId, { fromMs, toMs }) => lifecycle.timeline(agentId, fromMs, toMs),
+    suspensions: ({ fromMs, toMs }) => lifecycle.suspensions(fromMs, toMs),
+    afterSeq: lifecycle.afterSeq,
+    hasUntoldWords: lifecycle.hasUntold,
   }
 
   const storeRun: HistoryWriter['startRun'] = (record) => write(() => runs.storeRun(record))
@@ -52,7 +59,9 @@ export const createHistory = (db: Database.Database, path: string, notices: read
     finishRun: storeRun,
     addSnapshot: (snapshot, label, origin, runId) => write(() => runs.addSnapshot(snapshot, label, origin, runId)),
     addSamples: (atMs, machine, agents) => write(() => samples.addSamples(atMs, machine, agents)),
-    addEvent: ({ atMs, kind, text, runId, agentId }) => write(() => Number(insertEvent.run(Math.round(atMs), kind, text, runId, agentId).lastInsertRowid)),
+    addEvent: (event) => write(() => addEvent(event)),
+    takeLifecycle: (spool, events, nowMs) => write(() => lifecycle.take(spool, events, nowMs)),
+    tellWords: (sinceMs) => write(() => lifecycle.tellWords(sinceMs)),
     rollUp: (nowMs) => write(() => samples.rollUp(nowMs)),
     prune: (nowMs, historyDays) => {
       const beforeMs = nowMs - historyDays * 86_400_000
@@ -60,6 +69,7 @@ export const createHistory = (db: Database.Database, path: string, notices: read
         samples.prune(nowMs, historyDays)
         runs.prune(beforeMs)
         dropEvents.run(beforeMs)
+        lifecycle.prune(beforeMs)
       })
       // Gives the pages back to the disk; outside the transaction, it has its own.
       return result.ok ? write(() => void db.pragma('incremental_vacuum')) : result

@@ -36,6 +36,7 @@ const allowed: Partial<Record<keyof typeof queries, readonly string[]>> = {
   samples1sOf: ['SCAN json_each VIRTUAL TABLE INDEX 1:'],
   runs: ['SCAN run USING INDEX run_by_start'],
   snapshots: ['SCAN snapshot USING INDEX snapshot_by_time'],
+  transitionLimit: ['SCAN transition USING COVERING INDEX transition_by_time'],
 }
 
 test.each(Object.entries(queries))('%s is answered by an index, without scanning or sorting', (name, sql) => {

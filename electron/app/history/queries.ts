@@ -26,4 +26,17 @@ export const queries = {
   dropRunSnapshots: 'DELETE FROM snapshot WHERE run_id = ?',
   dropSnapshots: 'DELETE FROM snapshot WHERE taken_at_ms < ? AND run_id IS NULL',
   dropEvents: 'DELETE FROM event WHERE at_ms < ?',
+  afterSeq: 'SELECT after_seq AS afterSeq FROM spool WHERE id = ?',
+  transitions: 'SELECT at_ms AS atMs, from_state AS "from", to_state AS "to", cause, text FROM transition WHERE agent_id = ? AND at_ms > ? AND at_ms <= ? ORDER BY at_ms, spool, seq LIMIT ?',
+  /** The state at the begin of a range is that of the last change before it. */
+  transitionBefore: 'SELECT at_ms AS atMs, from_state AS "from", to_state AS "to", cause, text FROM transition WHERE agent_id = ? AND at_ms <= ? ORDER BY at_ms DESC, spool DESC, seq DESC LIMIT 1',
+  suspensions: 'SELECT body, resumed FROM suspension WHERE agent_id = ? AND since_ms <= ? AND (resumed_at_ms IS NULL OR resumed_at_ms >= ?) ORDER BY since_ms DESC, id DESC LIMIT ?',
+  suspensionsAmong: 'SELECT body, resumed FROM suspension WHERE since_ms <= ? AND (resumed_at_ms IS NULL OR resumed_at_ms >= ?) ORDER BY since_ms DESC, id DESC LIMIT ?',
+  openSuspension: 'SELECT id, since_ms AS sinceMs FROM suspension WHERE agent_id = ? AND resumed_at_ms IS NULL ORDER BY since_ms DESC, id DESC LIMIT 1',
+  untoldWords: 'SELECT id, body FROM guard_word WHERE told = 0 AND at_ms >= ? ORDER BY at_ms LIMIT ?',
+  dropTransitions: 'DELETE FROM transition WHERE at_ms < ?',
+  /** The time of the oldest one that stays when only so many may. */
+  transitionLimit: 'SELECT at_ms AS atMs FROM transition ORDER BY at_ms DESC LIMIT 1 OFFSET ?',
+  dropSuspensions: 'DELETE FROM suspension WHERE since_ms < ?',
+  dropWords: 'DELETE FROM guard_word WHERE at_ms < ?',
 } as const

@@ -1,7 +1,9 @@
 import type { Result, Failure } from '../../../helper/contract/errors.ts'
+import type { GuardWord, LifecycleEvent } from '../../../helper/contract/lifecycle.ts'
 import type { RunRecord } from '../../../helper/contract/runs.ts'
 import type { Snapshot } from '../../../helper/contract/snapshot.ts'
 import type { HistoryEvent, RunDetail, RunView, Series, SnapshotInfo } from '../../contract/views.ts'
+import type { PastSuspension, Timeline } from './lifecycle.ts'
 
 /**
  * Ids of the series that history keeps. `agent:<agent id>` is one agent's cost.
@@ -74,6 +76,17 @@ export interface HistoryReader {
   snapshot(id: number): Snapshot | null
   /** One side of a run: the last look before it, or the one after. */
   runSnapshot(runId: string, side: 'before' | 'after'): Snapshot | null
+  /**
+   * States of one agent, oldest first: the last change at or before `fromMs`,
+   * so that a band can begin there, then those in the range.
+   */
+  timeline(agentId: string, range: { fromMs: number; toMs: number }): Timeline
+  /** Suspensions of all agents that reach into the range, oldest first. */
+  suspensions(range: { fromMs: number; toMs: number }): PastSuspension[]
+  /** How far this spool of the session role was taken in; 0 for an unknown one. */
+  afterSeq(spool: string): number
+  /** True while the desktop has not shown a word of the guard from `sinceMs` on. */
+  hasUntoldWords(sinceMs: number): boolean
 }
 
 /**
@@ -93,6 +106,13 @@ export interface HistoryWriter {
   addSamples(atMs: number, machine: MachineSample, agents: readonly AgentSample[]): Result<void>
   /** Answers the id of the event. */
   addEvent(event: Omit<HistoryEvent, 'id'>): Result<number>
+  /**
+   * Takes in lines of the session role's spool; ones that are known already
+   * change nothing. Answers how many were new.
+   */
+  takeLifecycle(spool: string, events: readonly LifecycleEvent[], nowMs: number): Result<number>
+  /** The guard's words since `sinceMs` that were not shown yet, oldest first; they count as shown now. */
+  tellWords(sinceMs: number): Result<GuardWord[]>
   /** Sums finished seconds up into coarser levels and drops what the finer ones need no more. Call about once a minute. */
   rollUp(nowMs: number): Result<void>
   /** Drops what is older than `historyDays`, except runs that can still be undone. Call at start and once a day. */

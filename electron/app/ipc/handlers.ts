@@ -5,9 +5,11 @@ import { readProbe } from '../../../helper/observe/probe.ts'
 import type { Answer, CallName, Payload, Request } from '../../contract/channels.ts'
 import type { Settings } from '../../contract/settings.ts'
 import type { HelperState, MachineView } from '../../contract/views.ts'
+import type { SessionClient } from '../helper-client/session-client.ts'
 import type { SystemClient } from '../helper-client/system-client.ts'
 import type { History } from '../history/types.ts'
 import type { Installer } from '../install/installer.ts'
+import type { Lifecycle } from '../lifecycle/lifecycle.ts'
 import type { Presets } from '../presets/presets.ts'
 import type { Reports } from '../report/reports.ts'
 import type { Planner } from '../runs/planner.ts'
@@ -19,6 +21,8 @@ export interface HandlerDeps {
   readonly root: string
   readonly sampler: Pick<Sampler, 'live' | 'agents' | 'snapshot' | 'hurry'>
   readonly system: Pick<SystemClient, 'call' | 'refresh'>
+  readonly session: Pick<SessionClient, 'call'>
+  readonly lifecycle: Pick<Lifecycle, 'look' | 'takeEvents' | 'change'>
   readonly helperState: () => HelperState
   readonly history: History
   readonly presets: Presets
@@ -45,7 +49,7 @@ const AGENT_MAX_AGE_MS = 15_000
 const gone = (id: string) => fail('process-gone', 'This agent is no longer running.', { about: id, advice: 'Its past is in History.' })
 
 export const createHandlers = (deps: HandlerDeps): Handlers => {
-  const { history, presets, settings, sampler, runs, system } = deps
+  const { history, presets, settings, sampler, runs, system, session, lifecycle } = deps
 
   const tell = <T>(what: Payload<'changed'>['what'], result: Result<T>): Result<T> => {
     if (result.ok) deps.changed(what)
@@ -70,6 +74,13 @@ export const createHandlers = (deps: HandlerDeps): Handlers => {
     const { settings: now, problem } = settings.get()
     const sentences = [problem, deps.signaturesProblem(), ...history.notices, history.trouble()?.message ?? null].filter((text) => text !== null)
     return ok({ settings: now, problem: sentences.length === 0 ? null : sentences.join(' ') })
+  }
+
+  /** What agents cost has changed: measure again, whatever the answer was. */
+  const hurryAfter = async <T>(done: Promise<Result<T>>): Promise<Result<T>> => {
+    const answer = await done
+    sampler.hurry()
+    return answer
   }
 
   return {
@@ -129,6 +140,24 @@ export const createHandlers = (deps: HandlerDeps): Handlers => {
       if (result.ok) deps.settingsChanged(result.value)
       return result
     },
+
+    'lifecycle.get': async () => lifecycle.look(),
+    'agents.suspend': async (request) => hurryAfter(lifecycle.change('Suspend', request)),
+    'agents.resume': async (request) => hurryAfter(lifecycle.change('Resume', request)),
+    'agents.set': async (request) => lifecycle.change('SetAgent', request),
+    'agents.limit': async (request) => lifecycle.change('Limit', request),
+    'agents.ask-to-free': async (request) => hurryAfter(lifecycle.change('AskToFree', request)),
+    'agents.timeline': async ({ id, fromMs, toMs }) => {
+      // What the session role noted a moment ago belongs to it; without it the past is shown all the same.
+      await lifecycle.takeEvents()
+      return ok(history.reader.timeline(id, { fromMs, toMs }))
+    },
+    'policy.set': async (request) => lifecycle.change('SetPolicy', request),
+    'leftovers.get': async (request) => session.call('Leftovers', request),
+    'leftovers.reap': async (request) => hurryAfter(lifecycle.change('Reap', request)),
+    'fixes.get': async (request) => session.call('Fixes', request),
+    'fixes.apply': async (request) => lifecycle.change('ApplyFix', request),
+    'fixes.undo': async (request) => lifecycle.change('UndoFix', request),
 
     'helper.get': async () => {
       await system.refresh()

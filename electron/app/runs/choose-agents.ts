@@ -10,9 +10,9 @@ export interface Choice {
   control: Agent[]
 }
 
-/** Idle for at least this long, by the figure that was measured; an unknown idle time is not idle. */
+/** Idle for at least this long, by the figure that was measured; an unknown idle time is not idle. A suspended one has nothing more to give, and would be no measure for others. */
 const idleFor = (agent: Agent, minIdleMs: number): boolean =>
-  minIdleMs === 0 || (agent.idleMs.value !== null && agent.idleMs.value >= minIdleMs && agent.state !== 'active')
+  agent.state !== 'suspended' && (minIdleMs === 0 || (agent.idleMs.value !== null && agent.idleMs.value >= minIdleMs && agent.state !== 'active'))
 
 /**
  * Which agents a preset treats and which it leaves alone as the control.

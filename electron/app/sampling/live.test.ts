@@ -18,6 +18,7 @@ const input = (agents: SampleAgent[], changes: Partial<LiveInput> = {}): LiveInp
     counts: snapshot.counts,
     agentsMeasuredAtMs: 1_000,
     compressed: snapshot.compressed,
+    registry: null,
     idleAfterMs: 120_000,
     keepControl: true,
     helper: helperState({ system: 'ready', systemVersion: '0.1.0' }, 'ready', null),

@@ -2,8 +2,10 @@ import type { Agent } from '../../../helper/contract/agents.ts'
 import { missing, type Reading } from '../../../helper/contract/reading.ts'
 import type { Machine, ProcessCounts, Snapshot } from '../../../helper/contract/snapshot.ts'
 import type { Progress } from '../../../helper/contract/runs.ts'
+import type { Registry } from '../../../helper/contract/requests.ts'
 import type { HelperState, Live } from '../../contract/views.ts'
 import { amount } from '../amounts.ts'
+import { suspendedWon, withRegistry } from '../lifecycle/states.ts'
 import { chooseAgents } from '../runs/choose-agents.ts'
 
 /** Share of an idle agent's anonymous memory that page-out leaves resident: 0.4 of 6.8 GB measured, docs/measuring.md. */
@@ -24,6 +26,8 @@ export interface LiveInput {
   counts: ProcessCounts
   agentsMeasuredAtMs: number
   compressed: Snapshot['compressed'] | null
+  /** What the session role knows of each agent; null while it cannot be read. */
+  registry: Registry | null
   idleAfterMs: number
   /** One agent of each kind is left alone to compare with. */
   keepControl: boolean
@@ -31,7 +35,8 @@ export interface LiveInput {
   progress: Progress | null
 }
 
-const isIdle = (agent: Agent, idleAfterMs: number): boolean => agent.state !== 'gone' && agent.idleMs.value !== null && agent.idleMs.value >= idleAfterMs
+/** A suspended one is not idle: what it could give back, it gave. */
+const isIdle = (agent: Agent, idleAfterMs: number): boolean => agent.state !== 'gone' && agent.state !== 'suspended' && agent.idleMs.value !== null && agent.idleMs.value >= idleAfterMs
 
 /**
  * States as the user set them: "idle" is an agent idle for at least
@@ -73,7 +78,7 @@ export const estimateGain = (agents: readonly Agent[], { idleAfterMs, keepContro
 
 /** One live state from the newest of everything; pure. */
 export const makeLive = (input: LiveInput): Live => {
-  const agents = withIdleAfter(input.agents.filter((agent) => agent.state !== 'gone'), input.idleAfterMs)
+  const agents = withIdleAfter(withRegistry(input.agents.filter((agent) => agent.state !== 'gone'), input.registry), input.idleAfterMs)
   // An agent of which nothing could be measured has no cost: it must not pull the median to zero.
   const costs = agents.filter(isMeasured).map((agent) => agent.cost.costBytes)
   // A new agent comes unpacked: what the present ones have in compressed swap counts in full.
@@ -97,6 +102,8 @@ export const makeLive = (input: LiveInput): Live => {
       couldGetBackBasis: gain.basis,
       roomFor: room(availableBytes),
       roomForAfter: gain.bytes.value === null ? missing('not-measured') : room(availableBytes + gain.bytes.value),
+      suspendedCount: agents.filter((agent) => agent.state === 'suspended').length,
+      suspendedWonBytes: suspendedWon(agents, input.registry, input.agentsMeasuredAtMs),
     },
     helper: input.helper,
     progress: input.progress,

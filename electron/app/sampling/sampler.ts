@@ -6,6 +6,8 @@ import { readMachine } from '../../../helper/observe/machine.ts'
 import type { HelperState, Live } from '../../contract/views.ts'
 import type { SessionClient } from '../helper-client/session-client.ts'
 import type { History } from '../history/types.ts'
+import type { Lifecycle } from '../lifecycle/lifecycle.ts'
+import { withSuspended } from '../lifecycle/states.ts'
 import { agentSamples, arrivals, machineSample } from './history-feed.ts'
 import { makeLive } from './live.ts'
 
@@ -13,6 +15,8 @@ export interface SamplerDeps {
   readonly root: string
   readonly session: Pick<SessionClient, 'call'>
   readonly history: History
+  /** Looked at with every look at the agents. */
+  readonly lifecycle: Pick<Lifecycle, 'look' | 'registry'>
   readonly idleAfterMs: () => number
   readonly keepControl: () => boolean
   readonly helper: () => HelperState
@@ -31,7 +35,7 @@ export interface Sampler {
   /** Agents with memory figures not older than `maxAgeMs`. */
   agents(maxAgeMs: number): Promise<Result<readonly Agent[]>>
   snapshot(commandLines: boolean): Promise<Result<Snapshot>>
-  /** Look again soon: a window opened, a run ended. */
+  /** Look again soon: a window opened, a run ended, an agent was suspended. */
   hurry(): void
   close(): void
 }
@@ -139,6 +143,7 @@ export const createSampler = (deps: SamplerDeps): Sampler => {
       counts: look?.counts ?? NO_COUNTS,
       agentsMeasuredAtMs: measuredAtMs,
       compressed: full?.compressed ?? null,
+      registry: deps.lifecycle.registry(),
       idleAfterMs: deps.idleAfterMs(),
       keepControl: deps.keepControl(),
       helper: deps.helper(),
@@ -161,7 +166,10 @@ export const createSampler = (deps: SamplerDeps): Sampler => {
     // Somebody new has no figures yet: measure now rather than show nothing for ten seconds.
     if (answer.value.agents.some((agent) => agent.cost === null && !old.has(agent.id)) && look !== null) snapshotTimer.kick()
     note({ agents, counts: answer.value.counts, takenAtMs: answer.value.takenAtMs })
-    return nextWaitMs(pace(LOOK_MS), performance.now() - from, LOOK_SHARE)
+    const waitMs = nextWaitMs(pace(LOOK_MS), performance.now() - from, LOOK_SHARE)
+    // Not in the figure above: it waits for the session role, it does not walk /proc.
+    await deps.lifecycle.look()
+    return waitMs
   }, deps.onProblem)
 
   const snapshotTimer = everySoOften(async () => {
@@ -186,12 +194,15 @@ export const createSampler = (deps: SamplerDeps): Sampler => {
         const answer = await takeFull()
         if (!answer.ok) return answer
       }
-      return { ok: true, value: look?.agents ?? [] }
+      return { ok: true, value: withSuspended(look?.agents ?? [], deps.lifecycle.registry()) }
     },
     snapshot(commandLines) {
       return commandLines ? take(true) : takeFull()
     },
     hurry() {
+      // Without timers everything is read when it is asked for.
+      if (!started) return
+      lookTimer.kick()
       snapshotTimer.kick()
       machineTimer.kick()
     },

@@ -1,5 +1,6 @@
 import type { Migration } from '../migrate.ts'
 import { first } from './0001-first.ts'
+import { lifecycle } from './0002-lifecycle.ts'
 
 /** In order; the last number is the schema version this app writes. */
-export const migrations: readonly Migration[] = [first]
+export const migrations: readonly Migration[] = [first, lifecycle]
