@@ -202,7 +202,8 @@ export const createSampler = (options: SamplerOptions): Sampler => {
       processes,
       terminal: terminalOf(root, tree, files.get(tree.top.pid) ?? null),
       ...(await socketsOf(tree, files, shared)),
-      locks: shared.locks()?.filter(({ pid }) => pids.has(pid)) ?? null,
+      // Shared locks that nobody waits for, as every open database holds, say nothing.
+      locks: shared.locks()?.filter((lock) => pids.has(lock.pid) && (lock.exclusive || lock.waitedFor)) ?? null,
     }
   }
 

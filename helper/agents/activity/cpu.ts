@@ -1,0 +1,45 @@
+import { TICK_MS } from '../../observe/kernel.ts'
+import { works, type Evidence } from './finding.ts'
+import type { Sample } from './sample.ts'
+
+/**
+ * Share of one core, in percent, that a tree takes at its prompt: Claude Code
+ * 0.3, Gemini CLI 0. Waiting for an answer: Claude Code and Gemini CLI 6. A
+ * kind whose prompt takes more (opencode 2, and 22 while waiting) says so in
+ * its signature.
+ */
+export const QUIET_PERCENT = 1.2
+/** Garbage collection at the prompt was seen to take up to 420 ms at once, once a minute. */
+const FORGIVEN_BURST_MS = 500
+const WINDOW_MS = 30_000
+
+/**
+ * CPU time of the tree. Time of ended children moves to the parent that waits
+ * for them, so the sum does not fall when a tool ends.
+ */
+const cpuMsOf = (sample: Sample): number =>
+  sample.processes.reduce((sum, process) => sum + process.cpuTicks + process.endedChildrenTicks, 0) * TICK_MS
+
+interface Spent { readonly atMs: number; readonly spentMs: number; readonly tookMs: number }
+
+/** CPU time over the last half minute, beyond what the prompt takes and one burst. */
+export const createCpuEvidence = (quietPercent: number): Evidence => {
+  let last: { atMs: number; cpuMs: number } | null = null
+  let spent: Spent[] = []
+  let stuck = 0
+  return (sample) => {
+    const atMs = sample.monotonicMs
+    const cpuMs = cpuMsOf(sample)
+    // A child that left the tree without being waited for takes its time with it.
+    if (last !== null) spent.push({ atMs, spentMs: Math.max(0, cpuMs - last.cpuMs), tookMs: atMs - last.atMs })
+    last = { atMs, cpuMs }
+    spent = spent.filter((part) => part.atMs > atMs - WINDOW_MS)
+    // In looks in a row: a single one is a page read back from disk.
+    stuck = sample.processes.some(({ kernelState }) => kernelState === 'D') ? stuck + 1 : 0
+    const overMs = spent.reduce((sum, part) => sum + part.tookMs, 0)
+    const usedMs = spent.reduce((sum, part) => sum + part.spentMs, 0)
+    const seconds = Math.round(overMs / 1000)
+    if (usedMs > (overMs * quietPercent) / 100 + FORGIVEN_BURST_MS) return [works('cpu', `${(usedMs / 1000).toFixed(1)} s of CPU time in ${seconds} s`)]
+    return stuck > 1 ? [works('cpu', 'waits for a disk')] : []
+  }
+}
