@@ -54,7 +54,7 @@ export const declaredFile = (path: string, allowed: readonly KernelFile[] = decl
 
 /** Cgroups that are ours to make and remove: those below an `agentmem.slice` at the top of the v2 hierarchy, and leaves of agents' own scopes. */
 const OUR_GROUP = [
-  /^\/sys\/fs\/cgroup(?:\/unified)?\/agentmem\.slice(?:\/u\d{1,10}(?:\/agent-\d{1,7}-\d{1,20})?)?$/u,
+  /^\/sys\/fs\/cgroup(?:\/unified)?\/agentmem\.slice(?:\/u\d{1,10}(?:\/agent-\d{1,7}-\d{1,20}(?:\/(?:main|tools))?)?)?$/u,
   /^\/sys\/fs\/cgroup(?:\/unified)?\/(?:[A-Za-z0-9_.@:\\-]+\/){1,12}agent-[A-Za-z0-9_:-]{1,80}\.scope\/(?:main|tools)$/u,
 ]
 
