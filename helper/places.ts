@@ -17,6 +17,12 @@ export const reclaimProgramPath = installed ? join(here, 'agentmem-reclaim') : j
 /** agentmem-guard of this very build. */
 export const guardProgramPath = installed ? join(here, 'agentmem-guard') : join(checkout, 'build', 'native', 'agentmem-guard')
 
+/** What agents' hooks run. */
+export const hookProgramPath = installed ? join(here, 'agentmem-hook') : join(checkout, 'build', 'native', 'agentmem-hook')
+
+/** The launcher. */
+export const runProgramPath = installed ? join(here, 'agentmem-run') : join(checkout, 'build', 'native', 'agentmem-run')
+
 /** Version of package.json, "unknown" where the installation is damaged. */
 export const programVersion = (): string => {
   try {

@@ -21,6 +21,7 @@ const nativeDir = join(projectDir, 'native')
 const programs = [
   { name: 'agentmem-reclaim', sources: ['privileged/reclaim/main.c', 'privileged/reclaim/target.c', 'privileged/reclaim/areas.c', 'privileged/reclaim/scan.c', 'privileged/reclaim/list.c', 'privileged/reclaim/advise.c'] },
   { name: 'agentmem-run', sources: ['user/run/main.c'] },
+  { name: 'agentmem-hook', sources: ['user/hook/main.c'] },
 ]
 
 /** @type {Program[]} */

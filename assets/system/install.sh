@@ -35,6 +35,7 @@ system/agentmem-helper.service usr/lib/systemd/system/agentmem-helper.service
 system/agentmem-recover.service usr/lib/systemd/system/agentmem-recover.service
 system/agentmem-session.service usr/lib/systemd/user/agentmem-session.service
 man/agentmem-run.1 usr/share/man/man1/agentmem-run.1
+man/agentmem-hook.1 usr/share/man/man1/agentmem-hook.1
 man/agentmem-reclaim.8 usr/share/man/man8/agentmem-reclaim.8
 END
 }
@@ -92,7 +93,7 @@ check_copy() {
   cut -c 67- "$copy/MANIFEST" | sort >"$copy.listed"
   cmp -s "$copy.files" "$copy.listed" || stop 'The bundle holds other files than MANIFEST lists: refused.'
   (cd "$copy" && sha256sum --check --strict --quiet MANIFEST >&2) || stop 'A file of the bundle does not have the digest of MANIFEST: refused.'
-  for needed in node system.js session.js agentmem-reclaim agentmem-run install.sh; do
+  for needed in node system.js session.js agentmem-reclaim agentmem-run agentmem-hook install.sh; do
     [ -f "$copy/$needed" ] || stop "The bundle lacks $needed: build it again."
   done
   places | while read -r file _place; do [ -f "$copy/$file" ] || stop "The bundle lacks $file: build it again."; done
@@ -119,7 +120,7 @@ install_bundle() {
   chown -R 0:0 "$stage"
   find "$stage" -type d -exec chmod 0755 {} +
   find "$stage" -type f -exec chmod 0644 {} +
-  chmod 0755 "$stage/node" "$stage/agentmem-reclaim" "$stage/agentmem-run" "$stage/install.sh"
+  chmod 0755 "$stage/node" "$stage/agentmem-reclaim" "$stage/agentmem-run" "$stage/agentmem-hook" "$stage/install.sh"
 
   end_helper
   # Folders that an earlier version made stay on the list.

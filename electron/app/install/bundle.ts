@@ -19,7 +19,7 @@ export interface Bundle {
 
 const sha256 = (text: string | Buffer): string => createHash('sha256').update(text).digest('hex')
 
-const EXECUTABLE = new Set(['node', 'agentmem-reclaim', 'agentmem-run', 'install.sh'])
+const EXECUTABLE = new Set(['node', 'agentmem-reclaim', 'agentmem-run', 'agentmem-hook', 'install.sh'])
 
 const WHAT: readonly [RegExp, string][] = [
   [/^node$/u, 'The Node.js that runs the helper, separate from any other on this machine'],
@@ -27,6 +27,7 @@ const WHAT: readonly [RegExp, string][] = [
   [/^session\.js$/u, 'Finds your agents, as you'],
   [/^agentmem-reclaim$/u, 'Pages out an idle agent'],
   [/^agentmem-run$/u, 'Starts a program with page merging allowed'],
+  [/^agentmem-hook$/u, "Run by agents' hooks: tells when a turn begins and ends"],
   [/^install\.sh$/u, 'This script, for uninstalling'],
   [/^MANIFEST$/u, 'Digests of these files'],
   [/\.policy$/u, 'Which action needs which password (polkit)'],

@@ -1,0 +1,146 @@
+import { join } from 'node:path'
+import { parse as parseToml } from 'smol-toml'
+import { fail, ok, type Result } from '../../contract/errors.ts'
+import { missing } from '../../contract/reading.ts'
+import { switchedOff, withHooks, withoutHooks, type HookEvent } from './json-hooks.ts'
+import type { FixPlace, Recipe } from './recipe.ts'
+
+/**
+ * Hooks by which an agent says itself when a turn begins and ends. They run
+ * `agentmem-hook AGENT EVENT`, a fixed line, which tells the session role and
+ * prints nothing; without that role running it ends at once.
+ */
+const TEXT = 'It says when a turn begins and ends, so that it is known for sure when it is idle. Each event starts a small program for a few milliseconds; nothing of what you type or get is read or kept.'
+
+const noSaving = (): ReturnType<Recipe['savesBytes']> => missing('not-measured', 'hooks make suspending surer; they save nothing by themselves')
+
+/** Claude Code: https://code.claude.com/docs/en/hooks */
+const CLAUDE_EVENTS: readonly HookEvent[] = [
+  { event: 'SessionStart', words: ['claude-code', 'session-start'] },
+  { event: 'UserPromptSubmit', words: ['claude-code', 'turn-start'] },
+  { event: 'PreToolUse', matcher: '*', words: ['claude-code', 'tool-start'] },
+  { event: 'PostToolUse', matcher: '*', words: ['claude-code', 'tool-end'] },
+  { event: 'Notification', words: ['claude-code', 'asking'] },
+  { event: 'Stop', words: ['claude-code', 'turn-end'] },
+  { event: 'SessionEnd', words: ['claude-code', 'session-end'] },
+]
+
+export const claudeHooks: Recipe = {
+  id: 'hooks-claude-code',
+  kind: 'hooks',
+  title: 'Claude Code tells what it does',
+  text: TEXT,
+  concerns: ({ kind }) => kind === 'claude-code',
+  savesBytes: noSaving,
+  files: ({ home }) => [join(home, '.claude/settings.json')],
+  apply: ({ hookProgram }, path, text) => {
+    const allowed = switchedOff(path, text, (settings) => settings['disableAllHooks'] === true)
+    return allowed.ok ? withHooks(path, text, hookProgram, CLAUDE_EVENTS, { timeout: 5 }) : allowed
+  },
+  revert: ({ hookProgram }, path, text) => withoutHooks(path, text, hookProgram),
+}
+
+/** Gemini CLI: its docs/hooks/reference.md; timeouts are milliseconds there. */
+const GEMINI_EVENTS: readonly HookEvent[] = [
+  { event: 'SessionStart', words: ['gemini-cli', 'session-start'] },
+  { event: 'BeforeAgent', words: ['gemini-cli', 'turn-start'] },
+  { event: 'BeforeTool', matcher: '.*', words: ['gemini-cli', 'tool-start'] },
+  { event: 'AfterTool', matcher: '.*', words: ['gemini-cli', 'tool-end'] },
+  { event: 'Notification', words: ['gemini-cli', 'asking'] },
+  { event: 'AfterAgent', words: ['gemini-cli', 'turn-end'] },
+  { event: 'SessionEnd', words: ['gemini-cli', 'session-end'] },
+]
+
+const isOffInGemini = (settings: Record<string, unknown>): boolean => {
+  const config = settings['hooksConfig']
+  return typeof config === 'object' && config !== null && Reflect.get(config, 'enabled') === false
+}
+
+export const geminiHooks: Recipe = {
+  id: 'hooks-gemini-cli',
+  kind: 'hooks',
+  title: 'Gemini CLI tells what it does',
+  text: TEXT,
+  concerns: ({ kind }) => kind === 'gemini-cli',
+  savesBytes: noSaving,
+  files: ({ home }) => [join(home, '.gemini/settings.json')],
+  apply: ({ hookProgram }, path, text) => {
+    const allowed = switchedOff(path, text, isOffInGemini)
+    return allowed.ok ? withHooks(path, text, hookProgram, GEMINI_EVENTS, { name: 'agentmem', timeout: 5000 }) : allowed
+  },
+  revert: ({ hookProgram }, path, text) => withoutHooks(path, text, hookProgram),
+}
+
+const CODEX_MARK = '# Agent Memory Center: says when a turn has ended'
+
+const codexLines = ({ hookProgram }: FixPlace): string => `${CODEX_MARK}\nnotify = [${JSON.stringify(hookProgram)}, "codex", "turn-end"]\n`
+
+const codexWithout = (text: string): string => text.replaceAll(new RegExp(`^${CODEX_MARK}\\nnotify = .*\\n?`, 'gmu'), '')
+
+const tomlOf = (path: string, text: string): Result<Record<string, unknown>> => {
+  try {
+    return ok(parseToml(text))
+  } catch (error) {
+    return fail('not-supported', `${path} is not valid TOML, so it is left alone.`, { about: path, got: error instanceof Error ? error.message.split('\n')[0] ?? '' : String(error), advice: 'Mend the file, then try again.' })
+  }
+}
+
+/** Codex: `notify` of config.toml, called with the event as JSON behind the words given here. */
+export const codexHooks: Recipe = {
+  id: 'hooks-codex',
+  kind: 'hooks',
+  title: 'Codex tells when it has answered',
+  text: `${TEXT} Codex tells the end of a turn only.`,
+  concerns: ({ kind }) => kind === 'codex',
+  savesBytes: noSaving,
+  files: ({ home }) => [join(home, '.codex/config.toml')],
+  apply: (place, path, text) => {
+    const others = codexWithout(text ?? '')
+    const settings = tomlOf(path, others)
+    if (!settings.ok) return settings
+    if (Object.hasOwn(settings.value, 'notify')) return fail('not-supported', `Codex already notifies another program; it knows only one.`, { about: path, got: JSON.stringify(settings.value['notify']).slice(0, 120) })
+    // Before the first table: a key behind one would belong to it.
+    return ok(codexLines(place) + others)
+  },
+  revert: (_place, _path, text) => {
+    const rest = codexWithout(text ?? '')
+    return ok(text === null || rest.trim() === '' ? null : rest)
+  },
+}
+
+const opencodePlugin = ({ hookProgram }: FixPlace): string => `// Agent Memory Center: tells when a turn begins and ends. Written and removed by it; it reads no messages.
+import { spawn } from 'node:child_process'
+
+const tell = (event, sessionId) => {
+  const child = spawn(${JSON.stringify(hookProgram)}, ['opencode', event, String(sessionId ?? '')], { stdio: 'ignore' })
+  child.on('error', () => undefined)
+}
+
+export const AgentMemory = async () => ({
+  event: async ({ event }) => {
+    const { sessionID, status } = event.properties ?? {}
+    if (event.type === 'session.status' && status?.type === 'busy') tell('turn-start', sessionID)
+    if (event.type === 'session.idle' || event.type === 'session.error') tell('turn-end', sessionID)
+    if (event.type === 'permission.asked' || event.type === 'permission.updated') tell('asking', sessionID)
+  },
+  'tool.execute.before': async ({ sessionID }) => tell('tool-start', sessionID),
+  'tool.execute.after': async ({ sessionID }) => tell('tool-end', sessionID),
+})
+`
+
+/** opencode: a plugin file of its own in the user's folder of plugins. */
+export const opencodeHooks: Recipe = {
+  id: 'hooks-opencode',
+  kind: 'hooks',
+  title: 'opencode tells what it does',
+  text: TEXT,
+  concerns: ({ kind }) => kind === 'opencode',
+  savesBytes: noSaving,
+  files: ({ configHome }) => [join(configHome, 'opencode/plugin/agentmem.js')],
+  apply: (place, path, text) => {
+    const ours = opencodePlugin(place)
+    if (text !== null && !text.startsWith('// Agent Memory Center: ')) return fail('not-supported', `${path} is somebody else's file.`, { about: path })
+    return ok(ours)
+  },
+  revert: (_place, _path, text) => ok(text?.startsWith('// Agent Memory Center: ') === true ? null : text),
+}
