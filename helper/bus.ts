@@ -31,9 +31,24 @@ export interface Call {
   mayAsk: boolean
 }
 
+export interface CallOptions {
+  /** The service may keep the call waiting for a password. */
+  mayAsk?: boolean
+}
+
 /** Calls to other services of the same bus. */
 export interface BusClient {
-  call(to: { destination: string; path: string; interface: string; member: string }, signature: string, body: unknown[]): Promise<Result<unknown[]>>
+  call(to: { destination: string; path: string; interface: string; member: string }, signature: string, body: unknown[], options?: CallOptions): Promise<Result<unknown[]>>
+}
+
+/** A signal of another service, named as in a match rule. */
+export interface SignalOf {
+  /** Well-known name: the bus daemon sees to it that nobody else's signal fits. */
+  sender: string
+  interface: string
+  member: string
+  /** First argument, where only one value of it is of interest. */
+  arg0?: string
 }
 
 export interface Bus extends BusClient {
@@ -43,6 +58,8 @@ export interface Bus extends BusClient {
   release(): Promise<void>
   /** Sends a signal to one caller alone. */
   signal(destination: string, name: string, payload: unknown): void
+  /** Calls back with the arguments of every such signal, for as long as the connection lasts. */
+  listen(signal: SignalOf, onSignal: (body: unknown[]) => void): Promise<void>
   /** Calls back once when the caller leaves the bus. */
   watch(sender: string, onGone: () => void): Promise<void>
   /** Settles with the reason when the connection is lost or closed. */
@@ -129,9 +146,9 @@ export const openBus = async (address: string): Promise<Result<Bus>> => {
   }
   onEnd(bus, () => close('the bus closed the connection'))
 
-  const call: BusClient['call'] = async (to, signature, body) => {
+  const call: BusClient['call'] = async (to, signature, body, { mayAsk = false } = {}) => {
     try {
-      const reply = await bus.call(new Message({ ...to, signature, body }))
+      const reply = await bus.call(new Message({ ...to, signature, body, flags: mayAsk ? FLAG_ALLOW_INTERACTIVE_AUTHORIZATION : 0 }))
       return { ok: true, value: reply?.body ?? [] }
     } catch (error) {
       return failureOf(error)
@@ -240,6 +257,14 @@ export const openBus = async (address: string): Promise<Result<Bus>> => {
         } catch (error) {
           close(error instanceof Error ? error.message : String(error))
         }
+      },
+      listen: async ({ sender, interface: iface, member, arg0 }, onSignal) => {
+        // Signals carry the sender's unique name; the daemon delivers only what fits the rule, and others are told apart by the rest.
+        bus.on('message', (message) => {
+          const body = message.body as unknown[]
+          if (message.type === MessageType.SIGNAL && message.interface === iface && message.member === member && (arg0 === undefined || body[0] === arg0)) onSignal(body)
+        })
+        await callDaemon('AddMatch', 's', [`type='signal',sender='${sender}',interface='${iface}',member='${member}'${arg0 === undefined ? '' : `,arg0='${arg0}'`}`])
       },
       watch: async (sender, onGone) => {
         const listeners = gone.get(sender)

@@ -1,22 +1,39 @@
-import { homedir } from 'node:os'
-import { join } from 'node:path'
+import { performance } from 'node:perf_hooks'
 import { parseArgs } from 'node:util'
+import { createSampler } from './agents/activity/sampler.ts'
+import { createActivityWatch } from './agents/policy/activity-watch.ts'
+import { systemBackend } from './agents/policy/backend.ts'
+import { createKeeper } from './agents/policy/keeper.ts'
+import { nextLookMs, startLoop, type Loop } from './agents/policy/loop.ts'
+import { loadPolicy, savePolicy } from './agents/policy/policy-file.ts'
+import { createPolicyEngine } from './agents/policy/policy.ts'
+import { createWatch } from './agents/policy/watch.ts'
+import { createRegistry, launchedBy } from './agents/registry/registry.ts'
+import { createSaver } from './agents/registry/saver.ts'
+import { openSpool } from './agents/registry/spool.ts'
+import { createRegistryStore } from './agents/registry/store.ts'
 import { loadSignaturesOrBuiltIn } from './agents/signatures.ts'
 import { createAgentTracker } from './agents/tracker.ts'
 import { openBus } from './bus.ts'
 import type { Call, Service } from './bus.ts'
 import type { Failure, Result } from './contract/errors.ts'
 import { fail, ok } from './contract/errors.ts'
+import type { LifecycleCause, LifecycleEvent } from './contract/lifecycle.ts'
 import { PROTOCOL_VERSION, SESSION_BUS_NAME, SESSION_OBJECT_PATH, sessionRequests } from './contract/requests.ts'
-import type { SessionMethod, SessionRequest, SessionResponse } from './contract/requests.ts'
+import type { SessionMethod } from './contract/requests.ts'
 import { parseRequest } from './dispatch.ts'
 import { createIdleExit } from './idle.ts'
+import { readMergeable } from './observe/process.ts'
 import { builtInSignaturesPath, programVersion } from './places.ts'
+import { createSessionHandlers, notYet } from './session-handlers.ts'
+import { sessionPlaces } from './session-places.ts'
+import { createSystemClient, systemBusAddress } from './system-client.ts'
 
 /**
- * The session role: finds the user's own agents and answers on the session
- * bus, where everybody is the same user. It needs no privilege and writes
- * nothing.
+ * The session role: finds the user's own agents, knows what each does, and
+ * suspends, trims and limits them as the user or the policy says. It answers
+ * on the session bus, where everybody is the same user, and needs no privilege:
+ * what does is asked of the system role.
  */
 const { values } = parseArgs({
   options: {
@@ -26,40 +43,119 @@ const { values } = parseArgs({
   },
 })
 
-type Handlers = { [M in SessionMethod]: (request: SessionRequest<M>) => Promise<Result<SessionResponse<M>>> | Result<SessionResponse<M>> }
-
 const isSessionMethod = (name: string): name is SessionMethod => Object.hasOwn(sessionRequests, name)
-
-const ownSignaturesPath = join(process.env['XDG_CONFIG_HOME'] ?? join(homedir(), '.config'), 'agentmem', 'agents.json')
 
 const stop = (message: string): never => {
   console.error(message)
   process.exit(1)
 }
 
+const tell = (problem: Failure | null): void => {
+  if (problem !== null) console.error(`${problem.message} ${problem.got ?? ''}`)
+}
+
+/** Started by systemd, an end is a logout; as a child of the window it is the window's end. */
+const causeOfEnd = (): LifecycleCause => (process.env['INVOCATION_ID'] === undefined ? 'owner-gone' : 'logout')
+
 const main = async (): Promise<void> => {
+  const { root } = values
   const startedAtMs = Date.now()
   const version = programVersion()
-  const first = loadSignaturesOrBuiltIn(builtInSignaturesPath, ownSignaturesPath)
+  const uid = process.getuid?.() ?? null
+  const places = sessionPlaces()
+  const first = loadSignaturesOrBuiltIn(builtInSignaturesPath, places.signatures)
   if (!first.ok) return stop(`${first.error.message} ${first.error.advice ?? ''}`)
-  const tell = (problem: Failure | null): void => {
-    if (problem !== null) console.error(`${problem.message} ${problem.got ?? ''}`)
-  }
   tell(first.value.problem)
-  const tracker = createAgentTracker({ root: values.root, signatures: first.value.signatures, uid: process.getuid?.() ?? null })
 
-  const handlers: Handlers = {
-    Status: () => ok({ protocolVersion: PROTOCOL_VERSION, version, role: 'session', pid: process.pid, startedAtMs, openRunId: null }),
-    Snapshot: async ({ commandLines }) => ok(await tracker.snapshot({ commandLines, privileged: process.getuid?.() === 0 })),
-    Agents: () => ok(tracker.look()),
-    ReloadSignatures: () => {
-      const again = loadSignaturesOrBuiltIn(builtInSignaturesPath, ownSignaturesPath)
+  const { signatures } = first.value
+  const tracker = createAgentTracker({ root, signatures, uid })
+  const sampler = createSampler({ root, signatures, uid })
+  const store = createRegistryStore(places.registry)
+  const { kept, problem } = store.load()
+  tell(problem)
+  const spool = openSpool({ folder: places.spool })
+  let { lastWordMs } = kept
+
+  const onEvent = (event: Omit<LifecycleEvent, 'seq'>): void => {
+    const added = spool.add(event)
+    if (!added.ok) tell(added.error)
+    saver.soon()
+  }
+  const registry = createRegistry({
+    kept,
+    nowMs: Date.now,
+    foundBy: (agent) => launchedBy(agent, readMergeable(root, agent.pid).value),
+    onEvent,
+  })
+  const saver = createSaver(() => tell(save()))
+  const save = (): Failure | null => {
+    const saved = store.save({ ...registry.kept(), lastWordMs })
+    return saved.ok ? null : saved.error
+  }
+  const client = createSystemClient(systemBusAddress())
+  const keeper = createKeeper({
+    backend: systemBackend(client),
+    registry,
+    root,
+    nowMs: Date.now,
+    lastWordMs,
+    onWord: (word) => {
+      lastWordMs = Math.max(lastWordMs, word.atMs)
+      const agent = word.agentId === null ? undefined : registry.get(word.agentId)?.agent
+      onEvent({ agentId: word.agentId, title: agent?.title ?? '', name: agent?.name ?? '', transition: null, suspension: null, resumed: null, word, text: word.text, atMs: word.atMs })
+    },
+  })
+  const watch = createWatch({ tracker, registry, activity: createActivityWatch(sampler), privileged: uid === 0, monotonicMs: () => performance.now() })
+  const loaded = loadPolicy(places.policy)
+  let policyProblem = loaded.problem
+  if (policyProblem !== null) console.error(policyProblem)
+  const engine = createPolicyEngine({ policy: loaded.policy, registry, keeper, trees: watch.trees, root, nowMs: Date.now })
+
+  let loop: Loop | null = null
+  const lookSoon = (): void => loop?.soon()
+  const handlers = createSessionHandlers({
+    root,
+    watch,
+    registry,
+    keeper,
+    engine,
+    spool,
+    status: () => ({ protocolVersion: PROTOCOL_VERSION, version, role: 'session', pid: process.pid, startedAtMs, openRunId: null }),
+    reloadSignatures: () => {
+      const again = loadSignaturesOrBuiltIn(builtInSignaturesPath, places.signatures)
       if (!again.ok) return again
       tell(again.value.problem)
       tracker.setSignatures(again.value.signatures)
+      sampler.setSignatures(again.value.signatures)
       return ok({ kinds: again.value.signatures.agents.map((signature) => signature.kind), problem: again.value.problem?.message ?? null })
     },
-  }
+    policyProblem: () => policyProblem,
+    setPolicy: async (policy) => {
+      const saved = savePolicy(places.policy, policy)
+      if (!saved.ok) return saved
+      const before = engine.policy().budgetBytes
+      policyProblem = null
+      engine.set(policy)
+      if (before !== policy.budgetBytes) {
+        const limited = await keeper.limit(null, { highBytes: policy.budgetBytes }, 'user', true)
+        if (!limited.ok) return limited
+      }
+      lookSoon()
+      return saved
+    },
+    changed: () => {
+      saver.soon()
+      lookSoon()
+    },
+    extra: {
+      AskToFree: () => notYet('AskToFree'),
+      Leftovers: () => notYet('Leftovers'),
+      Reap: () => notYet('Reap'),
+      Fixes: () => notYet('Fixes'),
+      ApplyFix: () => notYet('ApplyFix'),
+      UndoFix: () => notYet('UndoFix'),
+    },
+  })
   const answer = async (call: Call): Promise<Result<unknown>> => {
     if (!isSessionMethod(call.method)) return fail('bad-request', `There is no request ${call.method}.`)
     const parsed = parseRequest(call.method, call.text, sessionRequests[call.method].request)
@@ -73,9 +169,12 @@ const main = async (): Promise<void> => {
   if (!opened.ok) return stop(opened.error.message)
   const bus = opened.value
   const claim = () => bus.serve(service)
+  const anySuspended = (): boolean => registry.all().some(({ entry }) => entry.suspension !== null)
+  const running = (): number => registry.all().filter(({ entry }) => entry.state !== 'gone' && entry.suspension === null).length
   const idle = createIdleExit({
     idleMs: Number(values['idle-exit-seconds']) * 1000,
-    mayExit: () => true,
+    // The policy needs nobody who watches, only agents; and who froze an agent stays until it runs.
+    mayExit: () => !anySuspended() && !(engine.acts() && running() > 0),
     release: () => bus.release(),
     claim: async () => {
       const again = await claim()
@@ -84,26 +183,54 @@ const main = async (): Promise<void> => {
     },
     onIdle: () => bus.close(),
   })
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => bus.close())
+
+  let ending = false
+  const end = async (cause: LifecycleCause): Promise<void> => {
+    if (ending) return
+    ending = true
+    // Nothing stays frozen without somebody who answers for it.
+    if (anySuspended()) await keeper.resume(null, cause)
+    bus.close()
+  }
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.once(signal, () => void end(causeOfEnd()))
+  client.onEndOfUse((why) => {
+    if (anySuspended()) void keeper.resume(null, why)
+  })
+  client.onGone(() => {
+    if (anySuspended() && !ending) lookSoon()
+  })
+
   const service: Service = {
     name: SESSION_BUS_NAME,
     path: SESSION_OBJECT_PATH,
     methods: Object.keys(sessionRequests),
     signals: [],
     handle: async (call) => {
-      const end = idle.begin()
+      const done = idle.begin()
       try {
         return JSON.stringify(await answer(call))
       } finally {
-        end()
+        done()
       }
     },
   }
   const served = await claim()
   if (!served.ok) return stop(served.error.message)
   console.error(`agentmem session helper ${version} on ${values.bus}`)
-  await bus.closed
+  loop = startLoop(async () => {
+    await watch.look()
+    // Before the first answer nothing is known of those that an earlier one of us suspended.
+    if (keeper.check() || (keeper.refreshedAtMs() === null && anySuspended())) await keeper.refresh()
+    await engine.step()
+    return nextLookMs({ running: running(), acts: engine.acts() })
+  }, (error) => console.error(error))
+  console.error(await bus.closed)
+  await end('logout')
+  loop.stop()
   idle.stop()
+  saver.stop()
+  tell(save())
+  client.close()
 }
 
 await main()

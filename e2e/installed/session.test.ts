@@ -19,7 +19,7 @@ describe.skipIf(problem !== null)(problem === null ? 'session role' : `session r
   const start = async (idleExitSeconds = 0): Promise<Running> => {
     const helper = await startProgram(process.execPath, [join(projectDir, 'helper', 'session.ts'), '--bus', bus.address, '--idle-exit-seconds', String(idleExitSeconds)], {
       ready: /agentmem session helper .* on /u,
-      env: { XDG_CONFIG_HOME: join(bus.folder, 'config') },
+      env: { XDG_CONFIG_HOME: join(bus.folder, 'config'), XDG_STATE_HOME: join(bus.folder, 'state'), DBUS_SYSTEM_BUS_ADDRESS: `unix:path=${bus.folder}/none` },
     })
     running.push(helper)
     return helper

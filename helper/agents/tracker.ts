@@ -1,6 +1,6 @@
 import { basename } from 'node:path'
 import { performance } from 'node:perf_hooks'
-import { agentIdOf, type Agent, type AgentCost, type AgentProcess, type ProcessMemory, type Signature, type SignaturesFile } from '../contract/agents.ts'
+import { agentIdOf, type Agent, type AgentId, type AgentCost, type AgentProcess, type ProcessMemory, type Signature, type SignaturesFile } from '../contract/agents.ts'
 import { known, missing, type Reading } from '../contract/reading.ts'
 import type { AgentTarget } from '../contract/requests.ts'
 import type { ProcessCounts, Snapshot } from '../contract/snapshot.ts'
@@ -32,7 +32,7 @@ export interface AgentTracker {
   /** Memory of every process of every agent, with the machine's figures and what taking it cost. */
   readonly snapshot: (options: { commandLines: boolean; privileged: boolean; named?: readonly NamedAgent[] }) => Promise<Snapshot>
   /** Trees, CPU time and state; memory is what the last snapshot found. */
-  readonly look: () => { takenAtMs: number; agents: LookedAgent[]; counts: ProcessCounts }
+  readonly look: () => { takenAtMs: number; agents: LookedAgent[]; counts: ProcessCounts; trees: ReadonlyMap<AgentId, AgentTree> }
   /** Other signatures from now on; idle times are kept. */
   readonly setSignatures: (signatures: SignaturesFile) => void
 }
@@ -194,7 +194,7 @@ export const createAgentTracker = (options: AgentTrackerOptions): AgentTracker =
       return { ...agent, mergeable: last?.mergeable ?? NOT_YET, cost: last?.cost ?? null }
     })
     forget(agents)
-    return { takenAtMs: Date.now(), agents, counts: countsOf(table, agents) }
+    return { takenAtMs: Date.now(), agents, counts: countsOf(table, agents), trees: new Map(trees.map(({ tree }) => [agentIdOf(bootId, tree.top), tree])) }
   }
 
   return { snapshot, look, setSignatures: (next) => { signatures = next } }
