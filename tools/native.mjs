@@ -14,7 +14,8 @@ const projectDir = dirname(dirname(fileURLToPath(import.meta.url)))
 const nativeDir = join(projectDir, 'native')
 
 /** `plain`: what is tested with, not what is tested; sanitizers would add terabytes of shadow areas. */
-/** @typedef {{ name: string, sources: string[], plain?: boolean }} Program */
+/** `shared`: loaded into other programs, which have no sanitizers. */
+/** @typedef {{ name: string, sources: string[], plain?: boolean, shared?: boolean }} Program */
 /** @typedef {{ name: string, reason: string }} Skip */
 
 /** @type {Program[]} */
@@ -22,6 +23,7 @@ const programs = [
   { name: 'agentmem-reclaim', sources: ['privileged/reclaim/main.c', 'privileged/reclaim/target.c', 'privileged/reclaim/areas.c', 'privileged/reclaim/scan.c', 'privileged/reclaim/list.c', 'privileged/reclaim/advise.c'] },
   { name: 'agentmem-run', sources: ['user/run/main.c'] },
   { name: 'agentmem-hook', sources: ['user/hook/main.c'] },
+  { name: 'agentmem-trim.so', sources: ['user/preload/trim.c'], shared: true },
 ]
 
 /** @type {Program[]} */
@@ -37,6 +39,7 @@ const hardened = [
   ...common, '-O2', '-U_FORTIFY_SOURCE', '-D_FORTIFY_SOURCE=2', '-fstack-protector-strong', '-fstack-clash-protection', '-fPIE',
   '-pie', '-Wl,-z,relro,-z,now,-z,noexecstack', '-s',
 ]
+const shared = [...hardened.filter((flag) => flag !== '-fPIE' && flag !== '-pie'), '-fPIC', '-shared', '-fvisibility=hidden', '-pthread']
 const sanitized = [...common, '-O1', '-g', '-fno-omit-frame-pointer', '-fsanitize=address,undefined', '-fno-sanitize-recover=all']
 
 /** A stop with a sentence for the user. */
@@ -98,7 +101,7 @@ export const buildNative = (kind, withTests) => {
   const folder = join(projectDir, 'build', kind === 'hardened' ? 'native' : 'native-sanitized')
   const compiler = findCompiler()
   mkdirSync(folder, { recursive: true })
-  for (const program of programs) buildOne(compiler, program, folder, kind === 'hardened' ? hardened : sanitized)
+  for (const program of programs) buildOne(compiler, program, folder, program.shared === true ? shared : kind === 'hardened' ? hardened : sanitized)
   if (withTests) {
     const tests = join(projectDir, 'build', `native-tests-${kind}`)
     mkdirSync(tests, { recursive: true })

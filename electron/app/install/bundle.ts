@@ -28,6 +28,7 @@ const WHAT: readonly [RegExp, string][] = [
   [/^agentmem-reclaim$/u, 'Pages out an idle agent'],
   [/^agentmem-run$/u, 'Starts a program with page merging allowed'],
   [/^agentmem-hook$/u, "Run by agents' hooks: tells when a turn begins and ends"],
+  [/^agentmem-trim\.so$/u, 'Lets a launched program be asked for memory it holds free'],
   [/^install\.sh$/u, 'This script, for uninstalling'],
   [/^MANIFEST$/u, 'Digests of these files'],
   [/\.policy$/u, 'Which action needs which password (polkit)'],

@@ -148,7 +148,7 @@ describe('settings of the user', () => {
   test('Codex: our line stands before the first table', () => {
     const path = put('.codex/config.toml', 'model = "x"\n[projects."/a"]\ntrust_level = "trusted"\n')
     must(apply('hooks-codex'))
-    expect(readFileSync(path, 'utf8').indexOf('notify')).toBeLessThan(readFileSync(path, 'utf8').indexOf('['+'projects'))
+    expect(readFileSync(path, 'utf8').indexOf('notify')).toBeLessThan(readFileSync(path, 'utf8').indexOf('[projects'))
     must(fixes.undo('hooks-codex'))
     expect(readFileSync(path, 'utf8')).toBe('model = "x"\n[projects."/a"]\ntrust_level = "trusted"\n')
   })

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * agentmem-run: lets the kernel merge equal pages of a program and all its
- * children (KSM), then becomes that program. Whatever goes wrong with merging,
- * the program runs as it would have without us.
+ * children (KSM), with --trim lets it be asked for memory it holds free, then
+ * becomes that program. Whatever goes wrong with either, the program runs as
+ * it would have without us.
  */
 #include <errno.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -53,6 +56,41 @@ static void opt_in(void)
 	}
 }
 
+/* The shim stands beside this program, and only who could change this program may change it. */
+static void preload_trim(void)
+{
+	static const char name[] = "/agentmem-trim.so";
+	char path[PATH_MAX];
+	char list[2 * PATH_MAX];
+	char number[24];
+	const char *others = getenv("LD_PRELOAD");
+	ssize_t length = readlink("/proc/self/exe", path, sizeof(path) - sizeof(name));
+	struct stat own;
+	struct stat shim;
+	char *slash;
+
+	if (length <= 0)
+		return;
+	path[length] = '\0';
+	slash = strrchr(path, '/');
+	if (slash == NULL || stat(path, &own) != 0)
+		return;
+	memcpy(slash, name, sizeof(name));
+	if (stat(path, &shim) != 0 || shim.st_uid != own.st_uid || (shim.st_mode & S_IWOTH) != 0 || strpbrk(path, ": ") != NULL) {
+		if (verbose())
+			fprintf(stderr, "agentmem-run: %s is not there as it should be; started without it\n", path);
+		return;
+	}
+	if (others != NULL && others[0] != '\0') {
+		if ((size_t)snprintf(list, sizeof(list), "%s:%s", path, others) < sizeof(list))
+			setenv("LD_PRELOAD", list, 1);
+	} else
+		setenv("LD_PRELOAD", path, 1);
+	/* Tells the program, whatever it becomes by exec, from its children. */
+	snprintf(number, sizeof(number), "%ld", (long)getpid());
+	setenv("AGENTMEM_TRIM_PID", number, 1);
+}
+
 int main(int argc, char **argv)
 {
 	bool merge = true;
@@ -63,6 +101,10 @@ int main(int argc, char **argv)
 			at++;
 			break;
 		}
+		if (strcmp(argv[at], "--trim") == 0) {
+			preload_trim();
+			continue;
+		}
 		if (strcmp(argv[at], "--no-merge") != 0) {
 			fprintf(stderr, "agentmem-run: unknown option %s\n", argv[at]);
 			at = argc;
@@ -71,7 +113,7 @@ int main(int argc, char **argv)
 		merge = false;
 	}
 	if (at >= argc) {
-		fputs("usage: agentmem-run [--no-merge] -- COMMAND [ARGUMENT...]\n", stderr);
+		fputs("usage: agentmem-run [--no-merge] [--trim] -- COMMAND [ARGUMENT...]\n", stderr);
 		return EXIT_USAGE;
 	}
 	if (merge)
