@@ -5,6 +5,7 @@ import { reportFormatSchema, type ReportFormat } from '../contract/views.ts'
 import { apply, keep, layer, pageOut, plan, rollback, undo, type ApplyOptions, type PlanOptions } from './change.ts'
 import { EXIT, EXIT_HELP } from './exit-codes.ts'
 import { agents, compare, layers, openWindow, presets, report, runs, snapshot, status } from './look.ts'
+import { addLifecycleCommands } from './lifecycle-commands.ts'
 import { run } from './run.ts'
 
 const runId = (text: string): RunId => {
@@ -62,7 +63,7 @@ command('snapshot', 'one look at the machine and its agents')
   .option('--command-lines', 'with command lines, which may hold secrets', false)
   .option('--save <label>', 'keep it in the history')
   .action(async (options: { json: boolean; commandLines: boolean; save?: string }) => { exitCode = await snapshot(options) })
-command('agents', 'the agents and their cost').addOption(json()).action(async (options: { json: boolean }) => { exitCode = await agents(options) })
+command('agents', 'the agents: what they cost, what they do').addOption(json()).action(async (options: { json: boolean }) => { exitCode = await agents(options) })
 command('layers', 'the five layers: state, effect, cost').addOption(json()).action(async (options: { json: boolean }) => { exitCode = await layers(options) })
 command('presets', 'the presets').addOption(json()).option('--all', 'with the switches of layers and the single actions', false).action(async (options: { json: boolean; all: boolean }) => { exitCode = await presets(options) })
 command('status', 'helper, app, layers and open runs').addOption(json()).action(async (options: { json: boolean }) => { exitCode = await status(options) })
@@ -79,7 +80,7 @@ acting(command('drop-caches', 'give back file caches, once; the next reads are s
   .action(async (at: (typeof PRUNE_LEVELS)[number], options: ApplyOptions) => { exitCode = await apply(pruneCachePresetId(at), { ...options, observe: false }) })
 command('keep', 'keep a run that waits').argument('<run>', 'the run', runId).addOption(json()).action(async (id: RunId, options: { json: boolean }) => { exitCode = await keep(id, options) })
 command('undo', 'undo the last run, or the one named').argument('[run]', 'the run', runId).addOption(json()).action(async (id: RunId | undefined, options: { json: boolean }) => { exitCode = await undo(id ?? null, options) })
-command('rollback', 'undo every run, newest first').addOption(json()).action(async (options: { json: boolean }) => { exitCode = await rollback(options) })
+command('rollback', 'let every agent run, take limits back, undo every run').addOption(json()).action(async (options: { json: boolean }) => { exitCode = await rollback(options) })
 command('runs', 'the runs so far').addOption(json()).option('--limit <n>', 'at most so many', whole, 20).action(async (options: { json: boolean; limit: number }) => { exitCode = await runs({ ...options, limit: Math.min(options.limit, 1000) }) })
 command('report', 'write the report of a run')
   .argument('<run>', 'the run', runId)
@@ -92,6 +93,8 @@ command('compare', 'compare two snapshots of the history').argument('<from>', 'i
 command('open', 'print an address for the window of the running app').action(async () => { exitCode = await openWindow() })
 command('run', 'start a command whose memory may be merged with that of others (KSM)').argument('<command...>').passThroughOptions()
   .action(async (words: string[]) => { exitCode = await run(words) })
+
+addLifecycleCommands(program, (code) => { exitCode = code })
 
 // `agentmemctl runs | head` closes the pipe early: that is no failure of ours.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {

@@ -1,4 +1,3 @@
-import { createInterface } from 'node:readline/promises'
 import { layerIdSchema, type LayerId } from '../../helper/contract/layers.ts'
 import { nothingToUndo } from '../../helper/contract/plan.ts'
 import { layerPresetId, PAGE_OUT_PRESET_ID } from '../../helper/contract/presets.ts'
@@ -7,9 +6,12 @@ import { amount } from '../app/amounts.ts'
 import type { App } from '../app/app.ts'
 import { askApp } from '../app/app-socket.ts'
 import type { PlanView, RunDetail } from '../contract/views.ts'
+import { question } from './ask.ts'
 import { EXIT, exitCodeOf } from './exit-codes.ts'
+import { limitsOff } from './limits.ts'
 import { withApp } from './open-app.ts'
 import { bytesOr, note, out, outJson, printFailure, say, table } from './print.ts'
+import { printLeft } from './suspend.ts'
 
 export interface PlanOptions {
   json: boolean
@@ -97,15 +99,6 @@ const printDetail = (detail: RunDetail): void => {
   }
   for (const line of record.undo) out(`${line.outcome.padEnd(18)} ${line.target}${line.old === null ? '' : ` = ${line.old}`}${line.outcome === 'restored' || line.outcome === 'already-so' ? '' : `: ${line.reason}`}`)
   out(`Run ${record.id}: ${record.state}`)
-}
-
-const question = async (text: string): Promise<string> => {
-  const readline = createInterface({ input: process.stdin, output: process.stderr })
-  try {
-    return (await readline.question(text)).trim().toLowerCase()
-  } finally {
-    readline.close()
-  }
 }
 
 /** Resolves once `good` holds for the run as stored; the app follows the run by itself. */
@@ -228,13 +221,29 @@ export const undo = (runId: RunId | null, options: { json: boolean }): Promise<n
     return EXIT.ok
   })
 
+/**
+ * Everything back: agents run again, limits are gone, runs are undone, newest
+ * first. Each part is tried whatever became of the others; the first failure
+ * decides the exit code.
+ */
 export const rollback = (options: { json: boolean }): Promise<number> =>
   withApp(async (app) => {
+    const woken = await app.inner.lifecycle.change('Resume', { ids: null, cause: 'command-line' })
+    const limits = await limitsOff(app)
     const undone = await app.inner.runs.rollback()
-    if (!undone.ok) return printFailure(undone.error, options.json)
-    for (const detail of undone.value) await tellApp(app, detail.record.id)
-    if (options.json) outJson(undone.value)
-    else if (undone.value.length === 0) out('There was nothing to undo.')
-    else for (const detail of undone.value) printDetail(detail)
-    return EXIT.ok
+    for (const detail of undone.ok ? undone.value : []) await tellApp(app, detail.record.id)
+    const [left] = woken.ok ? woken.value.left : []
+    const failures = [undone, woken, limits].flatMap((part) => (part.ok ? [] : [part.error]))
+    const [failure = left?.error] = failures
+    if (options.json) {
+      outJson({ runs: undone.ok ? undone.value : [], resumed: woken.ok ? woken.value.resumed : [], left: woken.ok ? woken.value.left : [], limits: limits.ok ? limits.value : [], ...(failure === undefined ? {} : { error: failure }) })
+      return failure === undefined ? EXIT.ok : exitCodeOf(failure.code)
+    }
+    if (woken.ok && woken.value.resumed.length > 0) out(`${woken.value.resumed.length} suspended ${woken.value.resumed.length === 1 ? 'agent runs' : 'agents run'} again.`)
+    if (limits.ok && limits.value.length > 0) out(`${limits.value.length} ${limits.value.length === 1 ? 'limit was' : 'limits were'} taken back.`)
+    for (const detail of undone.ok ? undone.value : []) printDetail(detail)
+    if (failure === undefined && undone.ok && undone.value.length === 0 && woken.ok && woken.value.resumed.length === 0 && limits.ok && limits.value.length === 0) out('There was nothing to undo.')
+    for (const error of failures) printFailure(error, false)
+    if (woken.ok) printLeft(woken.value.left, [])
+    return failure === undefined ? EXIT.ok : exitCodeOf(failure.code)
   })

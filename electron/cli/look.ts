@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import type { LayerId } from '../../helper/contract/layers.ts'
+import type { RegistryEntry } from '../../helper/contract/lifecycle.ts'
 import { layerPresetId } from '../../helper/contract/presets.ts'
 import { askApp } from '../app/app-socket.ts'
 import { amount } from '../app/amounts.ts'
@@ -8,6 +9,7 @@ import { appPaths } from '../app/paths.ts'
 import type { Request } from '../contract/channels.ts'
 import { isListed } from '../contract/views.ts'
 import { EXIT } from './exit-codes.ts'
+import { guardLine } from './guard.ts'
 import { withApp } from './open-app.ts'
 import { bytesOr, duration, note, out, outJson, printFailure, say, table, wrapped } from './print.ts'
 
@@ -37,23 +39,39 @@ export const snapshot = (options: { json: boolean; commandLines: boolean; save?:
     return EXIT.ok
   })
 
+/** One short line of why it is as it is: what won, what failed, what keeps it busy, what is next. */
+const whyOf = (entry: RegistryEntry | undefined): string => {
+  if (entry === undefined) return ''
+  if (entry.doing !== null) return `${entry.doing}...`
+  if (entry.problem !== null) return entry.problem.message
+  if (entry.suspension !== null) return `won ${amount(entry.suspension.wonBytes)} since ${started.format(entry.suspension.sinceMs)}`
+  const [reason] = entry.activity.reasons
+  if (reason !== undefined) return reason.text
+  return entry.suspendsAtMs === null ? '' : `will be suspended at ${started.format(entry.suspendsAtMs)}`
+}
+
 export const agents = (options: { json: boolean }): Promise<number> =>
   withApp(async (app) => {
     const seen = await app.inner.sampler.agents(0)
     if (!seen.ok) return printFailure(seen.error, options.json)
+    // What they do is known to the registry; without it they are listed all the same.
+    const registry = await app.call('lifecycle.get', {})
+    const entries = new Map((registry.ok ? registry.value.entries : []).map((entry) => [entry.id, entry]))
     // The states and the order of the window.
-    const { agents: listed } = await app.inner.sampler.live()
+    const { agents: listed, totals } = await app.inner.sampler.live()
     if (options.json) {
-      outJson(listed)
+      outJson(listed.map((agent) => ({ ...agent, lifecycle: entries.get(agent.id) ?? null })))
       return EXIT.ok
     }
     if (listed.length === 0) out('No agents are running. Start one, or name your own in ~/.config/agentmem/agents.json.')
     else {
       const rows = listed
         .toSorted((a, b) => b.cost.costBytes - a.cost.costBytes)
-        .map((agent) => [agent.title, agent.name, agent.state, duration(agent.idleMs.value), amount(agent.cost.costBytes), amount(agent.cost.compressedBytes), String(agent.processes.length), String(agent.pid)])
-      out(table(['AGENT', 'PROJECT', 'STATE', 'IDLE', 'COST', 'COMPRESSED', 'PROCS', 'PID'], rows, [3, 4, 5, 6, 7]))
+        .map((agent) => [agent.title, agent.name, agent.state, duration(agent.idleMs.value), amount(agent.cost.costBytes), amount(agent.cost.compressedBytes), String(agent.processes.length), String(agent.pid), whyOf(entries.get(agent.id))])
+      out(table(['AGENT', 'PROJECT', 'STATE', 'IDLE', 'COST', 'COMPRESSED', 'PROCS', 'PID', ''], rows, [3, 4, 5, 6, 7]))
+      if (totals.suspendedCount > 0) out(`Suspended: ${totals.suspendedCount}, which won ${bytesOr(totals.suspendedWonBytes)}.`)
     }
+    if (!registry.ok) note(wrapped(`What they do is not known: ${registry.error.message}`, 0))
     return EXIT.ok
   })
 
@@ -103,17 +121,20 @@ export const status = (options: { json: boolean }): Promise<number> =>
     const machine = await app.call('machine.get', {})
     if (!helper.ok) return printFailure(helper.error, options.json)
     if (!machine.ok) return printFailure(machine.error, options.json)
+    const registry = await app.call('lifecycle.get', {})
+    const lifecycle = registry.ok ? registry.value : null
     const running = await askApp(app.paths.runtimeDir, { do: 'info' })
     const open = helper.value.system === 'ready' ? await app.inner.system.call('Runs', {}) : null
     const runs = open?.ok === true ? open.value : []
     if (options.json) {
-      outJson({ helper: helper.value, app: running.ok ? { pid: running.value.pid } : null, agents: live.ok ? live.value.length : null, runs, layers: machine.value.layers })
+      outJson({ helper: helper.value, app: running.ok ? { pid: running.value.pid } : null, agents: live.ok ? live.value.length : null, suspended: lifecycle === null ? null : lifecycle.entries.filter((entry) => entry.state === 'suspended').length, guard: lifecycle?.guard ?? null, runs, layers: machine.value.layers })
       return EXIT.ok
     }
     out(`Helper   ${helper.value.system}${helper.value.systemVersion === null ? '' : ` (${helper.value.systemVersion})`}`)
     out(`Session  ${helper.value.session}`)
     out(`App      ${running.ok ? `running, process ${running.value.pid}` : 'not running'}`)
-    out(`Agents   ${live.ok ? live.value.length : '-'}`)
+    out(`Agents   ${live.ok ? live.value.length : '-'}${lifecycle === null ? '' : `, ${lifecycle.entries.filter((entry) => entry.state === 'suspended').length} of them suspended`}`)
+    out(`Guard    ${lifecycle === null ? '-' : guardLine(lifecycle.guard)}`)
     for (const layer of machine.value.layers) say(`${layer.state.padEnd(12)} ${layer.title}: ${layer.summary}`, 13)
     for (const run of runs) out(`Run ${run.id} (${run.presetTitle}) is ${run.state}`)
     if (helper.value.advice !== '') note(wrapped(helper.value.advice, 0))

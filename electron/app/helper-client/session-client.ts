@@ -23,6 +23,8 @@ export interface SessionClient {
   onState(listener: (state: HelperState['session']) => void): () => void
   /** The bus in use, so that a second program of this user meets the same session role. */
   busAddress(): string | null
+  /** True when this client started the session role, which ends with it. */
+  isOwn(): boolean
   close(): void
 }
 
@@ -186,6 +188,7 @@ export const createSessionClient = (options: SessionOptions): SessionClient => {
       return () => { events.off('state', listener) }
     },
     busAddress: () => bus?.address ?? null,
+    isOwn: () => child !== null,
     close() {
       ended = true
       child?.close()

@@ -26,6 +26,14 @@ describe('choosing agents', () => {
     expect(chooseAgents(three, reclaim, { ...wish, keepControl: false }).control).toEqual([])
   })
 
+  it('takes no suspended one, neither to treat nor to compare with, unless it was named', () => {
+    const frozen = agent(7, 'claude', 200, { state: 'suspended' })
+    const choice = chooseAgents([...three.slice(0, 2), frozen], reclaim, wish)
+    expect(pids(choice.treated)).toEqual([1, 2])
+    expect(choice.control).toEqual([])
+    expect(pids(chooseAgents([frozen], reclaim, { ...wish, agentIds: [frozen.id] }).treated)).toEqual([7])
+  })
+
   it('counts only idle ones towards the three', () => {
     const busy = agent(4, 'claude', 150, { state: 'active', idleMs: known(0) })
     const fresh = agent(5, 'claude', 150, { idleMs: missing('not-measured') })

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { known, missing } from '../../../helper/contract/reading.ts'
 import { liveSchema } from '../../contract/views.ts'
+import { sampleEntry, sampleRegistry, sampleSuspension } from '../lifecycle/sample.ts'
 import { sampleSnapshot, type SampleAgent } from '../report/sample.ts'
 import { arrivals, agentSamples, machineSample } from './history-feed.ts'
 import { helperState } from './helper-state.ts'
@@ -62,6 +63,17 @@ describe('live state', () => {
     const live = makeLive({ ...base, agents })
     expect(live.agents.map(({ state }) => state)).toEqual(['active', 'active', 'idle'])
     expect(live.totals.idleCount).toBe(1)
+  })
+
+  it('counts suspended ones apart, with what they won, and promises nothing more from them', () => {
+    const base = input([claude(1, 1000), claude(2, 1000)])
+    const [first, second] = base.agents
+    if (first === undefined || second === undefined) throw new Error('two agents')
+    const registry = sampleRegistry([sampleEntry(first, { state: 'suspended', suspension: sampleSuspension(first) }), sampleEntry(second)])
+    const live = makeLive({ ...base, registry })
+    expect(liveSchema.parse(live).agents.map(({ state }) => state)).toEqual(['suspended', 'idle'])
+    expect(live.totals).toMatchObject({ idleCount: 1, suspendedCount: 1, suspendedWonBytes: { value: sampleSuspension(first).wonBytes }, couldGetBackBytes: { value: Math.round(1000 * MIB * 0.94 * 0.55) } })
+    expect(makeLive(base).totals).toMatchObject({ suspendedCount: 0, suspendedWonBytes: { value: null } })
   })
 
   it('has gaps instead of zeros when nothing is known', () => {
