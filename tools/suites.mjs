@@ -60,6 +60,15 @@ export const suites = [
   { name: 'unit', what: 'unit tests', run: vitest('unit', 'tools/vitest.config.ts', []) },
   { name: 'window', what: 'the window in Chromium', run: vitest('window', 'e2e/vitest.config.ts', ['e2e/mocked']) },
   { name: 'installed', what: 'real helper, bus, polkit and agents', run: vitest('installed', 'e2e/vitest.config.ts', ['e2e/installed']) },
+  {
+    name: 'guest',
+    what: 'systemd, cgroup v2 and zram in a virtual machine',
+    run: ({ node, env }) => {
+      const built = spawnSync(node, ['tools/helper-bundle.mjs'], { cwd: projectDir, stdio: 'inherit', env })
+      const { status } = built.status === 0 ? spawnSync(node, ['e2e/guest/run.ts'], { cwd: projectDir, stdio: 'inherit', env }) : built
+      if (!existsSync(join(resultsDir, 'guest.json'))) writeResult('guest', { failed: 1, failures: [`guest: ended with ${status} and no result`] })
+    },
+  },
 ]
 
 /**

@@ -1,0 +1,80 @@
+/**
+ * `node e2e/guest/run.ts`: starts a Debian with systemd in a virtual machine,
+ * installs the built helper there, and runs the tests of `inside/` in it.
+ */
+import { spawn, spawnSync } from 'node:child_process'
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { ensureImage, QEMU, type GuestImage } from './image.ts'
+import { readResult, type GuestResult } from './results.ts'
+
+const here = dirname(fileURLToPath(import.meta.url))
+const projectDir = dirname(dirname(here))
+const work = join(projectDir, 'build', 'guest')
+const say = (text: string): void => void process.stdout.write(`${text}\n`)
+
+/** The guest ends by itself; this is for one that hangs. */
+const LIMIT_MS = 12 * 60_000
+
+const finish = (result: GuestResult): void => {
+  mkdirSync(join(projectDir, 'build', 'results'), { recursive: true })
+  writeFileSync(join(projectDir, 'build', 'results', 'guest.json'), `${JSON.stringify(result, null, 2)}\n`)
+}
+
+/** A disk with the built product and the tests, read-only in the guest. */
+const makeDisk = (): string => {
+  const folder = join(work, 'disk')
+  rmSync(folder, { recursive: true, force: true })
+  mkdirSync(folder, { recursive: true })
+  cpSync(join(projectDir, 'build', 'helper'), join(folder, 'product'), { recursive: true })
+  cpSync(join(here, 'inside'), join(folder, 'inside'), { recursive: true })
+  writeFileSync(join(folder, 'package.json'), '{"type":"module"}\n')
+  writeFileSync(join(folder, 'filter'), process.argv[2] ?? '')
+  const image = join(work, 'disk.img')
+  rmSync(image, { force: true })
+  const made = spawnSync('mke2fs', ['-q', '-t', 'ext4', '-d', folder, image, '300M'], { encoding: 'utf8', env: { ...process.env, PATH: '/usr/sbin:/usr/bin:/sbin:/bin' } })
+  if (made.status !== 0) throw new Error(`mke2fs: ${made.stderr}`)
+  rmSync(folder, { recursive: true, force: true })
+  return image
+}
+
+const start = async ({ image, kernel, initrd }: GuestImage, disk: string): Promise<{ lines: string; console: string }> => {
+  const consoleFile = join(work, 'console.log')
+  const linesFile = join(work, 'lines.log')
+  for (const file of [consoleFile, linesFile]) rmSync(file, { force: true })
+  const child = spawn(
+    QEMU,
+    [
+      ['-M', 'q35', '-accel', 'tcg,thread=multi,tb-size=256', '-cpu', 'max', '-m', '1G', '-smp', '2', '-display', 'none', '-no-reboot', '-nodefaults', '-nic', 'none'],
+      ['-serial', `file:${consoleFile}`, '-serial', 'stdio'],
+      ['-drive', `file=${image},if=virtio,format=raw,snapshot=on`, '-drive', `file=${disk},if=virtio,format=raw,readonly=on`],
+      ['-kernel', kernel, '-initrd', initrd, '-append', 'root=/dev/vda rw console=ttyS0 loglevel=5 panic=-1 mitigations=off nowatchdog no_timer_check psi=1 systemd.show_status=no systemd.log_target=kmsg systemd.log_level=notice'],
+    ].flat(),
+    { stdio: ['ignore', 'pipe', 'inherit'] },
+  )
+  let lines = ''
+  child.stdout.on('data', (chunk: Buffer) => {
+    lines += chunk.toString('utf8')
+    process.stdout.write(chunk)
+  })
+  const timer = setTimeout(() => child.kill('SIGKILL'), LIMIT_MS)
+  await new Promise((resolve) => child.once('close', resolve))
+  clearTimeout(timer)
+  writeFileSync(linesFile, lines)
+  return { lines, console: existsSync(consoleFile) ? readFileSync(consoleFile, 'utf8') : '' }
+}
+
+const image = ensureImage(say)
+if (image.ok) {
+  mkdirSync(work, { recursive: true })
+  const output = await start(image.value, makeDisk())
+  const result = readResult(output.lines, output.console)
+  finish(result)
+  for (const failure of result.failures) say(`FAILED ${failure}`)
+  say(`guest: ${result.passed} passed, ${result.failed} failed, ${result.skipped} skipped; console in build/guest/console.log`)
+  process.exitCode = result.failed > 0 ? 1 : 0
+} else {
+  say(`skipped: ${image.reason}`)
+  finish({ suite: 'guest', passed: 0, failed: 0, skipped: 1, skips: [{ name: 'the guest', reason: image.reason }], failures: [] })
+}
