@@ -144,5 +144,21 @@ export const copyText = (text: string): Promise<boolean> =>
     () => false,
   )
 
+/** A small thing this window remembers by itself; null where it does not, or may not. */
+export const recall = (key: string): string | null => {
+  try {
+    return window.localStorage.getItem(`agentmem.${key}`)
+  } catch {
+    return null
+  }
+}
+export const remember = (key: string, value: string): void => {
+  try {
+    window.localStorage.setItem(`agentmem.${key}`, value)
+  } catch {
+    // Not allowed to keep anything: it is only forgotten sooner.
+  }
+}
+
 /** Device pixels a CSS pixel, for canvases. */
 export const pixelRatio = (): number => window.devicePixelRatio

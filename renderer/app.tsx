@@ -3,6 +3,9 @@ import { lazy, Suspense, useEffect, useRef } from 'react'
 import { Skeleton } from './ui/page.tsx'
 import { ConnectionStrip } from './features/run/connection-strip.tsx'
 import { RunStrip } from './features/run/run-strip.tsx'
+import { AgentDialogs } from './features/lifecycle/dialogs.tsx'
+import { ActStrip } from './features/lifecycle/act-strip.tsx'
+import { GuardStrip } from './features/lifecycle/guard-strip.tsx'
 import { PresetDialog } from './features/presets/preset-dialog.tsx'
 import { Overview } from './features/overview/overview.tsx'
 import { useRoute, type Page } from './stores/route.ts'
@@ -12,6 +15,8 @@ import { useKeys } from './ui/keys.ts'
 
 // Charts for comparing are large: they come when their page is opened.
 const Agents = lazy(() => import('./features/agents/agents.tsx'))
+const Leftovers = lazy(() => import('./features/leftovers/leftovers.tsx'))
+const Fixes = lazy(() => import('./features/fixes/fixes.tsx'))
 const Layers = lazy(() => import('./features/layers/layers.tsx'))
 const Compare = lazy(() => import('./features/compare/compare.tsx'))
 const History = lazy(() => import('./features/history/history.tsx'))
@@ -23,6 +28,10 @@ const PageOf = ({ page, rest }: { page: Page; rest: readonly string[] }) => {
       return <Overview />
     case 'agents':
       return <Agents />
+    case 'leftovers':
+      return <Leftovers />
+    case 'fixes':
+      return <Fixes />
     case 'layers':
       return <Layers />
     case 'compare':
@@ -64,8 +73,13 @@ export const App = () => {
       <div className="frame">
         <Rail page={page} />
         <div className="stage">
-          <ConnectionStrip />
-          <RunStrip />
+          {/* First in reading order, drawn under the page: what asks for an answer is found at once and moves nothing. */}
+          <div className="strips">
+            <GuardStrip />
+            <ActStrip />
+            <RunStrip />
+            <ConnectionStrip />
+          </div>
           <main className="scroll" id="page" ref={main} tabIndex={-1} aria-label={pageTitles[page]}>
             <Suspense
               fallback={
@@ -80,6 +94,7 @@ export const App = () => {
         </div>
       </div>
       <PresetDialog />
+      <AgentDialogs />
       <HelpDialog />
     </Tooltip.Provider>
   )

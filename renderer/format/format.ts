@@ -82,6 +82,12 @@ export const duration = (ms: number): string => {
 /** "just now" or "42 min ago". */
 export const ago = (atMs: number, nowMs: number): string => (nowMs - atMs < 5000 ? 'just now' : `${duration(nowMs - atMs)} ago`)
 
+/** "in 3 min"; "now" for what is due. */
+export const until = (atMs: number, nowMs: number): string => (atMs - nowMs < 1000 ? 'now' : `in ${duration(atMs - nowMs)}`)
+
+/** "61 ms", "1.4 s", "42 min": how long something took. */
+export const took = (ms: number): string => (ms < 999.5 ? `${whole.format(ms)}\u00a0ms` : ms < 10_000 ? `${tenth.format(ms / 1000)}\u00a0s` : duration(ms))
+
 const sameDay = (a: Date, b: Date): boolean => a.toDateString() === b.toDateString()
 const hm = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit' })
 const hms = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' })

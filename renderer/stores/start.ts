@@ -1,3 +1,4 @@
+import { startLifecycle } from './lifecycle.ts'
 import { startLive } from './live.ts'
 import { startRoute } from './route.ts'
 import { startRun } from './run.ts'
@@ -9,4 +10,5 @@ export const startStores = (): void => {
   startRoute()
   startRun()
   startLive()
+  startLifecycle()
 }

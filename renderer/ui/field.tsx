@@ -39,9 +39,9 @@ export const SwitchRow = ({ label, hint, checked, onChange, disabled = false }: 
 }
 
 /** The platform's own list: it works everywhere, with every keyboard and reader. */
-export const Select = ({ value, onChange, options, label, id, className = '' }: { value: string; onChange: (value: string) => void; options: readonly { value: string; label: string }[]; label?: string; id?: string; className?: string }) => (
+export const Select = ({ value, onChange, options, label, id, className = '', disabled = false }: { value: string; onChange: (value: string) => void; options: readonly { value: string; label: string }[]; label?: string; id?: string; className?: string; disabled?: boolean }) => (
   <span className={`select ${className}`}>
-    <select value={value} onChange={(event) => onChange(event.target.value)} {...(label === undefined ? {} : { 'aria-label': label })} {...(id === undefined ? {} : { id })}>
+    <select value={value} disabled={disabled} onChange={(event) => onChange(event.target.value)} {...(label === undefined ? {} : { 'aria-label': label })} {...(id === undefined ? {} : { id })}>
       {options.map((option) => (
         <option key={option.value} value={option.value}>
           {option.label}

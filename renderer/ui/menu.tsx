@@ -11,14 +11,20 @@ export interface MenuItem {
   onSelect: () => void
 }
 
-/** A button that opens a list of things to do. `top` stands above the list, for a choice that goes with it. */
-export const Menu = ({ label, items, busy = false, kind = 'plain', size = 'm', icon, top }: { label: string; items: readonly MenuItem[]; busy?: boolean; kind?: 'plain' | 'primary' | 'quiet'; size?: 'm' | 's'; icon?: ReactNode; top?: ReactNode }) => (
+/** A button that opens a list of things to do. `top` stands above the list, for a choice that goes with it; `bare` shows the icon alone. */
+export const Menu = ({ label, items, busy = false, kind = 'plain', size = 'm', icon, top, bare = false, tabIndex }: { label: string; items: readonly MenuItem[]; busy?: boolean; kind?: 'plain' | 'primary' | 'quiet'; size?: 'm' | 's'; icon?: ReactNode; top?: ReactNode; bare?: boolean; tabIndex?: number }) => (
   <DropdownMenu.Root modal={false}>
     <DropdownMenu.Trigger asChild>
-      <Button kind={kind} size={size} busy={busy} icon={icon}>
-        {label}
-        <ChevronDown aria-hidden="true" className="button-more" />
-      </Button>
+      {bare ? (
+        <button type="button" className="icon-button" aria-label={label} title={label} {...(tabIndex === undefined ? {} : { tabIndex })}>
+          {icon}
+        </button>
+      ) : (
+        <Button kind={kind} size={size} busy={busy} icon={icon}>
+          {label}
+          <ChevronDown aria-hidden="true" className="button-more" />
+        </Button>
+      )}
     </DropdownMenu.Trigger>
     <DropdownMenu.Portal>
       <DropdownMenu.Content className="menu" align="end" sideOffset={6} collisionPadding={8}>

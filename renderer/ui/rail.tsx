@@ -1,4 +1,4 @@
-import { Bot, GitCompareArrows, History, Info, Layers, LayoutDashboard, Settings, ShieldCheck } from 'lucide-react'
+import { Bot, BrushCleaning, GitCompareArrows, History, Info, Layers, LayoutDashboard, Settings, ShieldCheck, Wrench } from 'lucide-react'
 import { setHelp } from '../stores/flow.ts'
 import { isLookedFor, useLive } from '../stores/live.ts'
 import { go, pages, type Page } from '../stores/route.ts'
@@ -6,13 +6,15 @@ import { go, pages, type Page } from '../stores/route.ts'
 export const pageTitles: Record<Page, string> = {
   overview: 'Overview',
   agents: 'Agents',
+  leftovers: 'Leftovers',
+  fixes: 'Fixes',
   layers: 'Layers',
   compare: 'Compare',
   history: 'History',
   settings: 'Settings',
 }
 
-const icons = { overview: LayoutDashboard, agents: Bot, layers: Layers, compare: GitCompareArrows, history: History, settings: Settings } as const
+const icons = { overview: LayoutDashboard, agents: Bot, leftovers: BrushCleaning, fixes: Wrench, layers: Layers, compare: GitCompareArrows, history: History, settings: Settings } as const
 
 const helperWords = (system: string): string => (system === 'ready' ? 'Helper ready' : system === 'not-installed' ? 'Looking only: helper not installed' : 'Looking only: helper not reachable')
 

@@ -1,4 +1,4 @@
-import { ArrowDown, ArrowUp, ChevronRight } from 'lucide-react'
+import { ArrowDown, ArrowUp } from 'lucide-react'
 import {
   createColumnHelper,
   createExpandedRowModel,
@@ -14,11 +14,12 @@ import {
 } from '@tanstack/react-table'
 import { useVirtualizer } from '@tanstack/react-virtual'
 import { useEffect, useMemo, useRef, useState, type KeyboardEvent } from 'react'
-import { duration, megabytes } from '../../format/format.ts'
+import { pin, resume, suspendedIds } from '../../stores/acts.ts'
+import { openAsking } from '../../stores/flow.ts'
+import { useLifecycle } from '../../stores/lifecycle.ts'
 import { Checkbox } from '../../ui/field.tsx'
-import { Figure } from '../../ui/figure.tsx'
-import { StateMark } from '../../ui/state.tsx'
-import { figureOf, roleWords, sortKey, type AgentRow, type Column } from './rows.ts'
+import { Acts, Cell, NameCell } from './cells.tsx'
+import { sortKey, type AgentRow, type Column } from './rows.ts'
 
 const features = tableFeatures({
   rowSortingFeature,
@@ -32,7 +33,7 @@ type TableRow = Row<Features, AgentRow>
 
 const columns: readonly { id: Column; head: string; hint: string; numeric: boolean }[] = [
   { id: 'name', head: 'Agent', hint: 'Kind and project; its processes inside', numeric: false },
-  { id: 'state', head: 'State', hint: 'Active, idle or suspended; Settings says from when an agent counts as idle', numeric: false },
+  { id: 'state', head: 'State', hint: 'Active, idle or suspended, and why', numeric: false },
   { id: 'cost', head: 'Cost, MB', hint: 'PSS plus what its swapped pages take in the compressed pool', numeric: true },
   { id: 'pss', head: 'PSS, MB', hint: 'Its own pages and its share of common ones', numeric: true },
   { id: 'swap', head: 'Swap, MB', hint: 'Its share of swapped pages, uncompressed', numeric: true },
@@ -59,38 +60,6 @@ const useFrozen = (rows: readonly AgentRow[], order: string): ReadonlyMap<string
   const next = new Map([...known, ...fresh.map((row): [string, AgentRow] => [row.id, row])])
   setFrozen({ order, rows: next })
   return next
-}
-
-const NameCell = ({ row, open }: { row: TableRow; open: boolean }) => {
-  const { original } = row
-  if (original.kind === 'process')
-    return (
-      <span className="cell-name cell-child">
-        <span className="cell-title">{original.process.label}</span>
-        <span className="muted">
-          {original.process.label === roleWords[original.process.role] ? '' : `${roleWords[original.process.role]}, `}
-          {original.process.pid}
-        </span>
-      </span>
-    )
-  const { agent } = original
-  return (
-    <span className="cell-name">
-      <button type="button" className="expander" tabIndex={-1} aria-label={`${open ? 'Hide' : 'Show'} processes of ${agent.title} ${agent.name}`} onClick={() => row.toggleExpanded()}>
-        <ChevronRight aria-hidden="true" className={open ? 'turned' : ''} />
-      </button>
-      <span className="cell-title">{agent.title}</span>
-      {agent.name !== agent.title && <span className="muted">{agent.name}</span>}
-    </span>
-  )
-}
-
-const Cell = ({ row, column }: { row: AgentRow; column: Column }) => {
-  if (column === 'state') return row.kind === 'agent' ? <StateMark state={row.agent.state} /> : null
-  const figure = figureOf(row, column)
-  if (figure === null) return null
-  if (column === 'idle' && row.agent.state === 'active') return null
-  return <Figure reading={figure} format={column === 'idle' || column === 'age' ? duration : megabytes} />
 }
 
 interface Props {
@@ -154,7 +123,24 @@ export const AgentTable = ({ rows, selected, onSelect, onShow, empty }: Props) =
     return () => cancelAnimationFrame(frame)
   }, [focused])
 
+  /** What a key acts on: the selected agents, else the one under the focus. */
+  const meant = (row: TableRow): string[] => {
+    const ids = rows.flatMap((entry) => (selected[entry.id] === true ? [entry.id] : []))
+    return ids.length > 0 ? ids : [row.original.agent.id]
+  }
+  const command = (key: string, row: TableRow): boolean => {
+    const ids = meant(row)
+    const { byId } = useLifecycle.getState()
+    if (key === 'S') openAsking({ of: 'suspend', ids })
+    else if (key === 'R') resume(suspendedIds(ids))
+    else if (key === 'P') void pin(ids, !ids.every((id) => byId.get(id)?.pinned === true))
+    else return false
+    return true
+  }
+
   const press = (event: KeyboardEvent, row: TableRow, index: number): void => {
+    // Keys of a menu that was opened from here arrive as well.
+    if (!(event.target instanceof Node) || !event.currentTarget.contains(event.target)) return
     if (event.target instanceof HTMLButtonElement && event.key !== 'ArrowDown' && event.key !== 'ArrowUp') return
     const steps: Record<string, number> = { ArrowDown: index + 1, ArrowUp: index - 1, Home: 0, End: visible.length - 1, PageDown: index + 12, PageUp: index - 12 }
     const next = steps[event.key]
@@ -165,7 +151,7 @@ export const AgentTable = ({ rows, selected, onSelect, onShow, empty }: Props) =
       else if (row.depth > 0) focusRow(visible.findIndex((other) => other.id === row.original.agent.id))
     } else if (event.key === ' ' && row.getCanSelect()) row.toggleSelected()
     else if (event.key === 'Enter') onShow(row.original.agent.id)
-    else return
+    else if (!command(event.key, row)) return
     event.preventDefault()
   }
 
@@ -200,6 +186,9 @@ export const AgentTable = ({ rows, selected, onSelect, onShow, empty }: Props) =
               </span>
             )
           })}
+          <span role="columnheader" className="cell cell-acts">
+            <span className="sr-only">Actions</span>
+          </span>
         </div>
       </div>
       <div className="grid-body" role="rowgroup" style={{ height: virtual.getTotalSize() }}>
@@ -222,7 +211,7 @@ export const AgentTable = ({ rows, selected, onSelect, onShow, empty }: Props) =
               onFocus={(event) => event.target === event.currentTarget && setFocused(row.id)}
               onKeyDown={(event) => press(event, row, item.index)}
               onClick={(event) => {
-                if (!(event.target instanceof Element) || event.target.closest('.cell-check, button') === null) onShow(original.agent.id)
+                if (event.target instanceof Element && event.currentTarget.contains(event.target) && event.target.closest('.cell-check, button') === null) onShow(original.agent.id)
               }}
             >
               <span role="gridcell" className="cell cell-check">
@@ -232,9 +221,12 @@ export const AgentTable = ({ rows, selected, onSelect, onShow, empty }: Props) =
               </span>
               {columns.map((column) => (
                 <span key={column.id} role="gridcell" className={`cell cell-${column.id} ${column.numeric ? 'num' : ''}`}>
-                  {column.id === 'name' ? <NameCell row={row} open={open} /> : <Cell row={original} column={column.id} />}
+                  {column.id === 'name' ? <NameCell row={original} open={open} onToggle={() => row.toggleExpanded()} /> : <Cell row={original} column={column.id} tabIndex={row.id === first ? 0 : -1} />}
                 </span>
               ))}
+              <span role="gridcell" className="cell cell-acts">
+                {original.kind === 'agent' && <Acts row={original} tabIndex={row.id === first ? 0 : -1} />}
+              </span>
             </div>
           )
         })}

@@ -1,52 +1,27 @@
 import { Bot, Search } from 'lucide-react'
 import { useMemo, useState } from 'react'
-import { isListed } from '../../../electron/contract/views.ts'
 import type { Agent } from '../../../helper/contract/agents.ts'
-import { PAGE_OUT_PRESET_ID } from '../../../helper/contract/presets.ts'
 import { plural } from '../../format/format.ts'
-import { useFlow, actsOnAgents, openPreset } from '../../stores/flow.ts'
+import { useFlow } from '../../stores/flow.ts'
+import { useFleet } from '../../stores/lifecycle.ts'
 import { useLive } from '../../stores/live.ts'
-import { isOpenState, useRun } from '../../stores/run.ts'
-import { Button } from '../../ui/button.tsx'
 import { FailureNotice } from '../../ui/failure-notice.tsx'
 import { BigBytes } from '../../ui/figure.tsx'
-import { Menu } from '../../ui/menu.tsx'
 import { Empty, PageFrame, Skeleton } from '../../ui/page.tsx'
-import { usePresets } from '../presets/use-presets.ts'
 import { AgentDrawer } from './agent-drawer.tsx'
 import { AgentTable } from './agent-table.tsx'
+import { Selection } from './selection.tsx'
 import { matches, rowsOf } from './rows.ts'
 import './agents.css'
 
-const none: readonly Agent[] = []
-
-const Selection = ({ ids, onClear }: { ids: readonly string[]; onClear: () => void }) => {
-  const presets = usePresets()
-  const busy = useRun((state) => state.progress !== null && isOpenState(state.progress.state))
-  const usable = (presets.data?.presets ?? []).filter((entry) => isListed(entry) && actsOnAgents(entry.preset.settings))
-  return (
-    <div className="selection" role="group" aria-label="Selected agents">
-      <strong>{plural(ids.length, 'agent')} selected</strong>
-      {busy ? (
-        <span className="muted">A run is open; decide on it first.</span>
-      ) : (
-        <>
-          <Button kind="primary" size="s" onClick={() => openPreset(PAGE_OUT_PRESET_ID, ids)}>
-            Page out
-          </Button>
-          <Menu
-            label="Apply a preset"
-            size="s"
-            items={usable.map(({ preset }) => ({ id: preset.id, label: preset.title, hint: preset.description, onSelect: () => openPreset(preset.id, ids) }))}
-          />
-        </>
-      )}
-      <Button size="s" kind="quiet" onClick={onClear}>
-        Clear
-      </Button>
-    </div>
-  )
-}
+/** "6 active, 8 idle, 11 suspended", without those there are none of. */
+const stateCounts = (agents: readonly Agent[]): string =>
+  (['active', 'idle', 'suspended'] as const)
+    .flatMap((state) => {
+      const count = agents.filter((agent) => agent.state === state).length
+      return count === 0 ? [] : [plural(count, state, state)]
+    })
+    .join(', ')
 
 const Agents = () => {
   const live = useLive((state) => state.live)
@@ -55,7 +30,7 @@ const Agents = () => {
   const [selected, setSelected] = useState<Readonly<Record<string, true>>>({})
   const [shown, setShown] = useState<string | null>(null)
   const dialog = useFlow((state) => state.presetId)
-  const agents = live?.agents ?? none
+  const agents = useFleet()
   const rows = useMemo(() => rowsOf(agents.filter((agent) => matches(agent, filter))), [agents, filter])
   const ids = useMemo(() => agents.filter((agent) => selected[agent.id] === true).map((agent) => agent.id), [agents, selected])
 
@@ -85,12 +60,11 @@ const Agents = () => {
           <p className="page-lead">
             <span className="big-value">{agents.length}</span>
             <span className="agents-sum">
-              use <BigBytes bytes={live.totals.agentsCostBytes} /> · {plural(live.totals.idleCount, 'idle', 'idle')}
+              use <BigBytes bytes={live.totals.agentsCostBytes} /> · {stateCounts(agents)}
             </span>
           </p>
         </div>
         <div className="page-actions">
-          {ids.length > 0 && dialog === null && <Selection ids={ids} onClear={() => setSelected({})} />}
           <div className="search">
             <Search aria-hidden="true" />
             <input
@@ -111,7 +85,10 @@ const Agents = () => {
           </div>
         </div>
       </header>
-      <AgentTable rows={rows} selected={selected} onSelect={setSelected} onShow={setShown} empty={`No agent matches “${filter}”.`} />
+      <div className={ids.length > 0 ? 'agents-table agents-choosing' : 'agents-table'}>
+        <AgentTable rows={rows} selected={selected} onSelect={setSelected} onShow={setShown} empty={`No agent matches “${filter}”.`} />
+        {ids.length > 0 && dialog === null && <Selection ids={ids} onClear={() => setSelected({})} />}
+      </div>
       <AgentDrawer id={shown} onClose={() => setShown(null)} />
     </div>
   )

@@ -1,6 +1,6 @@
 import { lazy, Suspense, useMemo, useState } from 'react'
 import type { AgentDelta, SnapshotDelta } from '../../../helper/contract/snapshot-delta.ts'
-import { bytes, megabytes, noiseMegabytes, percent, plural, signedBytes, signedMegabytes } from '../../format/format.ts'
+import { megabytes, noiseMegabytes, percent, plural, signedMegabytes } from '../../format/format.ts'
 import { Figure } from '../../ui/figure.tsx'
 import { Choice } from '../../ui/field.tsx'
 import { Notice } from '../../ui/notice.tsx'
@@ -11,11 +11,11 @@ const Bars = lazy(() => import('./bars.tsx'))
 
 const groupWords: Record<AgentDelta['group'], string> = { treated: 'treated', control: 'left alone', other: '' }
 
-/** A change, told apart by sign, arrow of words and colour; within the noise it stays plain. */
-const Change = ({ bytes: amount, noise, better, format = signedBytes }: { bytes: number; noise: number | null; better: 'less' | 'more' | 'neither'; format?: (amount: number) => string }) => {
+/** A change in MB, told apart by sign, arrow of words and colour; within the noise it stays plain. */
+const Change = ({ bytes: amount, noise, better }: { bytes: number; noise: number | null; better: 'less' | 'more' | 'neither' }) => {
   const real = noise !== null ? Math.abs(amount) > noise : amount !== 0
   const good = (better === 'less' && amount < 0) || (better === 'more' && amount > 0)
-  return <span className={real && better !== 'neither' ? (good ? 'gain' : 'problem') : 'muted'}>{format(amount)}</span>
+  return <span className={real && better !== 'neither' ? (good ? 'gain' : 'problem') : 'muted'}>{signedMegabytes(amount)}</span>
 }
 
 const MachineTable = ({ delta }: { delta: SnapshotDelta }) => (
@@ -24,20 +24,20 @@ const MachineTable = ({ delta }: { delta: SnapshotDelta }) => (
       <thead>
         <tr>
           <th scope="col">Figure</th>
-          <th scope="col" className="num">Before</th>
-          <th scope="col" className="num">After</th>
-          <th scope="col" className="num">Change</th>
-          <th scope="col" className="num">Noise</th>
+          <th scope="col" className="num">Before, MB</th>
+          <th scope="col" className="num">After, MB</th>
+          <th scope="col" className="num">Change, MB</th>
+          <th scope="col" className="num">Noise, MB</th>
         </tr>
       </thead>
       <tbody>
         {delta.machine.map((row) => (
           <tr key={row.id}>
             <th scope="row">{row.label}</th>
-            <td className="num"><Figure reading={row.beforeBytes} format={bytes} /></td>
-            <td className="num"><Figure reading={row.afterBytes} format={bytes} /></td>
-            <td className="num">{row.changeBytes.value === null ? <Figure reading={row.changeBytes} format={signedBytes} /> : <Change bytes={row.changeBytes.value} noise={row.noiseBytes.value} better={row.better} />}</td>
-            <td className="num muted"><Figure reading={row.noiseBytes} format={(value) => `± ${bytes(value)}`} /></td>
+            <td className="num"><Figure reading={row.beforeBytes} format={megabytes} /></td>
+            <td className="num"><Figure reading={row.afterBytes} format={megabytes} /></td>
+            <td className="num">{row.changeBytes.value === null ? <Figure reading={row.changeBytes} format={signedMegabytes} /> : <Change bytes={row.changeBytes.value} noise={row.noiseBytes.value} better={row.better} />}</td>
+            <td className="num muted"><Figure reading={row.noiseBytes} format={(value) => `± ${noiseMegabytes(value)}`} /></td>
           </tr>
         ))}
       </tbody>
@@ -70,7 +70,7 @@ const KindTable = ({ delta }: { delta: SnapshotDelta }) => (
             <td className="num">{megabytes(kind.treated.beforeBytes)}</td>
             <td className="num">{megabytes(kind.expectedAfterBytes)}</td>
             <td className="num">{megabytes(kind.treated.afterBytes)}</td>
-            <td className="num"><Change bytes={kind.gainBytes} noise={kind.noiseBytes.value} better="more" format={signedMegabytes} /></td>
+            <td className="num"><Change bytes={kind.gainBytes} noise={kind.noiseBytes.value} better="more" /></td>
             <td className="num muted"><Figure reading={kind.noiseBytes} format={(value) => `± ${noiseMegabytes(value)}`} /></td>
           </tr>
         ))}
@@ -93,7 +93,7 @@ const AgentTable = ({ rows }: { rows: readonly AgentDelta[] }) => {
               <th scope="col">Agent</th>
               <th scope="col" className="num">Before, MB</th>
               <th scope="col" className="num">After, MB</th>
-              <th scope="col" className="num">Change</th>
+              <th scope="col" className="num">Change, MB</th>
               <th scope="col" className="num">%</th>
               <th scope="col" className="num">Noise, MB</th>
               <th scope="col" className="num">Compressed after, MB</th>
@@ -107,7 +107,7 @@ const AgentTable = ({ rows }: { rows: readonly AgentDelta[] }) => {
                 </th>
                 <td className="num"><Figure reading={row.beforeBytes} format={megabytes} /></td>
                 <td className="num"><Figure reading={row.afterBytes} format={megabytes} /></td>
-                <td className="num">{row.changeBytes.value === null ? <Figure reading={row.changeBytes} format={signedBytes} /> : <Change bytes={row.changeBytes.value} noise={row.noiseBytes.value} better="less" />}</td>
+                <td className="num">{row.changeBytes.value === null ? <Figure reading={row.changeBytes} format={signedMegabytes} /> : <Change bytes={row.changeBytes.value} noise={row.noiseBytes.value} better="less" />}</td>
                 <td className="num"><Figure reading={row.changePercent} format={percent} /></td>
                 <td className="num muted"><Figure reading={row.noiseBytes} format={megabytes} /></td>
                 <td className="num muted"><Figure reading={row.afterCompressedBytes} format={megabytes} /></td>

@@ -1,8 +1,9 @@
 import { History as HistoryIcon } from 'lucide-react'
-import { useMemo, useState } from 'react'
-import type { HistoryEvent, RunView } from '../../../electron/contract/views.ts'
-import { clock, duration, exactMoment, moment, plural, withNoise } from '../../format/format.ts'
+import { useEffect, useMemo, useState } from 'react'
+import type { RunView } from '../../../electron/contract/views.ts'
+import { duration, exactMoment, moment, withNoise } from '../../format/format.ts'
 import { useCall, useNow } from '../../stores/data.ts'
+import { useLastTransition } from '../../stores/lifecycle.ts'
 import { hold, seriesIds } from '../../stores/series-ids.ts'
 import { isOpenState } from '../../stores/run.ts'
 import { Choice } from '../../ui/field.tsx'
@@ -11,6 +12,8 @@ import { Figure } from '../../ui/figure.tsx'
 import { Empty, PageFrame, Panel, Skeleton } from '../../ui/page.tsx'
 import { SeriesChart, type ChartLine } from '../../ui/series-chart.tsx'
 import { stateWords } from '../run/end-words.ts'
+import { EventsPanel } from './events.tsx'
+import { SIGNS_TOLD, signs } from './kinds.ts'
 import { RunPage } from './run-page.tsx'
 import './history.css'
 
@@ -24,8 +27,6 @@ const lines: readonly ChartLine[] = [
   { id: 'compressed', label: 'Compressed', color: '--bar-pool', dash: [2, 3], width: 2 },
   { id: 'available', label: 'Available', color: '--ink-3', dash: [7, 4], width: 1.5 },
 ]
-
-const signs: Partial<Record<HistoryEvent['kind'], string>> = { 'run-started': '▲', 'run-kept': '✓', 'run-undone': '↺', 'run-failed': '!' }
 
 const stateTone = (view: RunView): string => (view.summary.state === 'kept' ? 'tag-gain' : view.summary.state === 'failed' || view.summary.state === 'partly-undone' ? 'tag-problem' : isOpenState(view.summary.state) ? 'tag-active' : '')
 
@@ -82,26 +83,6 @@ const Runs = ({ runs }: { runs: readonly RunView[] }) => {
   )
 }
 
-const Events = ({ events }: { events: readonly HistoryEvent[] }) => {
-  const now = useNow(30_000)
-  const day = (atMs: number): string => new Date(atMs).toDateString()
-  return (
-    <ol className="events">
-      {events.map((event, i) => (
-        <li key={event.id}>
-          <time title={exactMoment(event.atMs)} dateTime={new Date(event.atMs).toISOString()} className="num muted">
-            {i === 0 || day(events[i - 1]?.atMs ?? 0) !== day(event.atMs) ? moment(event.atMs, now) : clock(event.atMs).slice(0, 5)}
-          </time>
-          <span className="event-sign" aria-hidden="true">
-            {signs[event.kind] ?? '·'}
-          </span>
-          <span>{event.runId === null ? event.text : <a className="link" href={`#/history/run/${event.runId}`}>{event.text}</a>}</span>
-        </li>
-      ))}
-    </ol>
-  )
-}
-
 const Overall = () => {
   const [picked, setPicked] = useState<Range | null>(null)
   const [young, setYoung] = useState(false)
@@ -112,6 +93,13 @@ const Overall = () => {
   const events = useCall('history.events', { fromMs, toMs, limit: 200 }, ['runs', 'helper'])
   const runs = useCall('runs.list', { limit: 100 }, ['runs'])
   const { data } = series
+  const reloadEvents = events.reload
+  const changed = useLastTransition()
+  // What was suspended or woke since is in the history only after this range was asked for.
+  useEffect(() => {
+    if (changed > toMs) setToMs(Date.now())
+    else reloadEvents()
+  }, [changed, toMs, reloadEvents])
   const atMs = useMemo(() => data?.atMs ?? [], [data])
   // Of a day with one hour in it nothing could be read.
   const first = atMs[atMs.findIndex((_at, i) => data?.series.some((entry) => entry.values[i] !== null))]
@@ -156,7 +144,7 @@ const Overall = () => {
     >
       <FailureNotice failure={failure} onRetry={failure === null ? undefined : () => { runs.reload(); series.reload() }} />
       {series.error === null && (
-        <Panel title={`Memory, last ${range.replace(/^1 /u, '')}`} aside={<span>▲ run  ✓ kept  ↺ undone</span>}>
+        <Panel title={`Memory, last ${range.replace(/^1 /u, '')}`} aside={<span className="chart-signs">{SIGNS_TOLD}</span>}>
           {data === null ? (
             <Skeleton height="15rem" />
           ) : atMs.length === 0 ? (
@@ -177,9 +165,7 @@ const Overall = () => {
               <Runs runs={runs.data} />
             )}
           </Panel>
-          <Panel title="Events" aside={events.data === null ? '' : plural(events.data.length, 'event')}>
-            {events.data === null ? <FailureNotice failure={events.error} /> : events.data.length === 0 ? <p className="muted">Nothing happened in this range.</p> : <Events events={events.data} />}
-          </Panel>
+          <EventsPanel events={events.data} error={events.error} />
         </div>
       )}
     </PageFrame>

@@ -45,7 +45,7 @@ export const Actions = ({ presets, layers, busy }: { presets: readonly PresetVie
   const note = pageOutNote(idle, swap)
   if (pageOut === undefined) return null
   return (
-    <Panel title="Actions" aside={busy ? 'Decide on the run above first.' : 'Done once. What will happen is shown first.'}>
+    <Panel title="Actions" aside={busy ? 'Decide on the run below first.' : 'Done once. What will happen is shown first.'}>
       <ul className="actions">
         <Row title="Page out idle agents" text={pageOut.description} label="Page out" disabled={busy} onPress={() => openPreset(pageOut.id)} {...(note === '' ? {} : { note })} />
         {PRUNE_LEVELS.map((level) => {

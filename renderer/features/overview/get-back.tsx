@@ -9,6 +9,7 @@ import { BigBytes, Gap } from '../../ui/figure.tsx'
 import { FailureNotice } from '../../ui/failure-notice.tsx'
 import { Panel } from '../../ui/page.tsx'
 import { Why } from '../../ui/why.tsx'
+import { SuspendedPanel } from './suspended-panel.tsx'
 import { usePresets } from '../presets/use-presets.ts'
 
 /** The preset that the large button offers: the one that wins most. */
@@ -62,7 +63,7 @@ const Room = ({ live }: { live: Live }) => {
 
 /** Why the buttons rest, or that pressing one does nothing yet. */
 const asideOf = (run: Progress | null): string =>
-  run === null || !isOpenState(run.state) ? 'What will happen is shown first.' : run.state === 'waiting' ? 'Decide on the run above first.' : 'One run at a time; see above.'
+  run === null || !isOpenState(run.state) ? 'What will happen is shown first.' : run.state === 'waiting' ? 'Decide on the run below first.' : 'One run at a time; see below.'
 
 /** Without agents there is nothing to win, but layers can still be turned on and off. */
 export const PresetsOnly = () => {
@@ -91,6 +92,7 @@ export const GetBack = ({ live }: { live: Live }) => {
         </p>
         <Presets blocked={blocked} />
       </Panel>
+      <SuspendedPanel />
       <Room live={live} />
     </div>
   )

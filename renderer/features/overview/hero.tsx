@@ -1,11 +1,13 @@
 import { CircleCheck, CircleAlert, TriangleAlert } from 'lucide-react'
 import type { Live } from '../../../electron/contract/views.ts'
-import type { AgentState } from '../../../helper/contract/agents.ts'
+import type { Agent, AgentState } from '../../../helper/contract/agents.ts'
 import { bytes, gigabytes, missingWords, percent, plural, pressureWord } from '../../format/format.ts'
+import { useFleet } from '../../stores/lifecycle.ts'
 import { isMeasured } from '../../stores/live.ts'
 import { BigBytes, Gap } from '../../ui/figure.tsx'
 import { Term } from '../../ui/tip.tsx'
 import { Why } from '../../ui/why.tsx'
+import { BudgetBar } from './budget-bar.tsx'
 
 const Pressure = ({ live }: { live: Live }) => {
   const { memoryPressure } = live.machine
@@ -28,14 +30,15 @@ const Pressure = ({ live }: { live: Live }) => {
   )
 }
 
-const costIn = (live: Live, state: AgentState): number => live.agents.reduce((sum, agent) => (agent.state === state ? sum + agent.cost.costBytes : sum), 0)
+const costIn = (agents: readonly Agent[], state: AgentState): number => agents.reduce((sum, agent) => (agent.state === state ? sum + agent.cost.costBytes : sum), 0)
 
 /** All memory as one bar: what agents use by their state, the rest, what is available. */
 const MemoryBar = ({ live, measured }: { live: Live; measured: boolean }) => {
   const { totalBytes, availableBytes } = live.machine.memory
-  const active = costIn(live, 'active')
-  const idle = costIn(live, 'idle')
-  const suspended = costIn(live, 'suspended')
+  const agents = useFleet()
+  const active = costIn(agents, 'active')
+  const idle = costIn(agents, 'idle')
+  const suspended = costIn(agents, 'suspended')
   const other = Math.max(0, totalBytes - availableBytes - active - idle - suspended)
   const parts = [
     ...(measured ? [{ id: 'active', label: 'Active agents', value: active }, { id: 'idle', label: 'Idle agents', value: idle }] : []),
@@ -101,6 +104,7 @@ export const Hero = ({ live }: { live: Live }) => {
         </div>
       </div>
       <MemoryBar live={live} measured={measured} />
+      {measured && <BudgetBar live={live} />}
       {measured && unmeasured > 0 && (
         <p className="muted hero-note">
           {plural(unmeasured, 'process', 'processes')} of agents could not be read and {unmeasured === 1 ? 'is' : 'are'} missing from these sums.

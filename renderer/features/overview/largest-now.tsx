@@ -1,19 +1,31 @@
-import type { Live } from '../../../electron/contract/views.ts'
-import { PAGE_OUT_PRESET_ID } from '../../../helper/contract/presets.ts'
+import type { ReactNode } from 'react'
+import type { Agent } from '../../../helper/contract/agents.ts'
 import { duration, megabytes, percent } from '../../format/format.ts'
-import { openPreset } from '../../stores/flow.ts'
+import { resume, useWorking } from '../../stores/acts.ts'
+import { useNow } from '../../stores/data.ts'
+import { openAsking } from '../../stores/flow.ts'
+import { useFleet, useLifecycle } from '../../stores/lifecycle.ts'
 import { go } from '../../stores/route.ts'
-import { isOpenState, useRun } from '../../stores/run.ts'
 import { Button } from '../../ui/button.tsx'
 import { Figure } from '../../ui/figure.tsx'
 import { Panel } from '../../ui/page.tsx'
 import { StateMark } from '../../ui/state.tsx'
+import { nameOf, stateDetail } from '../lifecycle/words.ts'
 
 /** The five that cost most. */
-export const LargestNow = ({ live }: { live: Live }) => {
-  const largest = live.agents.toSorted((a, b) => b.cost.costBytes - a.cost.costBytes).slice(0, 5)
+export const LargestNow = () => {
+  const fleet = useFleet()
+  const byId = useLifecycle((state) => state.byId)
+  const now = useNow(1000)
+  const largest = fleet.toSorted((a, b) => b.cost.costBytes - a.cost.costBytes).slice(0, 5)
   const most = largest[0]?.cost.costBytes ?? 1
-  const busy = useRun((state) => state.progress !== null && isOpenState(state.progress.state))
+  const working = useWorking()
+  /** Beside the state: why it is busy, what it won, else for how long it has been idle. */
+  const whyOf = (agent: Agent): ReactNode => {
+    const entry = byId.get(agent.id)
+    const detail = entry === undefined ? '' : stateDetail(entry, now)
+    return detail !== '' ? detail : agent.state === 'idle' ? <Figure reading={agent.idleMs} format={duration} /> : ''
+  }
   return (
     <Panel
       title="Largest now"
@@ -49,19 +61,17 @@ export const LargestNow = ({ live }: { live: Live }) => {
               <td className="num">{megabytes(agent.cost.costBytes)}&nbsp;MB</td>
               <td className="largest-state">
                 <StateMark state={agent.state} />
-                {agent.state === 'idle' && (
-                  <span className="muted">
-                    {' '}
-                    <Figure reading={agent.idleMs} format={duration} />
-                  </span>
-                )}
+                <span className="muted largest-why">{whyOf(agent)}</span>
               </td>
               <td className="largest-act">
-                {agent.state !== 'active' && (
-                  <Button size="s" disabled={busy} onClick={() => openPreset(PAGE_OUT_PRESET_ID, [agent.id])}>
-                    Page out<span className="sr-only"> {agent.title} {agent.name}</span>
-                  </Button>
-                )}
+                <Button
+                  size="s"
+                  disabled={working || agent.state === 'gone'}
+                  aria-label={`${agent.state === 'suspended' ? 'Resume' : 'Suspend'} ${nameOf(agent)}`}
+                  onClick={() => (agent.state === 'suspended' ? resume([agent.id]) : openAsking({ of: 'suspend', ids: [agent.id] }))}
+                >
+                  {agent.state === 'suspended' ? 'Resume' : 'Suspend…'}
+                </Button>
               </td>
             </tr>
           ))}

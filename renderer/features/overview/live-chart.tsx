@@ -1,8 +1,10 @@
-import { useMemo, useState } from 'react'
+import { useEffect, useMemo, useState } from 'react'
 import { useCall } from '../../stores/data.ts'
+import { useLastTransition } from '../../stores/lifecycle.ts'
 import { useLive } from '../../stores/live.ts'
 import { Panel } from '../../ui/page.tsx'
 import { SeriesChart, type ChartLine, type ChartMark } from '../../ui/series-chart.tsx'
+import { SIGNS_TOLD, signs } from '../history/kinds.ts'
 
 const WINDOW_MS = 10 * 60 * 1000
 
@@ -12,15 +14,20 @@ const lines: readonly ChartLine[] = [
   { id: 'available', label: 'Available', color: '--ink-3', dash: [7, 4], width: 1.5 },
 ]
 
-const signs = { 'run-started': '▲', 'run-kept': '✓', 'run-undone': '↺', 'run-failed': '!' } as const
-
 const useMarks = (): readonly ChartMark[] => {
   // A fixed range: nothing is asked every second, only when a run changed.
   const [fromMs] = useState(() => Math.floor(Date.now() / WINDOW_MS - 1) * WINDOW_MS)
   const events = useCall('history.events', { fromMs, toMs: fromMs + 1000 * WINDOW_MS, limit: 200 }, ['runs'])
+  const { data, reload } = events
+  const changed = useLastTransition()
+  useEffect(() => reload(), [changed, reload])
   return useMemo(
-    () => (events.data ?? []).flatMap((event) => (event.kind in signs ? [{ atMs: event.atMs, sign: signs[event.kind as keyof typeof signs] }] : [])),
-    [events.data],
+    () =>
+      (data ?? []).flatMap((event) => {
+        const sign = signs[event.kind]
+        return sign === undefined ? [] : [{ atMs: event.atMs, sign }]
+      }),
+    [data],
   )
 }
 
@@ -36,7 +43,7 @@ export const LiveChart = () => {
     <Panel
       title="Memory, last 10 minutes"
       aside={
-        <span className="chart-signs">▲ run  ✓ kept  ↺ undone</span>
+        <span className="chart-signs">{SIGNS_TOLD}</span>
       }
     >
       <SeriesChart atMs={atMs} columns={columns} lines={lines} marks={marks} range={range} height={190} label="Memory of agents, compressed and available, over the last ten minutes, in gigabytes" />

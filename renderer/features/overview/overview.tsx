@@ -74,7 +74,7 @@ export const Overview = () => {
         <GetBack live={live} />
       )}
       <LiveChart />
-      {live.totals.agentsCount > 0 && <LargestNow live={live} />}
+      {live.totals.agentsCount > 0 && <LargestNow />}
     </div>
   )
 }

@@ -129,7 +129,7 @@ const OpenDialog = ({ presetId, agentIds }: { presetId: string; agentIds: readon
             </>
           ) : open ? (
             <>
-              <span className="grow">You can close this; the strip at the top of every page goes on showing it.</span>
+              <span className="grow">You can close this; the bar under every page goes on showing it.</span>
               {mine?.canCancel === true && (
                 <Button busy={run.pending === 'cancel'} onClick={() => void cancel(runId)}>
                   Cancel

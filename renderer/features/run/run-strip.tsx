@@ -1,5 +1,4 @@
 import { CircleCheck, Info, LoaderCircle, TriangleAlert } from 'lucide-react'
-import type { ReactNode } from 'react'
 import type { RunDetail } from '../../../electron/contract/views.ts'
 import type { Progress } from '../../../helper/contract/runs.ts'
 import { failureWords } from '../../format/failure.ts'
@@ -9,6 +8,7 @@ import { go, useRoute } from '../../stores/route.ts'
 import { cancel, isOpenState, keep, putAway, undo, useRun } from '../../stores/run.ts'
 import { Button } from '../../ui/button.tsx'
 import { ProgressBar } from '../../ui/progress.tsx'
+import { Strip } from '../../ui/strip.tsx'
 import { endWords, isOnce } from './end-words.ts'
 import { resultWords } from './result-words.ts'
 
@@ -22,24 +22,10 @@ const Seconds = ({ untilMs }: { untilMs: number }) => {
   )
 }
 
-const Strip = ({ tone, icon, title, sub, actions, bar, live }: { tone: string; icon: ReactNode; title: string; sub: ReactNode; actions: ReactNode; bar?: ReactNode; live: boolean }) => (
-  <section className={`strip strip-${tone}`} aria-label="Run">
-    {icon}
-    <div className="strip-text">
-      <p className="strip-title" {...(live ? { role: 'status' } : {})}>
-        {title}
-      </p>
-      <p className="strip-sub">{sub}</p>
-    </div>
-    <div className="strip-actions">{actions}</div>
-    {bar !== undefined && <div className="strip-line">{bar}</div>}
-  </section>
-)
-
 const Working = ({ progress, pending }: { progress: Progress; pending: string | null }) => (
   <Strip
     tone="busy"
-    live
+    label="Run"
     icon={<LoaderCircle className="spin" aria-hidden="true" />}
     title={progress.state === 'undoing' || pending === 'undo' ? 'Undoing' : pending === 'cancel' ? 'Cancelling' : progress.state === 'settling' ? 'Applied, letting it settle' : 'Applying'}
     sub={progress.text}
@@ -59,7 +45,7 @@ const Waiting = ({ progress, detail, pending, error }: { progress: Progress; det
   return (
     <Strip
       tone={words.tone}
-      live
+      label="Run"
       icon={words.tone === 'gain' ? <CircleCheck aria-hidden="true" /> : words.tone === 'problem' ? <TriangleAlert aria-hidden="true" /> : <Info aria-hidden="true" />}
       title={detail === null ? 'Measured; reading the result' : words.title}
       sub={error ?? (progress.confirmUntilMs === null ? 'Keep it or undo it.' : <Seconds untilMs={progress.confirmUntilMs} />)}
@@ -96,7 +82,7 @@ export const RunStrip = () => {
   return (
     <Strip
       tone={end.tone}
-      live
+      label="Run"
       icon={end.tone === 'problem' ? <TriangleAlert aria-hidden="true" /> : <CircleCheck aria-hidden="true" />}
       title={end.title}
       sub={said ?? end.text}

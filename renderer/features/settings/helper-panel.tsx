@@ -1,11 +1,12 @@
-import { CircleAlert, Copy, ShieldCheck } from 'lucide-react'
+import { CircleAlert, ShieldCheck } from 'lucide-react'
 import { useState } from 'react'
 import type { HelperState, InstallPlan } from '../../../electron/contract/views.ts'
 import type { Failure } from '../../../helper/contract/errors.ts'
-import { call, copyText } from '../../api.ts'
+import { call } from '../../api.ts'
 import { bytes } from '../../format/format.ts'
 import { useCall } from '../../stores/data.ts'
 import { Button } from '../../ui/button.tsx'
+import { Command } from '../../ui/command.tsx'
 import { Dialog } from '../../ui/dialog.tsx'
 import { FailureNotice } from '../../ui/failure-notice.tsx'
 import { Panel, Skeleton } from '../../ui/page.tsx'
@@ -16,27 +17,6 @@ const stateWords: Record<HelperState['system'], string> = {
   'no-bus': 'This machine has no system bus',
   unreachable: 'Installed, does not answer',
   'too-old': 'Installed, but of another version',
-}
-
-const Command = ({ text }: { text: string }) => {
-  const [copied, setCopied] = useState(false)
-  return (
-    <div className="copy-row">
-      <pre className="command">
-        <code>{text}</code>
-      </pre>
-      <Button
-        size="s"
-        kind="quiet"
-        icon={<Copy aria-hidden="true" />}
-        onClick={() => {
-          void copyText(text).then(setCopied)
-        }}
-      >
-        {copied ? 'Copied' : 'Copy'}
-      </Button>
-    </div>
-  )
 }
 
 const Files = ({ plan }: { plan: InstallPlan }) => (

@@ -6,7 +6,10 @@ import { FailureNotice } from '../../ui/failure-notice.tsx'
 import { Choice, Select, SettingRow, SwitchRow } from '../../ui/field.tsx'
 import { Notice } from '../../ui/notice.tsx'
 import { PageFrame, Panel, Skeleton } from '../../ui/page.tsx'
+import { choicesWith } from './choices.ts'
+import { GuardPanel } from './guard-panel.tsx'
 import { HelperPanel } from './helper-panel.tsx'
+import { PolicyPanel } from './policy-panel.tsx'
 import { PresetsPanel } from './presets-panel.tsx'
 import './settings.css'
 
@@ -19,10 +22,6 @@ const idleChoices = [
   { value: 3_600_000, label: '1 hour' },
 ]
 const dayChoices = [7, 30, 90, 180, 365].map((days) => ({ value: days, label: `${days} days` }))
-
-/** The choices with the present value among them, so that a hand-edited file is shown as it is. */
-const withPresent = (choices: readonly { value: number; label: string }[], value: number, label: string) =>
-  (choices.some((choice) => choice.value === value) ? choices : [...choices, { value, label }]).map((choice) => ({ value: String(choice.value), label: choice.label }))
 
 const General = ({ settings }: { settings: SettingsValue }) => {
   const idle = useId()
@@ -52,7 +51,7 @@ const General = ({ settings }: { settings: SettingsValue }) => {
       </Panel>
       <Panel title="Measuring">
         <SettingRow id={idle} label="Idle after" hint="An agent that has used no noteworthy processor time for this long counts as idle.">
-          <Select id={idle} value={String(settings.idleAfterMs)} onChange={(value) => save({ idleAfterMs: Number(value) })} options={withPresent(idleChoices, settings.idleAfterMs, `${Math.round(settings.idleAfterMs / 1000)} seconds`)} />
+          <Select id={idle} value={String(settings.idleAfterMs)} onChange={(value) => save({ idleAfterMs: Number(value) })} options={choicesWith(idleChoices, settings.idleAfterMs, `${Math.round(settings.idleAfterMs / 1000)} seconds`)} />
         </SettingRow>
         <SwitchRow
           label="Leave some agents alone to compare with"
@@ -61,7 +60,7 @@ const General = ({ settings }: { settings: SettingsValue }) => {
           onChange={(keepControl) => save({ keepControl })}
         />
         <SettingRow id={days} label="Keep history for" hint="Older figures are removed; a week of 30 agents takes less than 50 MB.">
-          <Select id={days} value={String(settings.historyDays)} onChange={(value) => save({ historyDays: Number(value) })} options={withPresent(dayChoices, settings.historyDays, `${settings.historyDays} days`)} />
+          <Select id={days} value={String(settings.historyDays)} onChange={(value) => save({ historyDays: Number(value) })} options={choicesWith(dayChoices, settings.historyDays, `${settings.historyDays} days`)} />
         </SettingRow>
         <SwitchRow label="Private data in reports" hint="Folders and command lines. They can hold names and secrets; each report can still choose." checked={settings.privateReports} onChange={(privateReports) => save({ privateReports })} />
       </Panel>
@@ -80,9 +79,13 @@ const Settings = () => {
         </Notice>
       )}
       <div className="settings">
-        <div className="settings-column">{settings === null ? error === null && <Skeleton height="24rem" /> : <General settings={settings} />}</div>
+        <div className="settings-column">
+          <PolicyPanel />
+          {settings === null ? error === null && <Skeleton height="24rem" /> : <General settings={settings} />}
+        </div>
         <div className="settings-column">
           <HelperPanel />
+          <GuardPanel />
           <PresetsPanel />
         </div>
       </div>

@@ -1,0 +1,90 @@
+import { useMemo } from 'react'
+import type { Response } from '../../../electron/contract/channels.ts'
+import type { Agent } from '../../../helper/contract/agents.ts'
+import type { RegistryEntry } from '../../../helper/contract/lifecycle.ts'
+import { bytes, duration, megabytes, missingWords } from '../../format/format.ts'
+import { hold } from '../../stores/series-ids.ts'
+import { Figure, Gap } from '../../ui/figure.tsx'
+import { SeriesChart, type ChartLine } from '../../ui/series-chart.tsx'
+import { StateMark } from '../../ui/state.tsx'
+import { roleWords } from './rows.ts'
+
+const lines: readonly ChartLine[] = [{ id: 'cost', label: 'Cost', color: '--ink', fill: '--fill', width: 2 }]
+const HOLD_MS = 120_000
+
+const Facts = ({ agent, entry }: { agent: Agent; entry: RegistryEntry | null }) => (
+  <dl className="facts">
+    <dt>State</dt>
+    <dd>
+      <StateMark state={agent.state} /> {agent.state !== 'active' && <span className="muted">for <Figure reading={agent.idleMs} format={duration} /></span>}
+    </dd>
+    <dt>Started</dt>
+    <dd>{duration(agent.ageMs)} ago, process {agent.pid}</dd>
+    <dt>Folder</dt>
+    <dd>{agent.projectFolder.value === null ? <Gap reason={missingWords(agent.projectFolder.reason, agent.projectFolder.detail)} /> : <code className="path">{agent.projectFolder.value}</code>}</dd>
+    {entry?.sessionId != null && (
+      <>
+        <dt>Session</dt>
+        <dd><code className="path">{entry.sessionId}</code></dd>
+      </>
+    )}
+    <dt>PSS</dt>
+    <dd>{bytes(agent.cost.pssBytes)}</dd>
+    <dt>Own pages (USS)</dt>
+    <dd>{bytes(agent.cost.ussBytes)}</dd>
+    <dt>Program and file pages</dt>
+    <dd><Figure reading={agent.cost.fileBytes} format={bytes} /></dd>
+    <dt>Swapped</dt>
+    <dd>
+      {bytes(agent.cost.swapPssBytes)}
+      {agent.cost.swapPssBytes > 0 && <span className="muted">, taking {bytes(agent.cost.compressedBytes)} compressed{agent.cost.diskSwapBytes > 0 ? ` and ${bytes(agent.cost.diskSwapBytes)} on disk` : ''}</span>}
+    </dd>
+    <dt>RSS</dt>
+    <dd>
+      {bytes(agent.cost.rssBytes)} <span className="muted">counts common pages in full</span>
+    </dd>
+    <dt>Merging (KSM)</dt>
+    <dd>{agent.mergeable.value === null ? <Gap reason={missingWords(agent.mergeable.reason, agent.mergeable.detail)} /> : agent.mergeable.value ? 'its equal pages can be merged' : 'not reached; start it with agentmemctl run'}</dd>
+  </dl>
+)
+
+const Processes = ({ agent }: { agent: Agent }) => (
+  <div className="table-scroll">
+    <table className="table">
+      <caption className="sr-only">Processes of this agent</caption>
+      <thead>
+        <tr>
+          <th scope="col">Process</th>
+          <th scope="col" className="num">PID</th>
+          <th scope="col" className="num">PSS, MB</th>
+          <th scope="col" className="num">Swap, MB</th>
+        </tr>
+      </thead>
+      <tbody>
+        {agent.processes.map((process) => (
+          <tr key={process.pid}>
+            <th scope="row">
+              {process.label} <span className="muted">{process.label === roleWords[process.role] ? '' : roleWords[process.role]}</span>
+            </th>
+            <td className="num">{process.pid}</td>
+            <td className="num">{process.memory.value === null ? <Gap reason={missingWords(process.memory.reason, process.memory.detail)} /> : megabytes(process.memory.value.pssBytes)}</td>
+            <td className="num">{process.memory.value === null ? <Gap reason={missingWords(process.memory.reason)} /> : megabytes(process.memory.value.swapPssBytes)}</td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
+  </div>
+)
+
+/** What it uses, of what, and in which processes. */
+export const MemoryTab = ({ agent, entry, series }: { agent: Agent; entry: RegistryEntry | null; series: Response<'agent.get'>['series'] | undefined }) => {
+  const times = useMemo(() => series?.atMs ?? [], [series])
+  const columns = useMemo(() => [hold(times, series?.series[0]?.values ?? [], HOLD_MS)], [series, times])
+  return (
+    <>
+      <Facts agent={agent} entry={entry} />
+      {times.length > 1 && <SeriesChart atMs={times} columns={columns} lines={lines} height={120} label={`Cost of ${agent.title} over the last minutes`} />}
+      <Processes agent={agent} />
+    </>
+  )
+}
