@@ -1,13 +1,24 @@
+import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { pruneCache } from './actions/prune-cache.ts'
 import { reclaim } from './actions/reclaim.ts'
+import { readCgroupPlaces } from './agents/cgroups/layout.ts'
+import type { CgroupPlaces } from './agents/cgroups/layout.ts'
+import { createPlacer } from './agents/cgroups/place.ts'
+import { createSystemd } from './agents/cgroups/systemd.ts'
+import { createMachineWay, createPlainWay } from './agents/cgroups/way.ts'
+import { agentJournals } from './agents/lifecycle/freeze.ts'
+import { createLifecycle } from './agents/lifecycle/lifecycle.ts'
+import type { Lifecycle } from './agents/lifecycle/lifecycle.ts'
+import { guardForRuns } from './agents/lifecycle/run-guard.ts'
+import { createAgentServices } from './agents/lifecycle/system-services.ts'
 import { loadSignatures } from './agents/signatures.ts'
 import { createAgentTracker } from './agents/tracker.ts'
 import type { AgentTracker } from './agents/tracker.ts'
 import { createAuthoriser } from './authorize.ts'
 import type { Caller } from './authorize.ts'
 import { openBus } from './bus.ts'
-import type { Bus, Service } from './bus.ts'
+import type { Bus, BusClient, Service } from './bus.ts'
 import { createRunManager } from './change/run-manager.ts'
 import type { RunManager } from './change/run-manager.ts'
 import { createKernelFiles } from './change/write.ts'
@@ -20,20 +31,25 @@ import { createDispatcher } from './dispatch.ts'
 import type { Audit, SystemServices } from './dispatch.ts'
 import { createFollowers } from './followers.ts'
 import type { Followers } from './followers.ts'
+import { connectGuard } from './guard/client.ts'
 import { createIdleExit } from './idle.ts'
 import { systemTools } from './layers/compressed-swap/system-tools.ts'
 import { isInForce, logLine, recordLines } from './log.ts'
 import { layerStatus } from './observe/layer-status.ts'
+import { readBootId } from './observe/kernel.ts'
 import { readProbe } from './observe/probe.ts'
 import { ownerOf } from './owner.ts'
-import { builtInSignaturesPath, programVersion, reclaimProgramPath } from './places.ts'
+import { builtInSignaturesPath, guardProgramPath, programVersion, reclaimProgramPath } from './places.ts'
 import { createRecovery } from './recovery.ts'
 
 /** The system role: root, on the system bus. Wiring only. */
+const STATE_DIR = '/var/lib/agentmem'
 const { values } = parseArgs({
   options: {
     root: { type: 'string', default: '/' },
-    'state-dir': { type: 'string', default: '/var/lib/agentmem' },
+    'state-dir': { type: 'string', default: STATE_DIR },
+    /** Socket of the guard; beside the state where that is not the usual one. */
+    'guard-socket': { type: 'string' },
     bus: { type: 'string', default: process.env['DBUS_SYSTEM_BUS_ADDRESS'] ?? 'unix:path=/run/dbus/system_bus_socket' },
     'idle-exit-seconds': { type: 'string', default: '300' },
     /** At boot: takes back what an interrupted run left behind, and ends. */
@@ -71,11 +87,42 @@ const createTrackers = (signatures: SignaturesFile): ((uid: number) => AgentTrac
 
 const kernel = createKernelFiles({ root, onWrite: (line) => console.error(logLine(`write: ${line}`)) })
 
-const createRuns = (trackers: (uid: number) => AgentTracker, followers: Pick<Followers, 'progress' | 'outcome'>): RunManager =>
+const stateDir = values['state-dir']
+const guardSocket = values['guard-socket'] ?? (stateDir === STATE_DIR ? '/run/agentmem/guard.sock' : join(stateDir, 'guard.sock'))
+const wordsPath = join(stateDir, 'guard-words')
+
+/** `bus` null: nobody to ask for scopes; what is there already is thawed and put back without. */
+const createAgents = (signatures: SignaturesFile, bus: BusClient | null): Lifecycle => {
+  const places = readCgroupPlaces(root)
+  const bootId = (): string => readBootId(root)
+  const way = (found: CgroupPlaces) => (found.systemd && bus !== null ? createMachineWay({ root, kernel, places: found, systemd: createSystemd(bus) }) : createPlainWay({ root, kernel, places: found }))
+  return createLifecycle({
+    root,
+    role: 'system',
+    stateDir,
+    kernel,
+    bootId,
+    signatures: () => signatures,
+    connectGuard: (onlyRunning) =>
+      connectGuard({
+        socketPath: guardSocket,
+        program: onlyRunning ? null : { path: guardProgramPath, role: 'system', journalDir: join(stateDir, 'journal'), wordsPath, configPath: '/etc/agentmem/guard.conf' },
+        log: (text) => console.error(logLine(text)),
+      }),
+    wordsPath,
+    placer: places === null ? { missing: 'This computer has no cgroup v2, so that nothing can be frozen. It needs Linux 5.2 with cgroup v2 mounted.' } : createPlacer({ root, kernel, places, way: way(places), journalFolder: agentJournals(stateDir), role: 'system', bootId }),
+    reclaimProgram: reclaimProgramPath,
+    log: (text) => console.error(logLine(text)),
+    onResumed: ({ agentId, cause, tookMs }, { uid }) => console.error(logLine(`audit: uid=${uid} resumed ${agentId} by ${cause} in ${Math.round(tookMs)} ms`)),
+  })
+}
+
+const createRuns = (trackers: (uid: number) => AgentTracker, agents: Lifecycle, followers: Pick<Followers, 'progress' | 'outcome'>): RunManager =>
   createRunManager({
     root,
-    stateDir: values['state-dir'],
+    stateDir,
     kernel,
+    guard: guardForRuns(agents.link, wordsPath),
     probe: () => readProbe(root),
     takeSnapshot: (uid, named) => trackers(uid).snapshot({ commandLines: false, privileged: true, named }),
     reclaimProgram: reclaimProgramPath,
@@ -89,26 +136,32 @@ const tellRecovered = (records: readonly RunRecord[]): void => {
 
 /** Without a bus: --recover and --rollback-all. */
 const withoutBus = async (): Promise<number> => {
-  const runs = createRuns(createTrackers(signaturesOrStop()), { progress: () => undefined, outcome: () => undefined })
+  const signatures = signaturesOrStop()
+  const agents = createAgents(signatures, null)
+  const runs = createRuns(createTrackers(signatures), agents, { progress: () => undefined, outcome: () => undefined })
   try {
+    // Takes the lock: no other helper is at work from here on.
     tellRecovered(await runs.recover())
-    if (!values['rollback-all']) return 0
+    const left = await agents.rollbackAll()
+    for (const problem of left) console.error(`Not put back: ${problem}`)
+    if (!values['rollback-all']) return left.length > 0 ? 1 : 0
     const undone = await runs.rollback(0)
     if (!undone.ok) {
       console.error(undone.error.message)
       return 1
     }
     tellRecovered(undone.value)
-    const left = runs.runs(0)
-    if (!left.ok) return 1
-    const inForce = left.value.filter((summary) => {
+    const open = runs.runs(0)
+    if (!open.ok) return 1
+    const inForce = open.value.filter((summary) => {
       const record = runs.run(0, summary.id)
       return !record.ok || isInForce(record.value)
     })
     if (inForce.length > 0) console.error(`Not undone: ${inForce.map((run) => `${run.id} (${run.state})`).join(', ')}`)
-    return inForce.length > 0 ? 1 : 0
+    return inForce.length > 0 || left.length > 0 ? 1 : 0
   } finally {
     await runs.close()
+    await agents.link.leave()
   }
 }
 
@@ -117,9 +170,15 @@ const audit: Audit = (caller, method, result) =>
 
 const serve = async (bus: Bus): Promise<void> => {
   const startedAtMs = Date.now()
-  const trackers = createTrackers(signaturesOrStop())
+  const signatures = signaturesOrStop()
+  const trackers = createTrackers(signatures)
   const followers = createFollowers((sender, signal, payload) => bus.signal(sender, signal, payload))
-  const runs = createRuns(trackers, followers)
+  const agents = createAgents(signatures, bus)
+  const runs = createRuns(trackers, agents, followers)
+  agents.link.onWord((word) => {
+    console.error(logLine(`guard: ${word.what}: ${word.text}`))
+    if (word.what === 'undone' && word.runId !== null) runs.guardUndid(word.runId).catch((error: unknown) => console.error(error))
+  })
   const authoriser = createAuthoriser(bus)
 
   const callerGone = (sender: string): void => {
@@ -137,7 +196,11 @@ const serve = async (bus: Bus): Promise<void> => {
     })
   }
 
-  const recovery = createRecovery(() => runs.recover().then(tellRecovered))
+  const recovery = createRecovery(async () => {
+    // First what stands still: it may hold up what the rest needs.
+    for (const { agentId } of await agents.recover()) console.error(logLine(`recovered: ${agentId} runs again`))
+    tellRecovered(await runs.recover())
+  })
   /** Until what is left of an interrupted run is taken back, nothing else is changed. */
   const recovered = async <T>(then: () => Promise<Result<T>>): Promise<Result<T>> => {
     const may = await recovery.ready()
@@ -164,6 +227,7 @@ const serve = async (bus: Bus): Promise<void> => {
     snapshot: async (uid, commandLines) => ok(await trackers(uid).snapshot({ commandLines, privileged: true })),
     reclaim: (uid, processes, advice) => reclaim({ program: reclaimProgramPath, uid, processes, advice }),
     dropCaches: (level) => pruneCache({ root, kernel, tools: systemTools, level }),
+    agents: createAgentServices({ root, lifecycle: agents, recovered }),
     ownerOf: (process) => ownerOf(root, process),
     own: (runId, caller) => followers.own(runId, caller),
     follow: (runId, caller) => followers.follow(runId, caller),
@@ -171,15 +235,24 @@ const serve = async (bus: Bus): Promise<void> => {
   }
   const dispatch = createDispatcher(services, authoriser, audit)
 
+  const leave = async (): Promise<void> => {
+    try {
+      await runs.close()
+      await agents.link.leave()
+    } finally {
+      bus.close()
+    }
+  }
   const idle = createIdleExit({
     idleMs: Number(values['idle-exit-seconds']) * 1000,
-    mayExit: () => !recovery.running() && runs.openRunId() === null,
+    mayExit: () => !recovery.running() && runs.openRunId() === null && !agents.busy(),
     release: () => bus.release(),
     claim: async () => {
       const again = await bus.serve(service)
       if (!again.ok) console.error(again.error.message)
     },
-    onIdle: () => void runs.close().finally(() => bus.close()),
+    // What is suspended stays so: the guard goes on without this program, and the next one takes over.
+    onIdle: () => void leave(),
   })
   // Undoes nothing: an open journal is taken back at the next start, which a restart or the boot unit brings.
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => process.exit(0))

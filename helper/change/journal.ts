@@ -122,7 +122,8 @@ const syncFolder = (folder: string): void => {
   }
 }
 
-const pathOf = (folder: string, runId: string, state: JournalState): string => join(folder, `${runId}.${state}`)
+/** Where a journal in this state lies. */
+export const journalPath = (folder: string, runId: string, state: JournalState): string => join(folder, `${runId}.${state}`)
 
 export interface Journal {
   /** Returns once the line is on disk: only then may the change be made. */
@@ -156,7 +157,7 @@ const appender = (fd: number, firstSeq: number, path: string): Journal => {
 
 /** A new journal in state open: file and folder are on disk when this returns. */
 export const createJournal = (folder: string, header: JournalHeader): Result<Journal> => {
-  const path = pathOf(folder, header.runId, 'open')
+  const path = journalPath(folder, header.runId, 'open')
   try {
     const fd = openSync(path, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_APPEND | constants.O_NOFOLLOW, 0o600)
     writeSync(fd, `${headerLine(header)}\n`)
@@ -170,7 +171,7 @@ export const createJournal = (folder: string, header: JournalHeader): Result<Jou
 }
 
 export const readJournal = (folder: string, runId: string, state: JournalState): Result<JournalContent> => {
-  const path = pathOf(folder, runId, state)
+  const path = journalPath(folder, runId, state)
   try {
     const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW)
     try {
@@ -187,12 +188,12 @@ export const readJournal = (folder: string, runId: string, state: JournalState):
 export const moveJournal = (folder: string, runId: string, from: JournalState, to: JournalState): Result<null> => {
   try {
     if (from !== to) {
-      renameSync(pathOf(folder, runId, from), pathOf(folder, runId, to))
+      renameSync(journalPath(folder, runId, from), journalPath(folder, runId, to))
       syncFolder(folder)
     }
     return ok(null)
   } catch (error) {
-    return fail('journal-unusable', `The journal could not be closed: ${messageOf(error)}`, { about: pathOf(folder, runId, from) })
+    return fail('journal-unusable', `The journal could not be closed: ${messageOf(error)}`, { about: journalPath(folder, runId, from) })
   }
 }
 
@@ -210,5 +211,5 @@ export const journalState = (folder: string, runId: string): JournalState | null
 /** Journals with nothing left to do, all but the newest `keep`. */
 export const pruneJournals = (folder: string, keep: number): void => {
   const done = listJournals(folder, 'undone')
-  for (const runId of done.slice(0, Math.max(0, done.length - keep))) rmSync(pathOf(folder, runId, 'undone'), { force: true })
+  for (const runId of done.slice(0, Math.max(0, done.length - keep))) rmSync(journalPath(folder, runId, 'undone'), { force: true })
 }

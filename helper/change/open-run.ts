@@ -47,6 +47,19 @@ export interface Engine {
   sleep: (ms: number, signal: AbortSignal) => Promise<void>
   checkpoint: (name: string) => void
   pace: Pace
+  guard: RunGuard
+}
+
+/** What undoes an open run when this program cannot any more. */
+export interface RunGuard {
+  /** Ready to be armed; fails where it does not run and cannot be started. */
+  ready(): Promise<Result<null>>
+  /** Before the first write. The journal is there already. */
+  arm(run: { runId: string; uid: number; journalPath: string; paths: readonly string[] }): Promise<Result<null>>
+  /** Kept or undone. */
+  done(runId: string): Promise<void>
+  /** It has undone this run by itself, and said so. */
+  undid(runId: string): boolean
 }
 
 /** Why a run stops going forward. */

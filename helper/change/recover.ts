@@ -41,10 +41,11 @@ export const recoverRuns = async (engine: Engine, undo: (record: RunRecord, caus
       return journal.ok && journal.value.header.bootId !== engine.bootId()
     })
   const restarted = new Set(stale)
+  const causeOf = (runId: string): Cause => (engine.guard.undid(runId) ? 'watchdog' : 'startup-recovery')
   for (const runId of [...unconfirmed, ...stale]) {
     // One that waits for memory is finished before an older one is begun.
     await idle()
-    changed.push(await undo(engine.store.load(runId) ?? nameless(engine, runId), restarted.has(runId) ? 'restart' : 'startup-recovery'))
+    changed.push(await undo(engine.store.load(runId) ?? nameless(engine, runId), restarted.has(runId) ? 'restart' : causeOf(runId)))
   }
   for (const runId of engine.store.ids()) {
     const record = engine.store.load(runId)
@@ -53,7 +54,7 @@ export const recoverRuns = async (engine: Engine, undo: (record: RunRecord, caus
     if (journal === 'open') continue
     // Killed between the rename that decided and the record, or before the first change.
     record.state = journal === 'kept' && record.state === 'waiting' ? 'kept' : journal === 'kept' ? 'partly-undone' : 'undone'
-    record.undoCause = record.state === 'kept' ? null : (record.undoCause ?? 'startup-recovery')
+    record.undoCause = record.state === 'kept' ? null : (record.undoCause ?? causeOf(record.id))
     record.confirmUntilMs = null
     record.endedAtMs = engine.now()
     engine.store.save(record)

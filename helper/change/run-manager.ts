@@ -11,7 +11,7 @@ import { readBootId } from '../observe/kernel.ts'
 import { makePlan } from '../plan/make-plan.ts'
 import { journalState, newJournalId, pruneJournals } from './journal.ts'
 import { takeLock, type Lock } from './lock.ts'
-import { defaultPace, interruptibleSleep, stopRun, type ApplyRequest, type Engine, type OpenRun, type Pace } from './open-run.ts'
+import { defaultPace, interruptibleSleep, stopRun, type ApplyRequest, type Engine, type OpenRun, type Pace, type RunGuard } from './open-run.ts'
 import { ourSwap } from './our-swap.ts'
 import { recoverRuns } from './recover.ts'
 import { createRecordStore, makeFolders, summaryOf } from './records.ts'
@@ -36,6 +36,8 @@ export interface RunManagerDeps {
   probe: () => Probe
   /** Path of build/native/agentmem-reclaim or of its installed copy. */
   reclaimProgram: string
+  /** The watchdog: no run is begun without it. */
+  guard: RunGuard
   onProgress: (uid: number, progress: Progress) => void
   onOutcome: (uid: number, outcome: Outcome) => void
   /** Unix time in ms. */
@@ -70,6 +72,8 @@ export interface RunManager {
   runs(uid: number): Result<RunSummary[]>
   run(uid: number, runId: RunId): Result<RunRecord>
   openRunId(): RunId | null
+  /** Call when the guard says that it has undone a run: it is closed here too. */
+  guardUndid(runId: RunId): Promise<void>
   /** Call when the owner of an open run has left the bus: an unanswered run is taken back. */
   callerGone(runId: RunId): Promise<void>
   /** At start: takes back what a crash left unconfirmed. Answers with every run it changed. */
@@ -103,6 +107,7 @@ export const createRunManager = (deps: RunManagerDeps): RunManager => {
     sleep: deps.sleep ?? interruptibleSleep,
     checkpoint: deps.checkpoint ?? (() => {}),
     pace: { ...defaultPace, ...deps.pace },
+    guard: deps.guard,
   }
   let latest: OpenRun | null = null
   /** The run under way. One whose state is final is over for everybody who has heard so, though its promises are still settling. */
@@ -149,9 +154,15 @@ export const createRunManager = (deps: RunManagerDeps): RunManager => {
     latest = run
     const worked = work(run)
     run.decided = worked.then(() => undefined)
-    run.finished = worked.then(({ finished }) => finished).finally(() => {
-      if (latest === run) latest = null
-    })
+    const over = async (): Promise<void> => {
+      try {
+        await (await worked).finished
+      } finally {
+        if (latest === run) latest = null
+        await engine.guard.done(record.id)
+      }
+    }
+    run.finished = over()
     // Whoever waits sees the error; nobody waiting must not end the helper.
     run.decided.catch(() => {})
     run.finished.catch(() => {})
@@ -187,6 +198,11 @@ export const createRunManager = (deps: RunManagerDeps): RunManager => {
       if (plan.digest !== request.digest) {
         return fail('plan-changed', 'The machine or the agents have changed since the plan was shown: look at the new plan.', { expected: request.digest, got: plan.digest })
       }
+      const guarded = await engine.guard.ready()
+      if (!guarded.ok) return guarded
+      // Somebody else may have begun meanwhile.
+      const still = ready(uid)
+      if (!still.ok) return still
       const startedAtMs = engine.now()
       const id = request.runId ?? newJournalId(startedAtMs)
       if (store.ids().includes(id)) return fail('bad-request', 'A run with this id exists already.', { about: id })
@@ -292,6 +308,13 @@ export const createRunManager = (deps: RunManagerDeps): RunManager => {
     },
 
     openRunId: () => current()?.record.id ?? null,
+
+    guardUndid: async (runId) => {
+      const run = current()
+      if (run === null || run.record.id !== runId || run.record.state === 'undoing') return
+      stopRun(run, 'watchdog')
+      await run.decided
+    },
 
     callerGone: async (runId) => {
       const run = current()

@@ -1,8 +1,9 @@
 import { fail } from '../contract/errors.ts'
 import type { Snapshot } from '../contract/snapshot.ts'
-import { nothingToUndo } from '../contract/plan.ts'
+import { nothingToUndo, type Plan } from '../contract/plan.ts'
+import { ksmPath } from '../plan/paths.ts'
 import type { StepContext } from './context.ts'
-import { createJournal, moveJournal } from './journal.ts'
+import { createJournal, journalPath, moveJournal } from './journal.ts'
 import { accessOf, announce, bug, report, setState, stopRun, type ApplyRequest, type Engine, type OpenRun, type Stop } from './open-run.ts'
 import { performStep } from './perform.ts'
 import { lowersRate, lowerWhenFlat } from './settle.ts'
@@ -83,6 +84,13 @@ const waitForAnswer = async (engine: Engine, open: OpenRun, confirmMs: number): 
   return open.stop
 }
 
+/** Kernel files of the plan, and those that lowering the scan rate writes later: the guard opens them before anything is changed. */
+const writtenPaths = (plan: Plan, settings: ApplyRequest['settings']): string[] => {
+  const paths = plan.steps.flatMap(({ operation }) => (operation.op === 'write' || operation.op === 'write-first-kept' ? [operation.path] : []))
+  const rate = settings.ksm?.mode === 'merge' && settings.ksm.lowerWhenFlat === true ? [ksmPath('pages_to_scan'), ksmPath('sleep_millisecs')] : []
+  return [...new Set([...paths, ...rate])]
+}
+
 const forward = async (engine: Engine, open: OpenRun, request: ApplyRequest): Promise<Stop | null> => {
   const { record, abort } = open
   const early = await lookBefore(engine, open, request)
@@ -92,6 +100,9 @@ const forward = async (engine: Engine, open: OpenRun, request: ApplyRequest): Pr
   if (!journal.ok) return { cause: 'step-failed', error: journal.error }
   open.journal = journal.value
   engine.checkpoint('journal made')
+  const armed = await engine.guard.arm({ runId: record.id, uid: record.uid, journalPath: journalPath(engine.journalDir, record.id, 'open'), paths: writtenPaths(record.plan, request.settings) })
+  if (!armed.ok) return { cause: 'step-failed', error: armed.error }
+  engine.checkpoint('guard armed')
   const at = { fraction: APPLYING }
   const context: StepContext = {
     ...accessOf(engine, open, () => at.fraction),

@@ -51,7 +51,7 @@ test.each([
   '/sys/block/zram1234/disksize',
   '/sys/fs/cgroup/memory.reclaim',
   '/sys/fs/cgroup/../../etc/memory.reclaim',
-  '/sys/fs/cgroup/a/memory.max',
+  '/sys/fs/cgroup/a/memory.oom.group',
   '/proc/sys/kernel/core_pattern',
   '',
 ])('%j is refused: no layer declares it', async (path) => {
@@ -64,7 +64,7 @@ test.each([
 })
 
 test('cgroup folders of agents are declared by their shape', () => {
-  expect(declaredFile(String.raw`/sys/fs/cgroup/user.slice/user-1000.slice/user@1000.service/app.slice/app-agents.slice/agent-a\x2db.scope/memory.reclaim`)?.source).toBe('reclaim')
+  expect(declaredFile(String.raw`/sys/fs/cgroup/user.slice/user-1000.slice/user@1000.service/app.slice/app-agents.slice/agent-a\x2db.scope/memory.reclaim`)?.source).toBe('agents')
 })
 
 test.each(['3', '', '1\n2', '01', '-1', '1 '])('a value that is never given is refused: %j', async (value) => {

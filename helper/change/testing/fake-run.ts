@@ -5,7 +5,8 @@ import type { Snapshot } from '../../contract/snapshot.ts'
 import { readBootId, readKernelRelease } from '../../observe/kernel.ts'
 import { readMachine } from '../../observe/machine.ts'
 import { readProbe } from '../../observe/probe.ts'
-import type { ApplyRequest } from '../open-run.ts'
+import { ok } from '../../contract/errors.ts'
+import type { ApplyRequest, RunGuard } from '../open-run.ts'
 import { createRunManager, type RunManager, type RunManagerDeps } from '../run-manager.ts'
 import { fakeKernel, fakeTools, type FakeOptions } from './fake-tree.ts'
 
@@ -34,6 +35,9 @@ export interface FakeRun {
   until(state: RunState): Promise<Outcome>
 }
 
+/** A guard that is always there and never has to do anything. */
+export const quietGuard: RunGuard = { ready: async () => ok(null), arm: async () => ok(null), done: async () => {}, undid: () => false }
+
 /** A run manager on a captured tree, quick, with everything it says recorded. */
 export const fakeRun = (root: string, options: FakeOptions & { deps?: Partial<RunManagerDeps> } = {}): FakeRun => {
   const writes: string[] = []
@@ -47,6 +51,7 @@ export const fakeRun = (root: string, options: FakeOptions & { deps?: Partial<Ru
     takeSnapshot: async () => snapshotOf(root),
     probe: () => readProbe(root),
     reclaimProgram: '/nonexistent/agentmem-reclaim',
+    guard: quietGuard,
     onProgress: (_uid, it) => progress.push(it),
     onOutcome: (_uid, outcome) => {
       outcomes.push(outcome)

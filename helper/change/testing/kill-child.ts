@@ -9,7 +9,7 @@ import { createRunManager } from '../run-manager.ts'
 import { systemTools } from '../../layers/compressed-swap/system-tools.ts'
 import { readProbe } from '../../observe/probe.ts'
 import { createKernelFiles } from '../write.ts'
-import { fakeRun, requestFor, snapshotOf } from './fake-run.ts'
+import { fakeRun, quietGuard, requestFor, snapshotOf } from './fake-run.ts'
 
 const [mode, root = '', at = '0', settings = '{}', real, stateDir] = process.argv.slice(2)
 const killAt = Number(at)
@@ -32,6 +32,8 @@ const realManager = () =>
     takeSnapshot: async () => snapshotOf('/'),
     probe: () => readProbe('/'),
     reclaimProgram: '/nonexistent',
+    // Recovery alone is looked at here; what the guard undoes has tests of its own.
+    guard: quietGuard,
     onProgress: () => {},
     onOutcome: () => {},
     kernel: createKernelFiles({ root: '/' }),

@@ -1,0 +1,31 @@
+import type { AgentServices } from '../../dispatch.ts'
+import { processStartTicks } from '../../actions/process-check.ts'
+import { fail, ok, type Result } from '../../contract/errors.ts'
+import type { Lifecycle } from './lifecycle.ts'
+
+export interface AgentServicesDeps {
+  root: string
+  lifecycle: Lifecycle
+  /** Nothing is changed until what an interrupted run left behind is taken back. */
+  recovered: <T>(then: () => Promise<Result<T>>) => Promise<Result<T>>
+}
+
+/** The system role's answers to requests about agents. */
+export const createAgentServices = ({ root, lifecycle, recovered }: AgentServicesDeps): AgentServices => ({
+  suspend: (caller, request) =>
+    recovered(() => {
+      const startTimeTicks = processStartTicks(root, caller.pid)
+      return lifecycle.suspend({ uid: caller.uid, process: startTimeTicks === null ? null : { pid: caller.pid, startTimeTicks } }, request)
+    }),
+  // Never behind recovery: thawing is what must always be possible.
+  resume: async (uid, { agentIds, cause }) => ok(await lifecycle.resume(uid, agentIds, cause)),
+  held: async (uid) => ok({
+    suspended: lifecycle.suspended(uid),
+    guard: await lifecycle.guard(uid),
+    limits: [],
+    suspend: lifecycle.ability(),
+    limit: { how: null, text: 'This helper cannot limit agents yet.' },
+  }),
+  limit: () => fail('not-supported', 'This helper cannot limit agents yet.', { expected: 'cgroup v2 with the memory controller', advice: 'Suspend the agent instead.' }),
+  trim: (uid, { agent, mostBytes }) => recovered(() => lifecycle.trim(uid, agent, mostBytes)),
+})
