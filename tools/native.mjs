@@ -15,11 +15,16 @@ const nativeDir = join(projectDir, 'native')
 
 /** `plain`: what is tested with, not what is tested; sanitizers would add terabytes of shadow areas. */
 /** `shared`: loaded into other programs, which have no sanitizers. */
-/** @typedef {{ name: string, sources: string[], plain?: boolean, shared?: boolean }} Program */
+/** `alone`: without shared libraries, which would be locked memory too. */
+/** @typedef {{ name: string, sources: string[], plain?: boolean, shared?: boolean, alone?: boolean }} Program */
 /** @typedef {{ name: string, reason: string }} Skip */
+
+const guardSources = ['agents', 'base', 'config', 'journal', 'kernel-file', 'lock', 'main', 'prefault', 'request', 'runs', 'server', 'terminal', 'text', 'watch', 'words']
+  .map((name) => `privileged/guard/${name}.c`)
 
 /** @type {Program[]} */
 const programs = [
+  { name: 'agentmem-guard', sources: guardSources, alone: true },
   { name: 'agentmem-reclaim', sources: ['privileged/reclaim/main.c', 'privileged/reclaim/target.c', 'privileged/reclaim/areas.c', 'privileged/reclaim/scan.c', 'privileged/reclaim/list.c', 'privileged/reclaim/advise.c'] },
   { name: 'agentmem-run', sources: ['user/run/main.c'] },
   { name: 'agentmem-hook', sources: ['user/hook/main.c'] },
@@ -28,6 +33,8 @@ const programs = [
 
 /** @type {Program[]} */
 const testPrograms = [
+  { name: 'test-guard-parts', sources: ['test/guard-parts.c', ...['config', 'journal', 'kernel-file', 'prefault', 'terminal', 'text'].map((name) => `privileged/guard/${name}.c`)] },
+  { name: 'guard-subject', sources: ['test/guard-subject.c'], plain: true },
   { name: 'test-parsers', sources: ['test/parsers.c', 'privileged/reclaim/areas.c', 'privileged/reclaim/target.c'] },
   { name: 'test-subject', sources: ['test/subject.c'], plain: true },
   { name: 'refuse-merge', sources: ['test/refuse-merge.c'], plain: true },
@@ -40,7 +47,13 @@ const hardened = [
   '-pie', '-Wl,-z,relro,-z,now,-z,noexecstack', '-s',
 ]
 const shared = [...hardened.filter((flag) => flag !== '-fPIE' && flag !== '-pie'), '-fPIC', '-shared', '-fvisibility=hidden', '-pthread']
-const sanitized = [...common, '-O1', '-g', '-fno-omit-frame-pointer', '-fsanitize=address,undefined', '-fno-sanitize-recover=all']
+/** `-static-pie` in the place of `-pie`. @param {string[]} flags */
+const alone = (flags) => [...flags.filter((flag) => flag !== '-pie'), '-static-pie', '-ffunction-sections', '-Wl,--gc-sections']
+// Shadow areas of sanitizers cannot be locked.
+const sanitized = [...common, '-DGUARD_UNLOCKED', '-O1', '-g', '-fno-omit-frame-pointer', '-fsanitize=address,undefined', '-fno-sanitize-recover=all']
+
+/** @param {Program} program @param {'hardened' | 'sanitized'} kind */
+const flagsOf = (program, kind) => (program.shared === true ? shared : kind === 'sanitized' ? sanitized : program.alone === true ? alone(hardened) : hardened)
 
 /** A stop with a sentence for the user. */
 class BuildProblem extends Error {}
@@ -101,7 +114,7 @@ export const buildNative = (kind, withTests) => {
   const folder = join(projectDir, 'build', kind === 'hardened' ? 'native' : 'native-sanitized')
   const compiler = findCompiler()
   mkdirSync(folder, { recursive: true })
-  for (const program of programs) buildOne(compiler, program, folder, program.shared === true ? shared : kind === 'hardened' ? hardened : sanitized)
+  for (const program of programs) buildOne(compiler, program, folder, flagsOf(program, kind))
   if (withTests) {
     const tests = join(projectDir, 'build', `native-tests-${kind}`)
     mkdirSync(tests, { recursive: true })
