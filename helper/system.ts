@@ -2,11 +2,8 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { pruneCache } from './actions/prune-cache.ts'
 import { reclaim } from './actions/reclaim.ts'
-import { readCgroupPlaces } from './agents/cgroups/layout.ts'
-import type { CgroupPlaces } from './agents/cgroups/layout.ts'
-import { createPlacer } from './agents/cgroups/place.ts'
-import { createSystemd } from './agents/cgroups/systemd.ts'
-import { createMachineWay, createPlainWay } from './agents/cgroups/way.ts'
+import { cgroupLimits, limitAbility, systemCgroups } from './agents/cgroups/build.ts'
+import type { AgentLimits } from './agents/cgroups/limits.ts'
 import { agentJournals } from './agents/lifecycle/freeze.ts'
 import { createLifecycle } from './agents/lifecycle/lifecycle.ts'
 import type { Lifecycle } from './agents/lifecycle/lifecycle.ts'
@@ -26,6 +23,7 @@ import type { SignaturesFile } from './contract/agents.ts'
 import { ok } from './contract/errors.ts'
 import type { Result } from './contract/errors.ts'
 import { PROTOCOL_VERSION, SYSTEM_BUS_NAME, SYSTEM_OBJECT_PATH, SYSTEM_SIGNALS, systemRequests } from './contract/requests.ts'
+import type { Ability } from './contract/lifecycle.ts'
 import type { RunRecord } from './contract/runs.ts'
 import { createDispatcher } from './dispatch.ts'
 import type { Audit, SystemServices } from './dispatch.ts'
@@ -91,12 +89,19 @@ const stateDir = values['state-dir']
 const guardSocket = values['guard-socket'] ?? (stateDir === STATE_DIR ? '/run/agentmem/guard.sock' : join(stateDir, 'guard.sock'))
 const wordsPath = join(stateDir, 'guard-words')
 
+interface Agents extends Lifecycle {
+  /** null where there is no cgroup v2. */
+  limits: AgentLimits | null
+  limitAbility: Ability
+}
+
 /** `bus` null: nobody to ask for scopes; what is there already is thawed and put back without. */
-const createAgents = (signatures: SignaturesFile, bus: BusClient | null): Lifecycle => {
-  const places = readCgroupPlaces(root)
+const createAgents = (signatures: SignaturesFile, bus: BusClient | null): Agents => {
   const bootId = (): string => readBootId(root)
-  const way = (found: CgroupPlaces) => (found.systemd && bus !== null ? createMachineWay({ root, kernel, places: found, systemd: createSystemd(bus) }) : createPlainWay({ root, kernel, places: found }))
-  return createLifecycle({
+  const deps = { root, kernel, role: 'system', bootId, journalFolder: agentJournals(stateDir) } as const
+  const cgroups = systemCgroups(deps, bus)
+  const log = (text: string): void => console.error(logLine(text))
+  const lifecycle = createLifecycle({
     root,
     role: 'system',
     stateDir,
@@ -110,11 +115,16 @@ const createAgents = (signatures: SignaturesFile, bus: BusClient | null): Lifecy
         log: (text) => console.error(logLine(text)),
       }),
     wordsPath,
-    placer: places === null ? { missing: 'This computer has no cgroup v2, so that nothing can be frozen. It needs Linux 5.2 with cgroup v2 mounted.' } : createPlacer({ root, kernel, places, way: way(places), journalFolder: agentJournals(stateDir), role: 'system', bootId }),
+    placer: cgroups.ok ? cgroups.value.placer : { missing: `${cgroups.error.message} It needs ${cgroups.error.expected ?? 'cgroup v2'}.` },
     reclaimProgram: reclaimProgramPath,
-    log: (text) => console.error(logLine(text)),
+    log,
     onResumed: ({ agentId, cause, tookMs }, { uid }) => console.error(logLine(`audit: uid=${uid} resumed ${agentId} by ${cause} in ${Math.round(tookMs)} ms`)),
   })
+  return {
+    ...lifecycle,
+    limits: cgroups.ok ? cgroupLimits(cgroups.value, deps, { guard: () => lifecycle.link.get(), log }) : null,
+    limitAbility: cgroups.ok ? limitAbility(cgroups.value) : { how: null, text: cgroups.error.message },
+  }
 }
 
 const createRuns = (trackers: (uid: number) => AgentTracker, agents: Lifecycle, followers: Pick<Followers, 'progress' | 'outcome'>): RunManager =>
@@ -142,7 +152,7 @@ const withoutBus = async (): Promise<number> => {
   try {
     // Takes the lock: no other helper is at work from here on.
     tellRecovered(await runs.recover())
-    const left = await agents.rollbackAll()
+    const left = [...((await agents.limits?.undoAll()) ?? []), ...(await agents.rollbackAll())]
     for (const problem of left) console.error(`Not put back: ${problem}`)
     if (!values['rollback-all']) return left.length > 0 ? 1 : 0
     const undone = await runs.rollback(0)
@@ -177,7 +187,9 @@ const serve = async (bus: Bus): Promise<void> => {
   const runs = createRuns(trackers, agents, followers)
   agents.link.onWord((word) => {
     console.error(logLine(`guard: ${word.what}: ${word.text}`))
-    if (word.what === 'undone' && word.runId !== null) runs.guardUndid(word.runId).catch((error: unknown) => console.error(error))
+    if (word.what !== 'undone' || word.runId === null) return
+    runs.guardUndid(word.runId).catch((error: unknown) => console.error(error))
+    agents.limits?.guardUndid(word.runId).catch((error: unknown) => console.error(error))
   })
   const authoriser = createAuthoriser(bus)
 
@@ -197,6 +209,7 @@ const serve = async (bus: Bus): Promise<void> => {
   }
 
   const recovery = createRecovery(async () => {
+    for (const problem of (await agents.limits?.undoAll()) ?? []) console.error(logLine(`recovery of limits: ${problem}`))
     // First what stands still: it may hold up what the rest needs.
     for (const { agentId } of await agents.recover()) console.error(logLine(`recovered: ${agentId} runs again`))
     tellRecovered(await runs.recover())
@@ -227,7 +240,7 @@ const serve = async (bus: Bus): Promise<void> => {
     snapshot: async (uid, commandLines) => ok(await trackers(uid).snapshot({ commandLines, privileged: true })),
     reclaim: (uid, processes, advice) => reclaim({ program: reclaimProgramPath, uid, processes, advice }),
     dropCaches: (level) => pruneCache({ root, kernel, tools: systemTools, level }),
-    agents: createAgentServices({ root, lifecycle: agents, recovered }),
+    agents: createAgentServices({ root, lifecycle: agents, limits: agents.limits, limitAbility: agents.limitAbility, recovered }),
     ownerOf: (process) => ownerOf(root, process),
     own: (runId, caller) => followers.own(runId, caller),
     follow: (runId, caller) => followers.follow(runId, caller),
@@ -245,7 +258,7 @@ const serve = async (bus: Bus): Promise<void> => {
   }
   const idle = createIdleExit({
     idleMs: Number(values['idle-exit-seconds']) * 1000,
-    mayExit: () => !recovery.running() && runs.openRunId() === null && !agents.busy(),
+    mayExit: () => !recovery.running() && runs.openRunId() === null && !agents.busy() && (agents.limits?.inForce() ?? 0) === 0,
     release: () => bus.release(),
     claim: async () => {
       const again = await bus.serve(service)

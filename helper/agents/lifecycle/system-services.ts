@@ -1,17 +1,22 @@
 import type { AgentServices } from '../../dispatch.ts'
 import { processStartTicks } from '../../actions/process-check.ts'
 import { fail, ok, type Result } from '../../contract/errors.ts'
+import type { Ability } from '../../contract/lifecycle.ts'
+import type { AgentLimits } from '../cgroups/limits.ts'
 import type { Lifecycle } from './lifecycle.ts'
 
 export interface AgentServicesDeps {
   root: string
   lifecycle: Lifecycle
+  /** null: this machine has no cgroups to limit. */
+  limits: AgentLimits | null
+  limitAbility: Ability
   /** Nothing is changed until what an interrupted run left behind is taken back. */
   recovered: <T>(then: () => Promise<Result<T>>) => Promise<Result<T>>
 }
 
 /** The system role's answers to requests about agents. */
-export const createAgentServices = ({ root, lifecycle, recovered }: AgentServicesDeps): AgentServices => ({
+export const createAgentServices = ({ root, lifecycle, limits, limitAbility, recovered }: AgentServicesDeps): AgentServices => ({
   suspend: (caller, request) =>
     recovered(() => {
       const startTimeTicks = processStartTicks(root, caller.pid)
@@ -22,10 +27,11 @@ export const createAgentServices = ({ root, lifecycle, recovered }: AgentService
   held: async (uid) => ok({
     suspended: lifecycle.suspended(uid),
     guard: await lifecycle.guard(uid),
-    limits: [],
+    limits: limits?.views(uid) ?? [],
     suspend: lifecycle.ability(),
-    limit: { how: null, text: 'This helper cannot limit agents yet.' },
+    limit: limitAbility,
   }),
-  limit: () => fail('not-supported', 'This helper cannot limit agents yet.', { expected: 'cgroup v2 with the memory controller', advice: 'Suspend the agent instead.' }),
+  limit: (caller, { agent, limits: wanted }) =>
+    recovered(async () => (limits === null || limitAbility.how === null ? fail('not-supported', limitAbility.text, { advice: 'Suspend the agent instead.' }) : limits.set(agent, caller.uid, wanted))),
   trim: (uid, { agent, mostBytes }) => recovered(() => lifecycle.trim(uid, agent, mostBytes)),
 })
