@@ -11,7 +11,9 @@ import type { Sample } from './sample.ts'
 export const QUIET_PERCENT = 1.2
 /** Garbage collection at the prompt was seen to take up to 420 ms at once, once a minute. */
 const FORGIVEN_BURST_MS = 500
-const WINDOW_MS = 30_000
+/** A little more than the prompt takes shows over a minute; that it still goes on shows in the last looks. */
+const WINDOW_MS = 60_000
+const RECENT_MS = 15_000
 
 /**
  * CPU time of the tree. Time of ended children moves to the parent that waits
@@ -22,8 +24,14 @@ const cpuMsOf = (sample: Sample): number =>
 
 interface Spent { readonly atMs: number; readonly spentMs: number; readonly tookMs: number }
 
-/** CPU time over the last half minute, beyond what the prompt takes and one burst. */
+const during = (spent: readonly Spent[], sinceMs: number): { usedMs: number; overMs: number } => ({
+  usedMs: spent.reduce((sum, part) => sum + (part.atMs > sinceMs ? part.spentMs : 0), 0),
+  overMs: spent.reduce((sum, part) => sum + (part.atMs > sinceMs ? part.tookMs : 0), 0),
+})
+
+/** CPU time beyond what the prompt takes and one burst, in the last looks or going on for a minute. */
 export const createCpuEvidence = (quietPercent: number): Evidence => {
+  const quiet = (overMs: number): number => (overMs * quietPercent) / 100
   let last: { atMs: number; cpuMs: number } | null = null
   let spent: Spent[] = []
   let stuck = 0
@@ -36,10 +44,11 @@ export const createCpuEvidence = (quietPercent: number): Evidence => {
     spent = spent.filter((part) => part.atMs > atMs - WINDOW_MS)
     // In looks in a row: a single one is a page read back from disk.
     stuck = sample.processes.some(({ kernelState }) => kernelState === 'D') ? stuck + 1 : 0
-    const overMs = spent.reduce((sum, part) => sum + part.tookMs, 0)
-    const usedMs = spent.reduce((sum, part) => sum + part.spentMs, 0)
-    const seconds = Math.round(overMs / 1000)
-    if (usedMs > (overMs * quietPercent) / 100 + FORGIVEN_BURST_MS) return [works('cpu', `${(usedMs / 1000).toFixed(1)} s of CPU time in ${seconds} s`)]
+    const [minute, recent] = [during(spent, atMs - WINDOW_MS), during(spent, atMs - RECENT_MS)]
+    const burst = recent.usedMs > quiet(recent.overMs) + FORGIVEN_BURST_MS
+    const lasting = minute.usedMs > quiet(minute.overMs) + FORGIVEN_BURST_MS && recent.usedMs > quiet(recent.overMs)
+    const { usedMs, overMs } = burst ? recent : minute
+    if (burst || lasting) return [works('cpu', `${(usedMs / 1000).toFixed(1)} s of CPU time in ${Math.round(overMs / 1000)} s`)]
     return stuck > 1 ? [works('cpu', 'waits for a disk')] : []
   }
 }

@@ -1,13 +1,15 @@
 import { forbids, works, type Evidence } from './finding.ts'
 
-/** The kernel moves the times of a terminal once in 8 s at most: three moves are output at least 16 s apart. */
+/** The kernel moves the times of a terminal once in 8 s at most: two moves within this time are output that goes on. */
 const WINDOW_MS = 60_000
-const SUSTAINED = 3
+const SUSTAINED = 2
+/** So long after the last output it counts as ended: three moves of the times. */
+const FRESH_MS = 24_000
 
 /**
  * What was written to the agent's terminal and read from it. An agent at work
- * draws a spinner, a counter or its answer all the time; a redraw now and then
- * is none. Anything read is the user, or the user's terminal saying that it
+ * draws a spinner, a counter or its answer all the time; a redraw once a
+ * minute (a clock, a line of state) is none. Anything read is the user, or the user's terminal saying that it
  * has the focus.
  */
 export const createTerminalEvidence = (): Evidence => {
@@ -28,7 +30,7 @@ export const createTerminalEvidence = (): Evidence => {
     outputs = outputs.filter((time) => time > atMs - WINDOW_MS)
     return [
       ...(typed ? [works('terminal-input', 'its terminal was typed into')] : []),
-      ...(outputs.length >= SUSTAINED ? [works('terminal-output', 'goes on writing to its terminal')] : []),
+      ...(outputs.length >= SUSTAINED && atMs - (outputs.at(-1) ?? 0) < FRESH_MS ? [works('terminal-output', 'goes on writing to its terminal')] : []),
     ]
   }
 }
