@@ -19,6 +19,8 @@ export interface InstalledHelper {
   crashPolkitd(): Promise<void>
   /** What the helpers said, one after the other. */
   log(): Promise<string>
+  /** As an administrator does it: whatever is still suspended, limited or changed is given back first. */
+  uninstall(): Promise<void>
   /** Ends helper, polkitd and bus, and uninstalls. */
   stop(): Promise<void>
 }
@@ -44,16 +46,22 @@ export const installHelper = async (rules: string): Promise<InstalledHelper> => 
     const found = /uint32 (\d+)/u.exec(asked)?.[1]
     return found === undefined ? null : Number(found)
   }
-  const stop = async (): Promise<void> => {
+  let installedNow = false
+  const uninstall = async (): Promise<void> => {
+    if (!installedNow) return
     const left = await pid()
     if (left !== null) {
       process.kill(left, 'SIGTERM')
       for (let turn = 0; turn < 100 && (await pid()) !== null; turn += 1) await new Promise((resolve) => { setTimeout(resolve, 100) })
     }
-    await polkit?.stop()
-    await bus?.stop()
     // Gives back what a failed test left changed: refuses to remove anything otherwise.
     await runCommand('sh', [join(place, 'usr/lib/agentmem/install.sh'), 'uninstall'], { env })
+    installedNow = false
+  }
+  const stop = async (): Promise<void> => {
+    await uninstall()
+    await polkit?.stop()
+    await bus?.stop()
     await rm(place, { recursive: true, force: true })
   }
   await mkdir(services, { recursive: true })
@@ -61,6 +69,7 @@ export const installHelper = async (rules: string): Promise<InstalledHelper> => 
   const bundle = join(projectDir, 'build/helper')
   const digest = createHash('sha256').update(await readFile(join(bundle, 'MANIFEST'))).digest('hex')
   await runCommand('sh', [join(bundle, 'install.sh'), 'install', bundle, digest], { env })
+  installedNow = true
   try {
     const extra = join(place, 'services.conf')
     await writeFile(extra, `<busconfig><servicedir>${services}</servicedir></busconfig>\n`)
@@ -82,7 +91,7 @@ export const installHelper = async (rules: string): Promise<InstalledHelper> => 
     await polkit?.stop('SIGKILL')
     polkit = await startPolkitd(running, rules, policies)
   }
-  return { bus, place, stateDir, crashPolkitd, launcher: [join(place, 'usr/lib/agentmem/agentmem-run'), '--'], pid, state: (runId) => stateOf(stateDir, runId), log: () => readFile(logFile, 'utf8').catch(() => ''), stop }
+  return { bus, place, stateDir, crashPolkitd, uninstall, launcher: [join(place, 'usr/lib/agentmem/agentmem-run'), '--'], pid, state: (runId) => stateOf(stateDir, runId), log: () => readFile(logFile, 'utf8').catch(() => ''), stop }
 }
 
 const stateOf = async (stateDir: string, runId: string): Promise<string | null> => {
