@@ -1,5 +1,5 @@
 import type { Result } from './contract/errors.ts'
-import { fail, ok } from './contract/errors.ts'
+import { ok } from './contract/errors.ts'
 import type { Policy } from './contract/lifecycle.ts'
 import type { SessionMethod, SessionRequest, SessionResponse } from './contract/requests.ts'
 import type { Keeper } from './agents/policy/keeper.ts'
@@ -108,7 +108,3 @@ export const createSessionHandlers = (services: SessionServices): SessionHandler
     Events: ({ afterSeq, limit }) => ok(spool.read(afterSeq, limit)),
   }
 }
-
-/** Until a part that answers these is there. */
-export const notYet = (method: SessionMethod): Result<never> =>
-  fail('not-supported', `${method} is not offered by this version of the session helper.`, { about: method, advice: 'Use the same version of the app and of the helper.' })

@@ -7,6 +7,8 @@ export interface SessionPlaces {
   readonly policy: string
   readonly registry: string
   readonly spool: string
+  /** Where agents' hooks report; null without a private run-time folder. */
+  readonly hooks: string | null
 }
 
 const folderOf = (value: string | undefined, ...usual: string[]): string => (value?.startsWith('/') === true ? value : join(homedir(), ...usual))
@@ -14,10 +16,12 @@ const folderOf = (value: string | undefined, ...usual: string[]): string => (val
 export const sessionPlaces = (env: NodeJS.ProcessEnv = process.env): SessionPlaces => {
   const config = join(folderOf(env['XDG_CONFIG_HOME'], '.config'), 'agentmem')
   const state = join(folderOf(env['XDG_STATE_HOME'], '.local', 'state'), 'agentmem')
+  const runtime = env['XDG_RUNTIME_DIR']
   return {
     signatures: join(config, 'agents.json'),
     policy: join(config, 'policy.json'),
     registry: join(state, 'registry.json'),
     spool: join(state, 'spool'),
+    hooks: runtime?.startsWith('/') === true ? join(runtime, 'agentmem', 'hooks.sock') : null,
   }
 }

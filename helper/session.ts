@@ -25,9 +25,11 @@ import { parseRequest } from './dispatch.ts'
 import { createIdleExit } from './idle.ts'
 import { readMergeable } from './observe/process.ts'
 import { builtInSignaturesPath, programVersion } from './places.ts'
-import { createSessionHandlers, notYet } from './session-handlers.ts'
+import { createSessionExtras } from './session-extras.ts'
+import { createSessionHandlers } from './session-handlers.ts'
 import { sessionPlaces } from './session-places.ts'
 import { createSystemClient, systemBusAddress } from './system-client.ts'
+import { createTidy } from './tidy.ts'
 
 /**
  * The session role: finds the user's own agents, knows what each does, and
@@ -105,12 +107,15 @@ const main = async (): Promise<void> => {
       onEvent({ agentId: word.agentId, title: agent?.title ?? '', name: agent?.name ?? '', transition: null, suspension: null, resumed: null, word, text: word.text, atMs: word.atMs })
     },
   })
-  const watch = createWatch({ tracker, registry, activity: createActivityWatch(sampler), privileged: uid === 0, monotonicMs: () => performance.now() })
+  const extras = createSessionExtras({ root, signatures, uid, places, registry, onEvent, tell, look: () => watch.look() })
+  const watch = createWatch({ tracker, registry, activity: createActivityWatch(sampler, extras.note), hookOf: extras.hooks.of, privileged: uid === 0, monotonicMs: () => performance.now() })
   const loaded = loadPolicy(places.policy)
   let policyProblem = loaded.problem
   if (policyProblem !== null) console.error(policyProblem)
-  const engine = createPolicyEngine({ policy: loaded.policy, registry, keeper, trees: watch.trees, root, nowMs: Date.now })
+  const engine = createPolicyEngine({ policy: loaded.policy, registry, keeper, trees: watch.trees, ask: extras.ask, root, nowMs: Date.now })
 
+  const { gc } = globalThis
+  const tidy = createTidy(gc === undefined ? undefined : (how) => { gc(how) })
   let loop: Loop | null = null
   const lookSoon = (): void => loop?.soon()
   const handlers = createSessionHandlers({
@@ -127,6 +132,7 @@ const main = async (): Promise<void> => {
       tell(again.value.problem)
       tracker.setSignatures(again.value.signatures)
       sampler.setSignatures(again.value.signatures)
+      extras.setSignatures(again.value.signatures)
       return ok({ kinds: again.value.signatures.agents.map((signature) => signature.kind), problem: again.value.problem?.message ?? null })
     },
     policyProblem: () => policyProblem,
@@ -147,14 +153,7 @@ const main = async (): Promise<void> => {
       saver.soon()
       lookSoon()
     },
-    extra: {
-      AskToFree: () => notYet('AskToFree'),
-      Leftovers: () => notYet('Leftovers'),
-      Reap: () => notYet('Reap'),
-      Fixes: () => notYet('Fixes'),
-      ApplyFix: () => notYet('ApplyFix'),
-      UndoFix: () => notYet('UndoFix'),
-    },
+    extra: extras.handlers,
   })
   const answer = async (call: Call): Promise<Result<unknown>> => {
     if (!isSessionMethod(call.method)) return fail('bad-request', `There is no request ${call.method}.`)
@@ -219,15 +218,23 @@ const main = async (): Promise<void> => {
   console.error(`agentmem session helper ${version} on ${values.bus}`)
   loop = startLoop(async () => {
     await watch.look()
+    extras.hooks.keep(new Set(registry.all().map(({ entry }) => entry.id)))
     // Before the first answer nothing is known of those that an earlier one of us suspended.
     if (keeper.check() || (keeper.refreshedAtMs() === null && anySuspended())) await keeper.refresh()
     await engine.step()
+    tidy()
     return nextLookMs({ running: running(), acts: engine.acts() })
   }, (error) => console.error(error))
+  const hookServer = await extras.listen((id) => {
+    // Words come with every tool call; only one that changes the state is worth a look.
+    const entry = id === null ? null : registry.get(id)?.entry
+    if (entry !== null && entry !== undefined && id !== null && (entry.state === 'active') !== (extras.hooks.of(id)?.turn === 'working')) lookSoon()
+  })
   console.error(await bus.closed)
   await end('logout')
   loop.stop()
   idle.stop()
+  hookServer?.close()
   saver.stop()
   tell(save())
   client.close()

@@ -1,6 +1,7 @@
 import type { AgentId } from '../../contract/agents.ts'
 import type { Activity } from '../../contract/lifecycle.ts'
 import { createActivityJudge, type ActivityJudge, type LookedAt } from '../activity/decide.ts'
+import type { Sample } from '../activity/sample.ts'
 import type { Sampler } from '../activity/sampler.ts'
 import type { AgentTree } from '../discover.ts'
 
@@ -10,13 +11,14 @@ export interface ActivityWatch {
 }
 
 /** One judge an agent, fed with samples of the trees that were just discovered. */
-export const createActivityWatch = (sampler: Pick<Sampler, 'sampleTrees'>): ActivityWatch => {
+export const createActivityWatch = (sampler: Pick<Sampler, 'sampleTrees'>, onSamples: (samples: readonly Sample[]) => void = () => undefined): ActivityWatch => {
   const judges = new Map<AgentId, ActivityJudge>()
   return {
     look: async (trees, known) => {
       for (const id of judges.keys()) if (!trees.has(id)) judges.delete(id)
       if (trees.size === 0) return new Map()
       const samples = await sampler.sampleTrees([...trees.values()])
+      onSamples(samples)
       return new Map(samples.map((sample): [AgentId, Activity] => {
         const { id } = sample
         const judge = judges.get(id) ?? createActivityJudge({ idleCpuPercent: trees.get(id)?.signature.idleCpuPercent })

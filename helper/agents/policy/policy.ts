@@ -22,6 +22,8 @@ export interface PolicyEngineOptions {
   readonly registry: Registry
   readonly keeper: Keeper
   readonly trees: () => ReadonlyMap<AgentId, AgentTree>
+  /** An agent that can free memory by itself is asked before it is squeezed. */
+  readonly ask: (id: AgentId) => Promise<unknown>
   readonly root: string
   readonly nowMs: () => number
 }
@@ -104,6 +106,7 @@ export const createPolicyEngine = (options: PolicyEngineOptions): PolicyEngine =
         refaults: signs.refaults,
         psiPercent: signs.psiPercent,
       }
+      if (state === undefined) await options.ask(id)
       const next = nextTrim(state ?? firstTrim(seen), seen)
       trims.set(id, next.state)
       if (next.askBytes === null) continue

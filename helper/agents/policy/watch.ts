@@ -1,5 +1,6 @@
 import type { AgentId } from '../../contract/agents.ts'
 import type { SessionResponse } from '../../contract/requests.ts'
+import type { HookState } from '../activity/decide.ts'
 import type { AgentTree } from '../discover.ts'
 import type { Registry } from '../registry/registry.ts'
 import type { AgentTracker } from '../tracker.ts'
@@ -23,20 +24,22 @@ export interface WatchOptions {
   readonly tracker: AgentTracker
   readonly registry: Registry
   readonly activity: ActivityWatch
+  /** What the agent's own hooks said last. */
+  readonly hookOf: (id: AgentId) => HookState | null
   /** Root looks with more rights than a user. */
   readonly privileged: boolean
   /** CLOCK_MONOTONIC in ms. */
   readonly monotonicMs: () => number
 }
 
-export const createWatch = ({ tracker, registry, activity, privileged, monotonicMs }: WatchOptions): Watch => {
+export const createWatch = ({ tracker, registry, activity, hookOf, privileged, monotonicMs }: WatchOptions): Watch => {
   let trees: ReadonlyMap<AgentId, AgentTree> = new Map()
   let judgedAtMs = Number.NEGATIVE_INFINITY
   let judging: Promise<void> | null = null
 
   const judge = async (looked: ReturnType<AgentTracker['look']>): Promise<void> => {
     const awake = new Map([...looked.trees].filter(([id]) => (registry.get(id)?.entry.suspension ?? null) === null))
-    const activities = await activity.look(awake, (id) => ({ hook: registry.get(id)?.hook ?? null, pinned: registry.get(id)?.entry.pinned ?? false }))
+    const activities = await activity.look(awake, (id) => ({ hook: hookOf(id), pinned: registry.get(id)?.entry.pinned ?? false }))
     registry.take(looked.agents, activities)
   }
 

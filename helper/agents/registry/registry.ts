@@ -3,7 +3,6 @@ import { fail, ok, type Result } from '../../contract/errors.ts'
 import type { Activity, BusyReason, LifecycleCause, LifecycleEvent, RegistryEntry, Resumed, Suspension, Transition } from '../../contract/lifecycle.ts'
 import { missing } from '../../contract/reading.ts'
 import type { AgentTarget, SessionRequest } from '../../contract/requests.ts'
-import type { HookState } from '../activity/decide.ts'
 import type { LookedAgent } from '../tracker.ts'
 import type { Kept, KeptAgent, Project } from './store.ts'
 
@@ -12,8 +11,6 @@ export interface AgentRecord {
   /** As last seen; of one that is gone, as it was then. */
   agent: LookedAgent
   entry: RegistryEntry
-  /** What its own hooks said last; null where none spoke. */
-  hook: HookState | null
   /** When it was last thawed: it is left alone for a while after that. */
   lastWakeMs: number | null
 }
@@ -37,8 +34,8 @@ export interface Registry {
   /** It runs again. */
   readonly resumed: (resumed: Resumed, text: string) => void
   readonly target: (id: AgentId) => Result<AgentTarget>
-  /** An agent's own hook spoke: its session id, where it told one, and how its turn stands. */
-  readonly spoke: (id: AgentId, word: { sessionId: string | null; turn: HookState['turn'] | null }) => void
+  /** An agent's own hook spoke: its session id, where it told one. */
+  readonly spoke: (id: AgentId, sessionId: string | null) => void
   readonly kept: () => Omit<Kept, 'lastWordMs'>
 }
 
@@ -118,7 +115,7 @@ export const createRegistry = ({ kept, nowMs, foundBy, onEvent }: RegistryOption
       problem: null,
     }
     earlier.delete(agent.id)
-    const record: AgentRecord = { agent, entry, hook: null, lastWakeMs: before?.lastWakeMs ?? null }
+    const record: AgentRecord = { agent, entry, lastWakeMs: before?.lastWakeMs ?? null }
     records.set(agent.id, record)
     if (before === undefined) move(record, 'active', how === 'launched' ? 'launched' : how === 'hook' ? 'hook' : 'discovered', how === 'launched' ? 'started by agentmemctl run' : 'found among the processes', {}, null)
     return record
@@ -214,11 +211,9 @@ export const createRegistry = ({ kept, nowMs, foundBy, onEvent }: RegistryOption
         processes: agent.processes.slice(0, 512).map(({ pid, startTimeTicks }) => ({ pid, startTimeTicks })),
       })
     },
-    spoke: (id, { sessionId, turn }) => {
+    spoke: (id, sessionId) => {
       const record = records.get(id)
-      if (record === undefined) return
-      if (sessionId !== null) record.entry.sessionId = sessionId
-      if (turn !== null) record.hook = { turn, sinceMs: nowMs() }
+      if (record !== undefined && sessionId !== null) record.entry.sessionId = sessionId
     },
     kept: () => ({
       projects: [...projects.values()],
