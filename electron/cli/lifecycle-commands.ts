@@ -4,7 +4,7 @@ import { guard } from './guard.ts'
 import { leftovers, reap } from './leftovers.ts'
 import { budget, limit, type LimitOptions } from './limits.ts'
 import { free, setAgents, timeline } from './one-agent.ts'
-import { importance, onOff, size, span } from './parse.ts'
+import { importance, onOff, size, span, type Size } from './parse.ts'
 import { setPolicy, showPolicy, type PolicyOptions } from './policy.ts'
 import { resume, suspend, type SuspendOptions } from './suspend.ts'
 
@@ -39,7 +39,7 @@ export const addLifecycleCommands = (program: Command, done: (code: number) => v
     .addHelpText('after', '\nSizes: 512M, 1.5G, or "none". No limit is set below 64M.')
     .action((word: string, options: LimitOptions) => end(limit(word, options)))
   command('budget', 'show or set how much all agents together may use before they are squeezed').argument('[size]', 'such as 8G, or "none"', size).addOption(json()).option('--wait', 'wait until it is known whether it holds', false)
-    .action((bytes: number | null | undefined, options: Json & { wait: boolean }) => end(budget(bytes, options)))
+    .action((given: Size | undefined, options: Json & { wait: boolean }) => end(budget(given, options)))
 
   command('pin', 'never suspend these by themselves').argument('<agent...>', WHO).addOption(json()).action((words: string[], options: Json) => end(setAgents(words, { pinned: true }, options)))
   command('unpin', 'take that back').argument('<agent...>', WHO).addOption(json()).action((words: string[], options: Json) => end(setAgents(words, { pinned: false }, options)))

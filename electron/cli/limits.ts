@@ -1,11 +1,13 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { ok, type Result } from '../../helper/contract/errors.ts'
-import { LEAST_LIMIT_BYTES, type Limits, type LimitView } from '../../helper/contract/limits.ts'
+import { LEAST_BUDGET_BYTES } from '../../helper/contract/lifecycle.ts'
+import { LEAST_LIMIT_BYTES, limitsSchema, type Limits, type LimitView } from '../../helper/contract/limits.ts'
 import { amount } from '../app/amounts.ts'
 import type { App } from '../app/app.ts'
 import { EXIT } from './exit-codes.ts'
 import { withApp } from './open-app.ts'
 import { note, out, outJson, printFailure, say } from './print.ts'
+import { sizeBytes, type Size } from './parse.ts'
 import { labelFor, labelOf, present, whichAgent, type Named } from './which.ts'
 import { staysHere } from './suspend.ts'
 
@@ -23,25 +25,27 @@ export interface LimitOptions {
   none: boolean
   /** Wait until it is known whether the limit holds. */
   wait: boolean
-  high?: number | null
-  max?: number | null
-  low?: number | null
-  swapMax?: number | null
-  zswapMax?: number | null
-  toolsHigh?: number | null
+  high?: Size
+  max?: Size
+  low?: Size
+  swapMax?: Size
+  zswapMax?: Size
+  toolsHigh?: Size
 }
 
 const NONE: Limits = { lowBytes: null, highBytes: null, maxBytes: null, swapMaxBytes: null, zswapMaxBytes: null }
 
+const OPTION_OF: Record<string, string> = { lowBytes: '--low', highBytes: '--high', maxBytes: '--max', swapMaxBytes: '--swap-max', zswapMaxBytes: '--zswap-max', toolsHighBytes: '--tools-high' }
+
 const limitsOf = (options: LimitOptions): Limits | null => {
   const { high, max, low, swapMax, zswapMax, toolsHigh } = options
   const limits: Limits = {
-    ...(low === undefined ? {} : { lowBytes: low }),
-    ...(high === undefined ? {} : { highBytes: high }),
-    ...(max === undefined ? {} : { maxBytes: max }),
-    ...(swapMax === undefined ? {} : { swapMaxBytes: swapMax }),
-    ...(zswapMax === undefined ? {} : { zswapMaxBytes: zswapMax }),
-    ...(toolsHigh === undefined ? {} : { toolsHighBytes: toolsHigh }),
+    ...(low === undefined ? {} : { lowBytes: sizeBytes(low) }),
+    ...(high === undefined ? {} : { highBytes: sizeBytes(high) }),
+    ...(max === undefined ? {} : { maxBytes: sizeBytes(max) }),
+    ...(swapMax === undefined ? {} : { swapMaxBytes: sizeBytes(swapMax) }),
+    ...(zswapMax === undefined ? {} : { zswapMaxBytes: sizeBytes(zswapMax) }),
+    ...(toolsHigh === undefined ? {} : { toolsHighBytes: sizeBytes(toolsHigh) }),
   }
   return Object.keys(limits).length === 0 ? null : limits
 }
@@ -82,6 +86,12 @@ export const limit = (word: string, options: LimitOptions): Promise<number> =>
   withApp(async (app) => {
     const limits = limitsOf(options)
     if (options.none && limits !== null) return printFailure({ code: 'bad-request', message: '--none takes every limit away and goes with no other.', advice: 'Give either sizes or --none.' }, options.json)
+    const sound = limitsSchema.safeParse(limits ?? {})
+    if (!sound.success) {
+      const [issue] = sound.error.issues
+      const option = OPTION_OF[String(issue?.path[0])] ?? ''
+      return printFailure({ code: 'bad-request', message: `The limit given with ${option} cannot be set.`, expected: issue?.message ?? '', about: option, advice: 'Look at: agentmemctl limit --help' }, options.json)
+    }
     const here = await present(app)
     if (!here.ok) return printFailure(here.error, options.json)
     const agent = whichAgent(word, here.value.agents)
@@ -99,11 +109,11 @@ export const limit = (word: string, options: LimitOptions): Promise<number> =>
   })
 
 /** memory.high of all agents together; kept in the policy, so that it is set again after a restart. */
-export const budget = (bytes: number | null | undefined, options: { json: boolean; wait: boolean }): Promise<number> =>
+export const budget = (given: Size | undefined, options: { json: boolean; wait: boolean }): Promise<number> =>
   withApp(async (app) => {
     const registry = await app.call('lifecycle.get', {})
     if (!registry.ok) return printFailure(registry.error, options.json)
-    if (bytes === undefined) {
+    if (given === undefined) {
       const { budget: view, policy } = registry.value
       if (options.json) outJson(view)
       else if (view !== null) printLimit('All agents together', view)
@@ -112,6 +122,10 @@ export const budget = (bytes: number | null | undefined, options: { json: boolea
     }
     const cannot = staysHere(app)
     if (cannot !== null) return printFailure(cannot, options.json)
+    const bytes = sizeBytes(given)
+    if (bytes !== null && bytes < LEAST_BUDGET_BYTES) {
+      return printFailure({ code: 'bad-request', message: 'This budget is too small for a single agent.', expected: `at least ${amount(LEAST_BUDGET_BYTES)}`, got: amount(bytes), advice: 'Give a larger one, or "none".' }, options.json)
+    }
     const answer = await setLimit(app, null, bytes === null ? NONE : { highBytes: bytes }, options.wait)
     if (!answer.ok) return printFailure(answer.error, options.json)
     const now = await app.call('lifecycle.get', {})

@@ -18,9 +18,13 @@ export const durationOf = (text: string): number | null => {
   return match === null ? null : Math.round(Number(match[1]) * (SECONDS[(match[2] ?? '').toLowerCase()] ?? 1) * 1000)
 }
 
-/** For options: a size, or null for "none" and "max". */
-export const size = (text: string): number | null => {
-  if (text === 'none' || text === 'max') return null
+/** A size of the command line. commander takes a null for an option without its argument, so that "none" stays a word until it is used. */
+export type Size = number | 'none'
+export const sizeBytes = (given: Size): number | null => (given === 'none' ? null : given)
+
+/** For options: a size, or "none", which "max" is another word for. */
+export const size = (text: string): Size => {
+  if (text === 'none' || text === 'max') return 'none'
   const bytes = bytesOf(text)
   if (bytes === null) throw new InvalidArgumentError(`Expected a size such as 512M or 1.5G, or "none"; got "${text}".`)
   return bytes
