@@ -1,0 +1,79 @@
+/** Agents of the guest: real processes of `dev`, started where a terminal would start them. */
+import { spawn } from 'node:child_process'
+import { appendFileSync, chownSync, copyFileSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { check, read, run, tryRun, until } from './harness.ts'
+import { asUser, bootId, cgroupOf, DEV, INSTALLED, startTicks } from './world.ts'
+
+const PACKAGE = '/home/dev/node_modules/@google/gemini-cli'
+
+export interface FakeAgent {
+  readonly pid: number
+  readonly id: string
+  readonly folder: string
+  /** As requests name it. */
+  readonly target: { id: string; title: string; idleMs: number; kind: string; processes: { pid: number; startTimeTicks: number }[] }
+  beats(): number
+  order(text: string): Promise<void>
+  end(): Promise<void>
+}
+
+const ownedByDev = (path: string): void => chownSync(path, DEV.uid, DEV.uid)
+
+let count = 0
+
+/** Starts one; `how` says what starts it: a service of the user's systemd as a desktop does, or a plain child of a login session. */
+export const startAgent = async (heapMib: number, how: 'user-service' | 'login' = 'user-service'): Promise<FakeAgent> => {
+  count += 1
+  const folder = `/home/dev/agent-${count}`
+  for (const path of ['/home/dev/node_modules', '/home/dev/node_modules/@google', PACKAGE, folder]) {
+    mkdirSync(path, { recursive: true })
+    ownedByDev(path)
+  }
+  for (const file of ['gemini.mjs', 'tool.py']) copyFileSync(`/mnt/guest/inside/${file}`, `${PACKAGE}/${file}`)
+  writeFileSync(`${folder}/orders`, '')
+  const command = [`${INSTALLED}/node`, `${PACKAGE}/gemini.mjs`, folder, String(heapMib)]
+  const unit = `terminal-${count}`
+  if (how === 'user-service') {
+    const [program = '', ...args] = asUser(DEV, 'systemd-run', '--user', '--quiet', '--collect', `--unit=${unit}`, '--property=KillMode=process', `--working-directory=${folder}`, ...command)
+    run(program, ...args)
+  } else {
+    // Through PAM, as login does: logind makes a session of it.
+    spawn('systemd-run', ['--quiet', '--collect', `--unit=${unit}`, '--property=PAMName=login', '--property=User=dev', `--working-directory=${folder}`, ...command], { stdio: 'ignore' })
+  }
+  await until(`agent ${count} to start`, () => existsSync(`${folder}/ready`), 60_000)
+  const pid = Number(read(`${folder}/ready`))
+  const ticks = startTicks(pid)
+  const id = `${bootId()}:${pid}:${ticks}`
+  const agent: FakeAgent = {
+    pid,
+    id,
+    folder,
+    target: { id, title: 'Gemini CLI', idleMs: 600_000, kind: 'gemini-cli', processes: [{ pid, startTimeTicks: ticks }] },
+    beats: () => Number(read(`${folder}/heart`) || 0),
+    order: async (text) => {
+      appendFileSync(`${folder}/orders`, `${text}\n`)
+      await until(`agent to take "${text}"`, () => read(`${folder}/did`) === text, 30_000)
+    },
+    end: async () => {
+      const before = cgroupOf(pid)
+      for (const victim of [pid, ...tryRun('pgrep', ['-f', `${PACKAGE}/tool.py`]).out.split('\n').map(Number).filter((one) => one > 0)]) tryRun('kill', ['-KILL', String(victim)])
+      await until(`agent ${pid} of ${before} to end`, () => !existsSync(`/proc/${pid}`))
+    },
+  }
+  await until('its heart', () => agent.beats() > 0)
+  return agent
+}
+
+export const isBeating = async (agent: FakeAgent, forMs = 1200): Promise<boolean> => {
+  const before = agent.beats()
+  const end = Date.now() + forMs
+  while (Date.now() < end) await new Promise((resolve) => setTimeout(resolve, 100))
+  return agent.beats() > before
+}
+
+export const isFrozen = (folder: string): boolean => read(`${folder}/cgroup.freeze`) === '1'
+
+/** Every cgroup of the machine that is frozen now. */
+export const frozenGroups = (): string[] => run('sh', '-c', 'grep -lx 1 $(find /sys/fs/cgroup -name cgroup.freeze) || true').split('\n').filter((line) => line !== '')
+
+export const checkNothingFrozen = (): void => check(frozenGroups().length === 0, `still frozen: ${frozenGroups().join(' ')}`)
