@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config'
 export default defineConfig({
   root: new URL('..', import.meta.url).pathname,
   test: {
-    include: ['{helper,electron,renderer,tools}/**/*.test.{ts,tsx}', 'e2e/guest/*.test.ts'],
+    include: ['{helper,electron,renderer,tools}/**/*.test.{ts,tsx}', 'e2e/guest/*.test.ts', 'e2e/fixtures/**/*.test.ts'],
     environment: 'node',
     pool: 'forks',
     testTimeout: 30_000,
