@@ -42,13 +42,13 @@ export const createCpuEvidence = (quietPercent: number): Evidence => {
     if (last !== null) spent.push({ atMs, spentMs: Math.max(0, cpuMs - last.cpuMs), tookMs: atMs - last.atMs })
     last = { atMs, cpuMs }
     spent = spent.filter((part) => part.atMs > atMs - WINDOW_MS)
-    // In looks in a row: a single one is a page read back from disk.
-    stuck = sample.processes.some(({ kernelState }) => kernelState === 'D') ? stuck + 1 : 0
+    // In looks in a row: a single one is a timer, or a page read back from disk.
+    stuck = sample.processes.some(({ kernelState }) => kernelState === 'D' || kernelState === 'R') ? stuck + 1 : 0
     const [minute, recent] = [during(spent, atMs - WINDOW_MS), during(spent, atMs - RECENT_MS)]
     const burst = recent.usedMs > quiet(recent.overMs) + FORGIVEN_BURST_MS
     const lasting = minute.usedMs > quiet(minute.overMs) + FORGIVEN_BURST_MS && recent.usedMs > quiet(recent.overMs)
     const { usedMs, overMs } = burst ? recent : minute
     if (burst || lasting) return [works('cpu', `${(usedMs / 1000).toFixed(1)} s of CPU time in ${Math.round(overMs / 1000)} s`)]
-    return stuck > 1 ? [works('cpu', 'waits for a disk')] : []
+    return stuck > 1 ? [works('cpu', 'waits for a processor or a disk')] : []
   }
 }

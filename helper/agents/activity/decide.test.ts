@@ -107,6 +107,7 @@ describe('at work', () => {
     ['another program connected to it', 'lock', () => ({ connections: [{ ...info(90_000, 90_000, 500, 500), inbound: true }] })],
     ['no terminal', 'lock', () => ({ terminal: null })],
     ['a disk that it waits for', 'cpu', () => ({ processes: [{ ...main, kernelState: 'D' }] })],
+    ['a processor that it does not get', 'cpu', () => ({ processes: [{ ...main, kernelState: 'R' }] })],
   ])('%s', (_, reason, change) => {
     const agent = stage()
     agent.go(quiet)
@@ -134,6 +135,18 @@ describe('at work', () => {
     expect(agent.step(() => ({ connections: [info(7000, 10, 1200, 1000)] })).reasons).toEqual([])
     // A window update that follows the end of the answer at once.
     expect(agent.step(() => ({ connections: [info(1000, 1003, 1250, 9000)] })).reasons.map(({ text }) => text).filter((text) => text.startsWith('waits'))).toEqual([])
+  })
+  test('what comes at once after a large request is the handshake, for three minutes; a later byte is the answer', () => {
+    const agent = stage()
+    agent.go(quiet)
+    const asked = (passed: number) => ({ connections: [info(passed, passed - 150, 79_000, 5200)] })
+    expect(reasons(agent.go(170 * SECOND, (_, passed) => asked(passed)))).toEqual(['network'])
+    expect(agent.go(20 * SECOND, (_, passed) => asked(170_000 + passed)).reasons).toEqual([])
+    const answered = stage()
+    answered.go(10 * SECOND, (_, passed) => asked(passed))
+    expect(answered.step(() => ({ connections: [info(15_000, 100, 79_000, 6000)] })).reasons).toEqual([])
+    // On this machine there is nothing between the two: what came back is the answer.
+    expect(stage().go(quiet, (_, passed) => ({ connections: asked(passed).connections.map((made) => ({ ...made, loopback: true })) })).reasons).toEqual([])
   })
   test('typing starts idle time anew', () => {
     const agent = stage()
@@ -172,5 +185,30 @@ describe('what others say', () => {
     agent.know({ hook: { turn: 'waiting', sinceMs: START_MS + 60_000 }, pinned: false })
     expect(agent.go(20 * SECOND)).toMatchObject({ idle: true, idleMs: { value: 20_000 }, knownBy: 'hook' })
     expect(reasons(agent.step(() => ({ processes: [main, child] })))).toEqual(['tool'])
+  })
+})
+
+describe('what is too short to be work keeps it awake at that moment alone', () => {
+  test.each<[string, string, (sample: Sample) => Partial<Sample>]>([
+    ['a look after the repository', 'tool', (sample) => ({ processes: [main, { ...child, label: 'git', startTimeTicks: 1000 + (sample.ageMs - 500) / 10 }], connections: [info(65_000, 64_000, 50_000, 4000)] })],
+    ['a report of use', 'network', () => ({ connections: [info(300, 64_000, 53_000, 4000)] })],
+  ])('%s', (_, reason, change) => {
+    const agent = stage()
+    agent.go(60 * SECOND)
+    agent.step(() => ({ connections: [info(60_000, 59_000, 50_000, 4000)] }))
+    const then = agent.step(change)
+    expect(reasons(then)).toEqual([reason])
+    expect(then.idle).toBe(false)
+    expect(agent.step(() => ({ processes: [main], connections: [info(5300, 5100, 53_000, 4500)] })).idleMs.value).toBe(75_000)
+  })
+  test('a question each minute', () => {
+    const agent = stage()
+    const activity = agent.go(600 * SECOND, (_, passed) => {
+      const asked = Math.floor(passed / 60_000)
+      const agoMs = passed % 60_000
+      const answered = agoMs >= 200
+      return { connections: [info(agoMs, answered ? agoMs - 200 : agoMs + 59_800, 900 + asked * 700, 500 + (answered ? asked : asked - 1) * 900)] }
+    })
+    expect(activity.idleMs.value).toBe(600_000)
   })
 })

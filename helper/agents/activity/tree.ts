@@ -5,9 +5,15 @@ import type { Sample, SampleProcess } from './sample.ts'
 
 const TOOLS = new Set<ProcessRole>(['tool', 'test-run', 'build'])
 
+/** At the prompt too, agents look after the state of the repository now and then. */
+const LASTING_MS = 2_000
+
 /** A server that no rule knows by name is started while its agent starts, and is still there after this. */
 const STARTED_WITH_MS = 60_000
 const STAYED_MS = 120_000
+
+/** How long after its agent a process was started. */
+const startedAfterMs = (sample: Sample, process: SampleProcess): number => (process.startTimeTicks - (sample.processes[0]?.startTimeTicks ?? 0)) * TICK_MS
 
 const onPipes = (process: SampleProcess): boolean => process.stdio !== null && [process.stdio[0], process.stdio[1]].every((kind) => kind === 'pipe' || kind === 'socket')
 
@@ -17,12 +23,11 @@ const onPipes = (process: SampleProcess): boolean => process.stdio !== null && [
  * there. Commands an agent runs go through a shell.
  */
 const unknownServers = (sample: Sample): ReadonlySet<number> => {
-  const [top] = sample.processes
   const mains = new Set(sample.processes.filter(({ role }) => role === 'main').map(({ pid }) => pid))
   const servers = new Set<number>()
   // Parents come before their children.
   for (const process of sample.processes) {
-    const startedMs = (process.startTimeTicks - (top?.startTimeTicks ?? 0)) * TICK_MS
+    const startedMs = startedAfterMs(sample, process)
     const own = process.role === 'tool' && mains.has(process.parentPid) && onPipes(process) && startedMs < STARTED_WITH_MS && sample.ageMs - startedMs > STAYED_MS
     if (own || servers.has(process.parentPid)) servers.add(process.pid)
   }
@@ -31,8 +36,10 @@ const unknownServers = (sample: Sample): ReadonlySet<number> => {
 
 const toolsOf = (sample: Sample): readonly Finding[] => {
   const servers = unknownServers(sample)
-  const tool = sample.processes.find((process) => process.kernelState !== 'Z' && !servers.has(process.pid) && (TOOLS.has(process.role) || process.command))
-  return tool === undefined ? [] : [works('tool', `runs ${tool.label}`)]
+  const tools = sample.processes.filter((process) => process.kernelState !== 'Z' && !servers.has(process.pid) && (TOOLS.has(process.role) || process.command))
+  const lasting = tools.find((process) => sample.ageMs - startedAfterMs(sample, process) >= LASTING_MS)
+  const [tool] = tools
+  return lasting !== undefined ? [works('tool', `runs ${lasting.label}`)] : tool === undefined ? [] : [forbids('tool', `runs ${tool.label}`)]
 }
 
 /** How long a lock may be held before it counts as one for the whole session, for which nobody waits. */
