@@ -7,7 +7,7 @@ import { appPaths } from '../app/paths.ts'
 import { setAutostart } from './autostart.ts'
 import { answerCalls } from './calls.ts'
 import { setMenu } from './menu.ts'
-import { notifyRuns } from './notifications.ts'
+import { notifyRuns, notifyWords } from './notifications.ts'
 import { declareScheme, serveWindow } from './protocol.ts'
 import { createTray } from './tray.ts'
 import { createWindows, preloadPath } from './windows.ts'
@@ -58,7 +58,9 @@ const start = async (): Promise<void> => {
     if (!written.ok) console.error(written.error.message)
   }
   app.on('changed', ({ what }) => { if (what === 'settings') applySettings().catch((error: unknown) => { console.error(error) }) })
-  notifyRuns(app, { isLooking: () => BrowserWindow.getFocusedWindow() !== null, show })
+  const looking = { isLooking: () => BrowserWindow.getFocusedWindow() !== null, show }
+  notifyRuns(app, looking)
+  notifyWords(app, looking)
   setMenu({ show, quit })
 
   const socket = await listenAsApp(paths.runtimeDir, (request) => {

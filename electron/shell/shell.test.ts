@@ -2,13 +2,14 @@ import { readFileSync, mkdtempSync, rmSync, existsSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
+import type { GuardWord } from '../../helper/contract/lifecycle.ts'
 import { sampleDelta, sampleRun } from '../app/report/sample-run.ts'
 import { sampleSnapshot } from '../app/report/sample.ts'
 import { makeLive } from '../app/sampling/live.ts'
 import type { Live } from '../contract/views.ts'
 import { isOwnPage, isWebLink, WINDOW_ADDRESS } from './address.ts'
 import { desktopEntry, quoteExec, setAutostart } from './autostart.ts'
-import { notificationText, trayShape, trayText } from './words.ts'
+import { notificationText, trayShape, trayText, wordsText } from './words.ts'
 
 const snapshot = sampleSnapshot({ takenAtMs: 0, availableGib: 8, agents: [{ kind: 'claude', title: 'Claude Code', name: 'p', pid: 1, folder: '/p', anonMib: 1000, fileMib: 0 }] })
 const live: Live = makeLive({
@@ -40,6 +41,9 @@ describe('the tray', () => {
   })
   it('says in one line what is used and what is left', () => {
     expect(trayText(live)).toBe('1 agent uses 1.0 GB, 8.0 GB available')
+    const suspended = { ...live, totals: { ...live.totals, suspendedCount: 2, suspendedWonBytes: { value: 300 * 1024 ** 2 } } }
+    expect(trayText(suspended)).toBe('1 agent uses 1.0 GB (2 suspended, which won 300 MB), 8.0 GB available')
+    expect(trayText({ ...suspended, totals: { ...suspended.totals, suspendedWonBytes: { value: null, reason: 'not-measured' } } })).toContain('(2 suspended), ')
   })
 })
 
@@ -53,6 +57,15 @@ describe('the notification', () => {
     const quiet = { ...delta, total: { ...delta.total, verdict: 'within-noise' as const } }
     expect(notificationText({ record: { ...record, state: 'waiting' }, delta: quiet })?.body).toContain('within the noise')
     expect(notificationText({ record, delta })).toBeNull()
+  })
+})
+
+describe("the guard's words", () => {
+  const word = (what: GuardWord['what'], text: string): GuardWord => ({ atMs: 1, what, text, runId: null, agentId: null, uid: null })
+  it('are one notification, and none where an agent only woke', () => {
+    expect(wordsText([word('pressure', 'Memory pressure was 42 %; merging was slowed down.')])).toEqual({ title: 'Memory is short', body: 'Memory pressure was 42 %; merging was slowed down.' })
+    expect(wordsText([word('undone', 'a'), word('woke', 'b'), word('problem', 'c')])).toEqual({ title: 'A change was taken back, and 1 more', body: 'a\nc' })
+    expect(wordsText([word('woke', 'a'), word('thawed', 'b')])).toBeNull()
   })
 })
 

@@ -1,5 +1,6 @@
 import { stringify } from 'csv-stringify/sync'
 import type { Reading } from '../../../helper/contract/reading.ts'
+import { durationText } from './format.ts'
 import type { ReportModel } from './model.ts'
 
 /**
@@ -9,12 +10,13 @@ import type { ReportModel } from './model.ts'
  * total    one row: all treated agents together
  * kind     one row a kind of agent; `control` rows are those left alone
  * agent    one row an agent
+ * suspended one row an agent suspended in between: `old` and `new` are its states, `count` how often, `gain_bytes` what the last suspend won
  * machine  one row a figure of the whole machine
  * step     one row a planned step: old, new and read-back value
  * undo     one row an undone value: `old` is what it went back to, `read_back` what was found
  */
 export const CSV_COLUMNS = [
-  'section', // total, kind, control, agent, machine, step, undo
+  'section', // total, kind, control, agent, suspended, machine, step, undo
   'name', // kind, agent, figure, or the file or device of a step
   'group', // treated, control, other; for total the verdict
   'count', // agents in this row; the number of a step
@@ -66,6 +68,9 @@ const rowsOf = (model: ReportModel): Row[] => {
         section: 'agent', name: agent.label, group: agent.group, count: 1, before_bytes: number(agent.beforeBytes), after_bytes: number(agent.afterBytes), change_bytes: number(agent.changeBytes),
         change_percent: number(agent.changePercent), noise_bytes: number(agent.noiseBytes), compressed_after_bytes: number(agent.afterCompressedBytes),
       })
+    }
+    for (const row of model.suspended) {
+      rows.push({ section: 'suspended', name: row.label, count: row.times, gain_bytes: row.wonBytes, old: row.before, new: row.after, outcome: row.wokenBy, note: durationText(row.suspendedMs) })
     }
     for (const row of delta.machine) {
       rows.push({ section: 'machine', name: row.label, before_bytes: number(row.beforeBytes), after_bytes: number(row.afterBytes), change_bytes: number(row.changeBytes), noise_bytes: number(row.noiseBytes) })

@@ -3,9 +3,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import type { Agent, AgentState } from '../../../helper/contract/agents.ts'
 import { snapshotDelta } from '../../../helper/contract/snapshot-delta.ts'
 import type { ReportFormat } from '../../contract/views.ts'
 import { openHistoryInMemory } from '../history/open.ts'
+import { sampleEvent, sampleResumed, sampleSuspension } from '../lifecycle/sample.ts'
 import { CSV_COLUMNS, safeCell } from './csv.ts'
 import { escapeMarkdown } from './markdown.ts'
 import { bytesText } from './format.ts'
@@ -14,6 +16,7 @@ import { makeReport } from './make-report.ts'
 import { createReports } from './reports.ts'
 import { sampleDelta, sampleRun, type SampleKind } from './sample-run.ts'
 import { factsOf, type ReportSubject } from './subject.ts'
+import { suspendedBetween } from './suspended.ts'
 
 const FORMATS: readonly ReportFormat[] = ['html', 'pdf', 'csv', 'json', 'md']
 const TEXTS = FORMATS.filter((format) => format !== 'pdf')
@@ -218,6 +221,59 @@ describe('formats', () => {
   ] as const)('%s has its name and type', async (format, mediaType) => {
     const file = await makeReport({ subject: subjectOf('gain'), format, private: false })
     expect(file).toMatchObject({ ok: true, value: { fileName: `agentmem-more-agents-20261120-140312.${format}`, mediaType } })
+  })
+})
+
+describe('suspended agents', () => {
+  const record = sampleRun()
+  const [before] = record.before
+  if (before === undefined || record.after === null) throw new Error('the sample has both sides')
+  const [first, second] = before.agents
+  if (first === undefined || second === undefined) throw new Error('the sample has agents')
+  const fromMs = before.takenAtMs
+  const at = (seq: number, agent: Agent, atMs: number, from: AgentState, to: AgentState) => sampleEvent(seq, agent, { atMs, transition: { atMs, from, to, cause: 'user', text: '' } })
+  const lines = [
+    at(1, first, fromMs - 5_000, 'active', 'idle'),
+    { ...at(2, first, fromMs + 1_000, 'idle', 'suspended'), suspension: sampleSuspension(first, { sinceMs: fromMs + 1_000 }) },
+    { ...at(3, second, fromMs - 60_000, 'idle', 'suspended'), suspension: sampleSuspension(second, { sinceMs: fromMs - 60_000 }) },
+    { ...at(4, second, fromMs + 4_000, 'suspended', 'active'), resumed: sampleResumed(second, { suspendedForMs: 64_000 }) },
+    { ...at(5, first, record.after.takenAtMs + 1_000, 'suspended', 'active'), resumed: sampleResumed(first, { suspendedForMs: record.after.takenAtMs - fromMs }) },
+  ]
+  const reportOf = async (format: ReportFormat, isPrivate: boolean): Promise<string> => {
+    const history = openHistoryInMemory({ code: 'internal', message: 'test' })
+    const after = record.after
+    if (after === null) throw new Error('the sample has an after-snapshot')
+    history.writer.addSnapshot(before, 'one', 'manual', null)
+    history.writer.addSnapshot(after, 'two', 'manual', null)
+    history.writer.takeLifecycle('a', lines, 5)
+    const file = await createReports({ history }).make({ subject: { of: 'comparison', fromId: 1, toId: 2 }, format, private: isPrivate })
+    history.close()
+    if (!file.ok) throw new Error(file.error.message)
+    return Buffer.from(file.value.base64, 'base64').toString('utf8')
+  }
+
+  test('a comparison has their states on both sides, for how long, and what it won', async () => {
+    const json = reportJsonSchema.parse(JSON.parse(await reportOf('json', false)))
+    expect(json.suspended).toEqual([
+      { label: expect.stringMatching(/^Claude Code \d$/u), before: 'suspended', after: 'active', times: 1, suspendedMs: 4_000, wonBytes: sampleSuspension(second).wonBytes, wokenBy: 'a key was typed' },
+      { label: expect.stringMatching(/^Claude Code \d$/u), before: 'idle', after: 'suspended', times: 1, suspendedMs: (record.after?.takenAtMs ?? 0) - fromMs - 1_000, wonBytes: sampleSuspension(first).wonBytes, wokenBy: '' },
+    ])
+    expect(json.warnings).toContain('2 agents were suspended or resumed between the two sides: part of the difference comes from that.')
+  })
+
+  test.each(TEXTS)('%s shows them, by name only where names are asked for', async (format) => {
+    const text = await reportOf(format, false)
+    expect(text).toMatch(format === 'csv' ? /^suspended,Claude Code \d,/mu : /Suspended agents|"suspended"/u)
+    expect(PRIVATE.filter((secret) => text.includes(secret))).toEqual([])
+    expect(await reportOf(format, true)).toContain('web-shop')
+  })
+
+  test('one that only slept before or after is not in it', async () => {
+    const history = openHistoryInMemory({ code: 'internal', message: 'test' })
+    history.writer.takeLifecycle('a', lines, 5)
+    expect(suspendedBetween(history.reader, fromMs - 90_000, fromMs - 70_000)).toEqual([])
+    expect(suspendedBetween(history.reader, fromMs + 4_500, fromMs + 5_000).map((fact) => fact.agentId)).toEqual([first.id])
+    history.close()
   })
 })
 

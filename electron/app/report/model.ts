@@ -1,13 +1,26 @@
 import type { Step } from '../../../helper/contract/plan.ts'
 import type { AgentDelta, SnapshotDelta } from '../../../helper/contract/snapshot-delta.ts'
 import type { RunDetail, SnapshotInfo } from '../../contract/views.ts'
+import { CAUSES } from '../history/lifecycle-words.ts'
 import { createPrivacy, type Privacy } from './privacy.ts'
 import { bytesText, durationText, timeText } from './format.ts'
 import type { ReportSubject } from './subject.ts'
+import { movedBetween } from './suspended.ts'
 import { controlWords, failureText, headline, stateWords, verdictWord, warningsOf } from './words.ts'
 
 /** `label` is the name to show: the agent's own or, where names stay out, kind and number. */
 export type AgentRow = AgentDelta & { label: string }
+
+/** States are the words of the window; "not known" where the history does not reach back. */
+export interface SuspendedRow {
+  label: string
+  before: string
+  after: string
+  times: number
+  suspendedMs: number
+  wonBytes: number
+  wokenBy: string
+}
 
 export interface StepRow {
   number: number
@@ -36,6 +49,7 @@ export interface ReportModel {
   warnings: string[]
   delta: SnapshotDelta | null
   agents: AgentRow[]
+  suspended: SuspendedRow[]
   steps: StepRow[]
   skipped: { what: string; reason: string }[]
   notes: string[]
@@ -99,6 +113,25 @@ const agentRows = (delta: SnapshotDelta | null, privacy: Privacy): AgentRow[] =>
     .map((agent) => ({ ...agent, label: privacy.agent(agent.id) }))
     .toSorted((a, b) => (b.beforeBytes.value ?? b.afterBytes.value ?? 0) - (a.beforeBytes.value ?? a.afterBytes.value ?? 0))
 
+const suspendedRows = (subject: ReportSubject, privacy: Privacy): SuspendedRow[] => {
+  const compared = new Set(subject.delta?.agents.map((agent) => agent.id))
+  return (subject.suspended ?? []).map((fact) => ({
+    // One that is on neither side has no number; its kind tells nothing private.
+    label: compared.has(fact.agentId) ? privacy.agent(fact.agentId) : privacy.text(fact.title),
+    before: fact.before ?? 'not known',
+    after: fact.after ?? 'not known',
+    times: fact.times,
+    suspendedMs: fact.suspendedMs,
+    wonBytes: fact.wonBytes,
+    wokenBy: fact.wokenBy === null ? '' : CAUSES[fact.wokenBy],
+  }))
+}
+
+const movedWarning = (subject: ReportSubject): string[] => {
+  const moved = movedBetween(subject.suspended ?? []).length
+  return moved === 0 ? [] : [`${moved === 1 ? 'One agent was' : `${moved} agents were`} suspended or resumed between the two sides: part of the difference comes from that.`]
+}
+
 export const buildModel = (subject: ReportSubject, isPrivate: boolean, madeAtMs: number): ReportModel => {
   const { delta } = subject
   const privacy = createPrivacy(delta, isPrivate)
@@ -116,9 +149,10 @@ export const buildModel = (subject: ReportSubject, isPrivate: boolean, madeAtMs:
     headline: headline(subject),
     control: controlWords(subject),
     state: record === null ? '' : stateWords(record),
-    warnings: warningsOf(subject, privacy),
+    warnings: [...warningsOf(subject, privacy), ...movedWarning(subject)],
     delta,
     agents: agentRows(delta, privacy),
+    suspended: suspendedRows(subject, privacy),
     steps: record === null ? [] : stepRows(record, privacy),
     skipped: record === null ? [] : record.plan.skipped.map(({ what, reason }) => ({ what: privacy.text(what), reason: privacy.text(reason) })),
     notes: record === null ? [] : record.plan.notes.map((note) => privacy.text(note)),

@@ -124,6 +124,7 @@ export const toPdf = async (model: ReportModel): Promise<Uint8Array> => {
       ...get(tables, 'machine'),
       ...get(charts, 'agents'),
       ...get(tables, 'agents'),
+      ...get(tables, 'suspended'),
       ...get(tables, 'steps'),
       ...list('Asked for, but not done', model.skipped.map(({ what, reason }) => `${what}: ${reason}`)),
       ...list('Good to know', model.notes),

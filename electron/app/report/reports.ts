@@ -1,9 +1,10 @@
 import { fail, ok, type Result } from '../../../helper/contract/errors.ts'
-import { snapshotDelta } from '../../../helper/contract/snapshot-delta.ts'
+import { snapshotDelta, type SnapshotDelta } from '../../../helper/contract/snapshot-delta.ts'
 import type { Request, Response } from '../../contract/channels.ts'
 import type { History } from '../history/types.ts'
 import { makeReport } from './make-report.ts'
 import { factsOf, type ReportFacts, type ReportSubject } from './subject.ts'
+import { suspendedBetween, type SuspendedFact } from './suspended.ts'
 
 export interface Reports {
   make(request: Request<'report.make'>): Promise<Result<Response<'report.make'>>>
@@ -18,18 +19,22 @@ export const createReports = ({ history }: { readonly history: Pick<History, 're
     return snapshot === null ? null : factsOf(snapshot)
   }
 
+  const suspendedIn = (delta: SnapshotDelta | null): SuspendedFact[] =>
+    delta === null ? [] : suspendedBetween(reader, Math.min(delta.fromMs, delta.toMs), Math.max(delta.fromMs, delta.toMs))
+
   const subjectOf = (wanted: Request<'report.make'>['subject']): Result<ReportSubject> => {
     if (wanted.of === 'run') {
       const detail = reader.run(wanted.runId)
       if (detail === null) return fail('no-such-run', 'This run is not in the history.', { about: wanted.runId })
-      return ok({ kind: 'run', record: detail.record, delta: detail.delta, facts: factsOfRun(wanted.runId) })
+      return ok({ kind: 'run', record: detail.record, delta: detail.delta, facts: factsOfRun(wanted.runId), suspended: suspendedIn(detail.delta) })
     }
     const [from, to] = [reader.snapshotInfo(wanted.fromId), reader.snapshotInfo(wanted.toId)]
     const [before, after] = [reader.snapshot(wanted.fromId), reader.snapshot(wanted.toId)]
     if (from === null || to === null || before === null || after === null) {
       return fail('bad-request', 'One of the two snapshots is no longer in the history.', { about: String(from === null ? wanted.fromId : wanted.toId), advice: 'Choose two from the list.' })
     }
-    return ok({ kind: 'comparison', from, to, delta: snapshotDelta({ before: [before], after, treated: [], control: [] }), facts: factsOf(after) })
+    const delta = snapshotDelta({ before: [before], after, treated: [], control: [] })
+    return ok({ kind: 'comparison', from, to, delta, facts: factsOf(after), suspended: suspendedIn(delta) })
   }
 
   return {

@@ -1,6 +1,7 @@
 import type { SnapshotDelta } from '../../../helper/contract/snapshot-delta.ts'
 import type { Snapshot } from '../../../helper/contract/snapshot.ts'
 import type { RunDetail, SnapshotInfo } from '../../contract/views.ts'
+import type { SuspendedFact } from './suspended.ts'
 
 /** The machine, as far as a snapshot of one side tells. */
 export interface ReportFacts {
@@ -19,6 +20,12 @@ export const factsOf = (snapshot: Snapshot): ReportFacts => ({
   tookMs: snapshot.tookMs,
 })
 
-export type ReportSubject =
-  | { kind: 'run'; record: RunDetail['record']; delta: SnapshotDelta | null; facts?: ReportFacts | null }
-  | { kind: 'comparison'; from: SnapshotInfo; to: SnapshotInfo; delta: SnapshotDelta; facts?: ReportFacts | null }
+interface Around {
+  facts?: ReportFacts | null
+  /** Agents suspended between the two sides. */
+  suspended?: readonly SuspendedFact[]
+}
+export type ReportSubject = Around & (
+  | { kind: 'run'; record: RunDetail['record']; delta: SnapshotDelta | null }
+  | { kind: 'comparison'; from: SnapshotInfo; to: SnapshotInfo; delta: SnapshotDelta }
+)

@@ -1,4 +1,4 @@
-import { figure, GAP, noiseFigure, percentText, signed, unitFor } from './format.ts'
+import { durationText, figure, GAP, noiseFigure, percentText, signed, unitFor } from './format.ts'
 import type { ReportModel } from './model.ts'
 
 /** A table as every laid-out format (HTML, PDF, Markdown) shows it: texts only, units in the head. */
@@ -99,6 +99,18 @@ const agentsTable = (model: ReportModel): Table | null => {
   }
 }
 
+const suspendedTable = (model: ReportModel): Table | null =>
+  model.suspended.length === 0
+    ? null
+    : {
+        id: 'suspended',
+        title: 'Suspended agents',
+        note: 'Who was suspended at some time between the two sides. "Won" is what the last suspend took off its cost, measured right after it.',
+        columns: [text('Agent'), text('State before'), text('State after'), number('Times'), text('For'), number('Won, MB'), text('Woken')],
+        rows: model.suspended.map((row) => [row.label, row.before, row.after, String(row.times), durationText(row.suspendedMs), figure(row.wonBytes, 'MB'), row.wokenBy === '' ? GAP : row.wokenBy]),
+        hasTotal: false,
+      }
+
 const stepsTable = (model: ReportModel): Table | null =>
   model.steps.length === 0
     ? null
@@ -124,4 +136,4 @@ const undoTable = (model: ReportModel): Table | null =>
       }
 
 /** In reading order; empty ones left out. */
-export const tablesOf = (model: ReportModel): Table[] => [kindsTable(model), agentsTable(model), machineTable(model), stepsTable(model), undoTable(model)].filter((table) => table !== null)
+export const tablesOf = (model: ReportModel): Table[] => [kindsTable(model), agentsTable(model), suspendedTable(model), machineTable(model), stepsTable(model), undoTable(model)].filter((table) => table !== null)
