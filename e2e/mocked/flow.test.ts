@@ -68,7 +68,7 @@ describe('the way of one click', () => {
 
   it('shows the seconds left on every page and lets any page decide', async () => {
     const { page } = await start(scenarios.waiting)
-    for (const hash of ['#/agents', '#/layers', '#/compare', '#/history', '#/settings', '#/overview']) {
+    for (const hash of ['#/agents', '#/leftovers', '#/fixes', '#/layers', '#/compare', '#/history', '#/settings', '#/overview']) {
       await page.goto(`${opened?.served.address ?? ''}/${hash}`)
       await seen(page, /Undone in\s+\d+\ss unless you keep it/u)
     }
@@ -191,9 +191,10 @@ describe('the way of one click', () => {
     expect(asked('run.keep')).toEqual([])
   })
 
-  it('pages out one agent from Overview, and it alone', async () => {
-    const { page } = await start({ ...scenarios.full, swapOn: true })
-    await press(page, /^Page out opencode exporter$/u)
+  it('pages out one agent from its row, and it alone', async () => {
+    const { page } = await start({ ...scenarios.full, swapOn: true }, { hash: '#/agents' })
+    await press(page, 'More for opencode exporter')
+    await page.getByRole('menuitem', { name: /^Page out/u }).click()
     await seen(page, /Only for this agent/u)
     await seen(page, /1 agent will be treated/u)
     expect(await page.locator('.step').count()).toBe(1)
@@ -202,8 +203,9 @@ describe('the way of one click', () => {
   })
 
   it('leads to the switch where compressed swap is missing', async () => {
-    const { page } = await start(scenarios.full)
-    await press(page, /^Page out opencode exporter$/u)
+    const { page } = await start(scenarios.full, { hash: '#/agents' })
+    await press(page, 'More for opencode exporter')
+    await page.getByRole('menuitem', { name: /^Page out/u }).click()
     await seen(page, 'Compressed swap is needed first')
     expect(await button(page, 'Apply').isDisabled()).toBe(true)
     await press(page, 'Turn on compressed swap')
@@ -254,12 +256,12 @@ describe('keyboard', () => {
   it('has one key a page, by number and by letter', async () => {
     const { page } = await start(scenarios.full)
     await seen(page, /Agents use/u)
-    const titles = ['Overview', 'Agents', 'Layers', 'Compare', 'History', 'Settings']
+    const titles = ['Overview', 'Agents', 'Leftovers', 'Fixes', 'Layers', 'Compare', 'History', 'Settings']
     for (const [i, title] of titles.entries()) {
       await page.keyboard.press(String(i + 1))
       await page.waitForFunction((want) => document.title.startsWith(want), title)
     }
-    for (const [key, title] of Object.entries({ o: 'Overview', a: 'Agents', l: 'Layers', c: 'Compare', h: 'History', s: 'Settings' })) {
+    for (const [key, title] of Object.entries({ o: 'Overview', a: 'Agents', r: 'Leftovers', f: 'Fixes', l: 'Layers', c: 'Compare', h: 'History', s: 'Settings' })) {
       await page.keyboard.press(key)
       await page.waitForFunction((want) => document.title.startsWith(want), title)
     }

@@ -1,9 +1,9 @@
-import { AxeBuilder } from '@axe-core/playwright'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { launchChromium, open, type OpenOptions } from './browser.ts'
 import { button, found, openPlan, overflow, press, seen } from './look.ts'
 import { scenarios, type Scenario } from './scenarios.ts'
+import { serious } from './windows.ts'
 
 let browser: Browser
 beforeAll(async () => {
@@ -26,6 +26,8 @@ const withPage = async (scenario: Scenario, options: OpenOptions, look: (page: P
 const pages = [
   { hash: '#/overview', shows: /from 19 idle agents/u },
   { hash: '#/agents', shows: 'web-shop' },
+  { hash: '#/leftovers', shows: 'Whose session is gone' },
+  { hash: '#/fixes', shows: 'Known waste' },
   { hash: '#/layers', shows: 'What this machine has' },
   { hash: '#/compare', shows: 'the 14 that changed most' },
   { hash: '#/history', shows: 'Partly undone' },
@@ -199,11 +201,6 @@ describe('the window fits', () => {
     })
   })
 })
-
-const serious = async (page: Page): Promise<string[]> => {
-  const { violations } = await new AxeBuilder({ page }).analyze()
-  return violations.filter((violation) => violation.impact === 'serious' || violation.impact === 'critical').map((violation) => `${violation.id}: ${violation.nodes.map((node) => `${node.target.join(' ')} ${node.failureSummary ?? ''}`).join('; ')}`)
-}
 
 describe('axe finds nothing serious', () => {
   for (const theme of ['light', 'dark'] as const) {

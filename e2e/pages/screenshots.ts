@@ -28,6 +28,28 @@ const shots: readonly Shot[] = [
   { name: 'empty', hash: '#/overview', scenario: 'empty' },
   { name: 'install', hash: '#/settings', scenario: 'noHelper', click: ['role=button[name="Install…"]'] },
   { name: 'editor', hash: '#/settings', click: ['role=button[name="New"]'] },
+  { name: 'lived-overview', hash: '#/overview', scenario: 'lived' },
+  { name: 'lived-agents', hash: '#/agents', scenario: 'lived' },
+  { name: 'selection', hash: '#/agents', scenario: 'lived', click: ['role=checkbox[name="Select opencode exporter"]', 'role=checkbox[name="Select Gemini CLI billing"] >> nth=0'] },
+  { name: 'menu', hash: '#/agents', scenario: 'lived', click: ['role=button[name="More for opencode exporter"]'] },
+  { name: 'suspend', hash: '#/agents', scenario: 'suspendPartly', click: ['role=checkbox[name="Select all shown"]', 'role=button[name="Suspend…"] >> nth=-1'] },
+  { name: 'suspending', hash: '#/overview', scenario: 'suspendSlow', click: ['role=button[name=/Suspend 19 idle/]', 'role=button[name=/^Suspend 19/]'] },
+  { name: 'suspended', hash: '#/overview', scenario: 'suspendPartly', click: ['role=button[name=/Suspend 19 idle/]', 'role=button[name=/^Suspend 19/]', 'role=button[name="Done"]'] },
+  { name: 'suspend-result', hash: '#/overview', scenario: 'suspendPartly', click: ['role=button[name=/Suspend 19 idle/]', 'role=button[name=/^Suspend 19/]', 'text=Left running'] },
+  { name: 'suspend-none', hash: '#/overview', scenario: 'suspendNone', click: ['role=button[name=/Suspend 19 idle/]'] },
+  { name: 'drawer-suspended', hash: '#/agents', scenario: 'lived', click: ['[role=row] >> text=web-shop'] },
+  { name: 'drawer-states', hash: '#/agents', scenario: 'lived', click: ['[role=row] >> text=api-gateway', 'role=tab[name="States"]'] },
+  { name: 'drawer-limits', hash: '#/agents', scenario: 'lived', click: ['[role=row] >> text=web-shop', 'role=tab[name="Limits"]'] },
+  { name: 'drawer-protect', hash: '#/agents', scenario: 'lived', click: ['[role=row] >> text=web-shop', 'role=tab[name="Protection"]'] },
+  { name: 'leftovers', hash: '#/leftovers', scenario: 'lived' },
+  { name: 'reap', hash: '#/leftovers', click: ['role=checkbox[name="Select all"]', 'role=button[name=/^End 4/]'] },
+  { name: 'no-leftovers', hash: '#/leftovers', scenario: 'empty' },
+  { name: 'fixes', hash: '#/fixes' },
+  { name: 'fix', hash: '#/fixes', click: ['role=button[name=/change: Claude Code/]'] },
+  { name: 'no-fixes', hash: '#/fixes', scenario: 'empty' },
+  { name: 'lived-settings', hash: '#/settings', scenario: 'lived' },
+  { name: 'policy-none', hash: '#/settings', scenario: 'suspendNone' },
+  { name: 'lived-history', hash: '#/history', scenario: 'lived' },
   { name: 'no-helper', hash: '#/settings', scenario: 'noHelper' },
 ]
 
@@ -47,7 +69,7 @@ for (const shot of shots)
       const opened = await open(browser, scenarios[shot.scenario ?? 'full'], { hash: shot.hash, theme, width: size.width, height: size.height })
       for (const target of shot.click ?? []) await opened.page.locator(target).first().click({ timeout: 5000 })
       // Charts are drawn a frame after their data came.
-      await opened.page.waitForTimeout(700)
+      await opened.page.waitForTimeout(1200)
       await opened.page.screenshot({ path: `${folder}${name}.png` })
       const complaints = opened.complaints()
       console.log(`${name}${complaints.length === 0 ? '' : ` COMPLAINTS ${complaints.join(' | ')}`}`)

@@ -2,8 +2,10 @@ import { useCallback, useEffect, useRef, useState } from 'react'
 import type { CallName, Payload, Request, Response } from '../../electron/contract/channels.ts'
 import type { Failure } from '../../helper/contract/errors.ts'
 import { call, isConnectionFailure, on, onConnection } from '../api.ts'
+import { onTransition } from './lifecycle.ts'
 
-type Changed = Payload<'changed'>['what']
+/** `transition`: an agent changed its state. */
+type Changed = Payload<'changed'>['what'] | 'transition'
 
 export interface Loaded<T> {
   data: T | null
@@ -42,10 +44,11 @@ export const useCall = <K extends CallName>(name: K, request: Request<K> | null,
 
   const watched = changes.join(' ')
   useEffect(() => {
-    const names = new Set(watched.split(' '))
+    const names = new Set<string>(watched.split(' '))
     const off = on('changed', ({ what }) => {
       if (names.has(what)) load()
     })
+    const offTransition = names.has('transition') ? onTransition(load) : null
     let first = true
     const offConnection = onConnection((connection) => {
       if (!first && connection === 'connected') load()
@@ -53,6 +56,7 @@ export const useCall = <K extends CallName>(name: K, request: Request<K> | null,
     })
     return () => {
       off()
+      offTransition?.()
       offConnection()
     }
   }, [watched, load])

@@ -60,9 +60,13 @@ export const setPolicy = async (policy: Registry['policy']): Promise<Failure | n
 
 export const useEntry = (id: string | null): RegistryEntry | null => useLifecycle((state) => (id === null ? null : (state.byId.get(id) ?? null)))
 
-/** Changes with every transition of any agent, and with nothing else: what was read from the history is old then. */
-export const useLastTransition = (): number =>
-  useLifecycle((state) => (state.registry?.entries ?? []).reduce((last, { transitions }) => Math.max(last, transitions.at(-1)?.atMs ?? 0), 0))
+const lastTransition = ({ registry }: LifecycleStore): number => (registry?.entries ?? []).reduce((last, { transitions }) => Math.max(last, transitions.at(-1)?.atMs ?? 0), 0)
+
+/** Hears of every change of state of any agent, and of nothing else: what was read from the history is old then. */
+export const onTransition = (listener: () => void): (() => void) =>
+  useLifecycle.subscribe((state, before) => {
+    if (state.registry !== before.registry && lastTransition(state) !== lastTransition(before)) listener()
+  })
 
 const merged = (agent: Agent, entry: RegistryEntry | undefined): Agent =>
   entry === undefined || (entry.state === agent.state && entry.activity.idleMs.value === agent.idleMs.value) ? agent : { ...agent, state: entry.state, idleMs: entry.activity.idleMs }

@@ -106,9 +106,7 @@ export const AgentDrawer = ({ id, onClose }: { id: string | null; onClose: () =>
                         ? (entry.activity.reasons[0]?.text ?? '')
                         : entry.suspendsAtMs !== null
                           ? `will be suspended ${until(entry.suspendsAtMs, now)} if it stays idle`
-                          : entry.pinned
-                            ? 'pinned: never suspended'
-                            : ''}
+                          : [agent.idleMs.value === null ? '' : `for ${duration(agent.idleMs.value)}`, entry.pinned ? 'pinned: never suspended' : ''].filter((part) => part !== '').join(', ')}
                 </span>
               )}
             </p>

@@ -6,7 +6,6 @@ import { bytes, duration, megabytes, missingWords } from '../../format/format.ts
 import { hold } from '../../stores/series-ids.ts'
 import { Figure, Gap } from '../../ui/figure.tsx'
 import { SeriesChart, type ChartLine } from '../../ui/series-chart.tsx'
-import { StateMark } from '../../ui/state.tsx'
 import { roleWords } from './rows.ts'
 
 const lines: readonly ChartLine[] = [{ id: 'cost', label: 'Cost', color: '--ink', fill: '--fill', width: 2 }]
@@ -14,10 +13,6 @@ const HOLD_MS = 120_000
 
 const Facts = ({ agent, entry }: { agent: Agent; entry: RegistryEntry | null }) => (
   <dl className="facts">
-    <dt>State</dt>
-    <dd>
-      <StateMark state={agent.state} /> {agent.state !== 'active' && <span className="muted">for <Figure reading={agent.idleMs} format={duration} /></span>}
-    </dd>
     <dt>Started</dt>
     <dd>{duration(agent.ageMs)} ago, process {agent.pid}</dd>
     <dt>Folder</dt>

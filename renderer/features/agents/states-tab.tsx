@@ -1,6 +1,6 @@
-import { useEffect, useMemo, useState } from 'react'
+import { useMemo, useState } from 'react'
 import type { Agent } from '../../../helper/contract/agents.ts'
-import type { RegistryEntry } from '../../../helper/contract/lifecycle.ts'
+import type { RegistryEntry, Transition } from '../../../helper/contract/lifecycle.ts'
 import type { Response } from '../../../electron/contract/channels.ts'
 import { bytes, duration, exactMoment, megabytes, moment, took } from '../../format/format.ts'
 import { useCall, useNow } from '../../stores/data.ts'
@@ -16,6 +16,10 @@ const HOUR = 3_600_000
 const ranges = { '1 hour': HOUR, '1 day': 24 * HOUR, '1 week': 7 * 24 * HOUR } as const
 type Range = keyof typeof ranges
 const rangeNames = Object.keys(ranges) as Range[]
+
+/** The sentence, and its cause where the sentence does not say it. */
+const told = ({ text, cause }: Transition) =>
+  text.toLowerCase().startsWith(causeWords[cause]) ? text : <>{text} <span className="muted">{causeWords[cause]}</span></>
 
 type Suspended = Response<'agents.timeline'>['suspensions'][number]
 
@@ -51,7 +55,7 @@ const Suspensions = ({ list }: { list: readonly Suspended[] }) => {
                 <td className="num gain">{megabytes(suspension.wonBytes)}</td>
                 <td>
                   {resumed === null ? (
-                    <span className="muted">not yet</span>
+                    <span className="muted no-wrap">not yet</span>
                   ) : (
                     <>
                       after {duration(resumed.suspendedForMs)}
@@ -73,26 +77,14 @@ const Suspensions = ({ list }: { list: readonly Suspended[] }) => {
 /** How the agent came to be as it is: why it counts as busy or idle, its states over time, what each suspend won. */
 export const StatesTab = ({ agent, entry }: { agent: Agent; entry: RegistryEntry | null }) => {
   const [range, setRange] = useState<Range>(agent.ageMs < HOUR ? '1 hour' : '1 day')
-  const [toMs, setToMs] = useState(() => Date.now())
-  const now = useNow(30_000)
-  const fromMs = toMs - ranges[range]
-  const timeline = useCall('agents.timeline', { id: agent.id, fromMs, toMs })
-  const latest = entry?.transitions.at(-1)?.atMs ?? 0
-  const [seen, setSeen] = useState(latest)
-  if (latest > seen) {
-    setSeen(latest)
-    setToMs(Date.now())
-  }
-  useEffect(() => {
-    const timer = setInterval(() => setToMs(Date.now()), 60_000)
-    return () => clearInterval(timer)
-  }, [])
-  const [last, setLast] = useState(timeline.data)
-  // Another range is asked for with every minute: the old answer stays until the new one is there.
-  if (timeline.data !== null && timeline.data !== last) setLast(timeline.data)
-  const data = timeline.data ?? last
+  const [openedMs] = useState(() => Date.now())
+  const now = useNow(10_000)
+  // Asked once a range, with what comes while it is open; the chart moves on by itself.
+  const timeline = useCall('agents.timeline', { id: agent.id, fromMs: openedMs - ranges[range], toMs: openedMs + 24 * HOUR }, ['transition'])
+  const { data } = timeline
+  const fromMs = now - ranges[range]
   const transitions = useMemo(() => data?.transitions ?? [], [data])
-  const bands = useMemo(() => bandsOf(transitions, fromMs, toMs), [transitions, fromMs, toMs])
+  const bands = useMemo(() => bandsOf(transitions, fromMs, now), [transitions, fromMs, now])
   return (
     <>
       {entry !== null && (
@@ -120,15 +112,12 @@ export const StatesTab = ({ agent, entry }: { agent: Agent; entry: RegistryEntry
           <Choice
             label="Range"
             value={range}
-            onChange={(next) => {
-              setRange(next)
-              setToMs(Date.now())
-            }}
+            onChange={setRange}
             options={rangeNames.map((name) => ({ value: name, label: name }))}
           />
         </header>
         <FailureNotice failure={timeline.error} onRetry={timeline.reload} />
-        {data === null ? timeline.error === null && <Skeleton height="8rem" /> : <BandChart bands={bands} fromMs={fromMs} toMs={toMs} moment={(atMs) => moment(atMs, now)} label={`States of ${nameOf(agent)} over the last ${range.replace(/^1 /u, '')}`} />}
+        {data === null ? timeline.error === null && <Skeleton height="8rem" /> : <BandChart bands={bands} fromMs={fromMs} toMs={now} moment={(atMs) => moment(atMs, now)} label={`States of ${nameOf(agent)} over the last ${range.replace(/^1 /u, '')}`} />}
       </section>
       {data !== null && data.suspensions.length > 0 && <Suspensions list={data.suspensions} />}
       {transitions.length > 0 && (
@@ -142,7 +131,7 @@ export const StatesTab = ({ agent, entry }: { agent: Agent; entry: RegistryEntry
                 </time>
                 <StateMark state={transition.to} />
                 <span>
-                  {transition.text} <span className="muted">{causeWords[transition.cause]}</span>
+                  {told(transition)}
                 </span>
               </li>
             ))}

@@ -3,7 +3,7 @@ import type { Band } from '../../ui/band-chart.tsx'
 import { causeWords } from '../lifecycle/words.ts'
 
 /** What was said about coming to a state, with its cause. */
-export const toldOf = (transition: Transition): string => `${transition.text.replace(/\.$/u, '')} (${causeWords[transition.cause]}).`
+export const toldOf = ({ text, cause }: Transition): string => (text.toLowerCase().startsWith(causeWords[cause]) ? text : `${text.replace(/\.$/u, '')} (${causeWords[cause]}).`)
 
 /**
  * Transitions as stretches of one state each, cut to the range. What lies

@@ -124,7 +124,9 @@ const Fixes = () => {
       lead={
         saves > 0 ? (
           <>
-            <BigBytes bytes={saves} />
+            <span>
+              <BigBytes bytes={saves} />
+            </span>
             <span>could be saved by small changes to your own settings</span>
           </>
         ) : (

@@ -1,9 +1,8 @@
 import { History as HistoryIcon } from 'lucide-react'
-import { useEffect, useMemo, useState } from 'react'
+import { useMemo, useState } from 'react'
 import type { RunView } from '../../../electron/contract/views.ts'
 import { duration, exactMoment, moment, withNoise } from '../../format/format.ts'
 import { useCall, useNow } from '../../stores/data.ts'
-import { useLastTransition } from '../../stores/lifecycle.ts'
 import { hold, seriesIds } from '../../stores/series-ids.ts'
 import { isOpenState } from '../../stores/run.ts'
 import { Choice } from '../../ui/field.tsx'
@@ -13,7 +12,8 @@ import { Empty, PageFrame, Panel, Skeleton } from '../../ui/page.tsx'
 import { SeriesChart, type ChartLine } from '../../ui/series-chart.tsx'
 import { stateWords } from '../run/end-words.ts'
 import { EventsPanel } from './events.tsx'
-import { SIGNS_TOLD, signs } from './kinds.ts'
+import { ChartSigns } from './chart-signs.tsx'
+import { signs } from './kinds.ts'
 import { RunPage } from './run-page.tsx'
 import './history.css'
 
@@ -90,16 +90,10 @@ const Overall = () => {
   const [toMs, setToMs] = useState(() => Date.now())
   const fromMs = toMs - ranges[range]
   const series = useCall('history.series', { fromMs, toMs, series: [seriesIds.agents, seriesIds.compressed, seriesIds.available], maxPoints: 1000 })
-  const events = useCall('history.events', { fromMs, toMs, limit: 200 }, ['runs', 'helper'])
+  // Also what happens while the page is open.
+  const events = useCall('history.events', { fromMs, toMs: toMs + 24 * HOUR, limit: 200 }, ['runs', 'helper', 'transition'])
   const runs = useCall('runs.list', { limit: 100 }, ['runs'])
   const { data } = series
-  const reloadEvents = events.reload
-  const changed = useLastTransition()
-  // What was suspended or woke since is in the history only after this range was asked for.
-  useEffect(() => {
-    if (changed > toMs) setToMs(Date.now())
-    else reloadEvents()
-  }, [changed, toMs, reloadEvents])
   const atMs = useMemo(() => data?.atMs ?? [], [data])
   // Of a day with one hour in it nothing could be read.
   const first = atMs[atMs.findIndex((_at, i) => data?.series.some((entry) => entry.values[i] !== null))]
@@ -144,7 +138,7 @@ const Overall = () => {
     >
       <FailureNotice failure={failure} onRetry={failure === null ? undefined : () => { runs.reload(); series.reload() }} />
       {series.error === null && (
-        <Panel title={`Memory, last ${range.replace(/^1 /u, '')}`} aside={<span className="chart-signs">{SIGNS_TOLD}</span>}>
+        <Panel title={`Memory, last ${range.replace(/^1 /u, '')}`} aside={<ChartSigns />}>
           {data === null ? (
             <Skeleton height="15rem" />
           ) : atMs.length === 0 ? (

@@ -15,7 +15,7 @@ export const signs: Partial<Record<Kind, string>> = {
 }
 
 /** What the signs over a chart mean. */
-export const SIGNS_TOLD = '▲ run  ✓ kept  ↺ undone  ‖ suspended  ▸ resumed  ! trouble'
+export const signsTold = ['▲ run', '✓ kept', '↺ undone', '‖ suspended', '▸ resumed', '! trouble'] as const
 
 export const filters = ['All', 'Runs', 'Suspending', 'Agents', 'Limits and fixes', 'Trouble'] as const
 export type Filter = (typeof filters)[number]

@@ -149,7 +149,9 @@ const Leftovers = () => {
           <span className="big-value">None</span>
         ) : (
           <>
-            <BigBytes bytes={cost} />
+            <span>
+              <BigBytes bytes={cost} />
+            </span>
             <span>held by {plural(orphans.length, 'process', 'processes')} of sessions that ended</span>
           </>
         )

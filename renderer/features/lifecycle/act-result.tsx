@@ -50,8 +50,15 @@ export const actWords = (act: Act, name: (id: string) => string): { tone: 'busy'
   return {
     tone: won > 0 && leftCount === 0 && act.failure === null ? 'gain' : 'info',
     title: `${subject} ${pastWords[act.kind]}, ${won > 0 ? `${bytes(won)} won` : 'nothing won'}`,
-    text: [...parts, made === 1 ? 'The first key typed into it wakes it.' : 'The first key typed into one wakes it.'].filter((part) => part !== '').join(' '),
+    text: [made === 1 ? 'The first key typed into it wakes it.' : 'The first key typed into one of them wakes it.', ...parts].filter((part) => part !== '').join(' '),
   }
+}
+
+/** Agents with the same to say about them stand in one line. */
+const byReason = (left: Act['left']): { reason: string; ids: string[] }[] => {
+  const lines = new Map<string, string[]>()
+  for (const { agentId, error } of left) lines.set(lineOf(error), [...(lines.get(lineOf(error)) ?? []), agentId])
+  return [...lines].map(([reason, ids]) => ({ reason, ids }))
 }
 
 /** An act inside its dialog: the bar while it goes on, then what was won and what was left, in words. */
@@ -84,9 +91,9 @@ export const ActResult = ({ act }: { act: Act }) => {
         <section>
           <h3 className="plan-heading">{act.kind === 'suspend' ? 'Left running' : 'Still suspended'}</h3>
           <ul className="agent-reasons">
-            {act.left.map(({ agentId, error }) => (
-              <li key={agentId}>
-                <strong>{name(agentId)}</strong> <span className="muted">{lineOf(error)}</span>
+            {byReason(act.left).map(({ reason, ids }) => (
+              <li key={reason}>
+                <strong>{ids.map(name).join(', ')}</strong> <span className="muted">{reason}</span>
               </li>
             ))}
           </ul>

@@ -29,7 +29,7 @@ export const ActStrip = () => {
     if (!passing) return
     const timer = setTimeout(putAwayAct, READ_MS)
     return () => clearTimeout(timer)
-  }, [passing, act])
+  }, [passing])
   if (inDialog) return null
   if (act === null || words === null) {
     const said = failure === null ? null : failureWords(failure)

@@ -2,7 +2,7 @@ import { useId, useState } from 'react'
 import type { Failure } from '../../../helper/contract/errors.ts'
 import type { LimitView, Limits } from '../../../helper/contract/limits.ts'
 import { call } from '../../api.ts'
-import { DASH, megabytes } from '../../format/format.ts'
+import { DASH, duration, megabytes } from '../../format/format.ts'
 import { askLifecycle, useLifecycle } from '../../stores/lifecycle.ts'
 import { useNow } from '../../stores/data.ts'
 import { Button } from '../../ui/button.tsx'
@@ -23,8 +23,7 @@ const rows: readonly { field: Field; label: string; hint: string; more?: true }[
 /** How the limit in force works out, and what it changed. */
 export const LimitState = ({ limit }: { limit: LimitView }) => {
   const now = useNow(1000)
-  const left = Math.max(0, Math.ceil((limit.watchUntilMs - now) / 1000))
-  const title = limit.state === 'watching' ? `Watching it for ${left} s more` : limit.state === 'holds' ? 'The limit holds' : 'The limit was taken back'
+  const title = limit.state === 'watching' ? `Watching it for ${duration(Math.max(0, limit.watchUntilMs - now))} more` : limit.state === 'holds' ? 'The limit holds' : 'The limit was taken back'
   return (
     <Notice tone={limit.state === 'holds' ? 'gain' : limit.state === 'undone' ? 'problem' : 'info'} title={title}>
       <p>{limit.text}</p>

@@ -113,7 +113,7 @@ export const SuspendDialog = ({ ids }: { ids: readonly string[] }) => {
       {ready.length > 0 && only === undefined && (
         <details>
           <summary>
-            <strong>{plural(ready.length, 'idle agent')}</strong> will be suspended
+            <strong>{plural(ready.length, 'idle agent')}</strong> {able?.how === null ? 'could be suspended' : 'will be suspended'}
           </summary>
           <ul className="names">
             {ready.map((agent) => (
@@ -157,7 +157,7 @@ export const ActDialog = () => {
     <Dialog
       open
       onClose={close}
-      title={act.kind === 'suspend' ? 'Suspend' : 'Resume'}
+      title={act.kind === 'suspend' ? (working ? 'Suspending' : 'Suspended') : working ? 'Resuming' : 'Resumed'}
       foot={
         working ? (
           <>

@@ -1,10 +1,10 @@
-import { useEffect, useMemo, useState } from 'react'
+import { useMemo, useState } from 'react'
 import { useCall } from '../../stores/data.ts'
-import { useLastTransition } from '../../stores/lifecycle.ts'
 import { useLive } from '../../stores/live.ts'
 import { Panel } from '../../ui/page.tsx'
 import { SeriesChart, type ChartLine, type ChartMark } from '../../ui/series-chart.tsx'
-import { SIGNS_TOLD, signs } from '../history/kinds.ts'
+import { ChartSigns } from '../history/chart-signs.tsx'
+import { signs } from '../history/kinds.ts'
 
 const WINDOW_MS = 10 * 60 * 1000
 
@@ -17,10 +17,8 @@ const lines: readonly ChartLine[] = [
 const useMarks = (): readonly ChartMark[] => {
   // A fixed range: nothing is asked every second, only when a run changed.
   const [fromMs] = useState(() => Math.floor(Date.now() / WINDOW_MS - 1) * WINDOW_MS)
-  const events = useCall('history.events', { fromMs, toMs: fromMs + 1000 * WINDOW_MS, limit: 200 }, ['runs'])
-  const { data, reload } = events
-  const changed = useLastTransition()
-  useEffect(() => reload(), [changed, reload])
+  const events = useCall('history.events', { fromMs, toMs: fromMs + 1000 * WINDOW_MS, limit: 200 }, ['runs', 'transition'])
+  const { data } = events
   return useMemo(
     () =>
       (data ?? []).flatMap((event) => {
@@ -43,7 +41,7 @@ export const LiveChart = () => {
     <Panel
       title="Memory, last 10 minutes"
       aside={
-        <span className="chart-signs">{SIGNS_TOLD}</span>
+        <ChartSigns />
       }
     >
       <SeriesChart atMs={atMs} columns={columns} lines={lines} marks={marks} range={range} height={190} label="Memory of agents, compressed and available, over the last ten minutes, in gigabytes" />
