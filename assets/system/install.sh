@@ -32,11 +32,13 @@ system/org.agentmem.Helper1.conf usr/share/dbus-1/system.d/org.agentmem.Helper1.
 system/org.agentmem.Helper1.service usr/share/dbus-1/system-services/org.agentmem.Helper1.service
 system/org.agentmem.Session1.service usr/share/dbus-1/services/org.agentmem.Session1.service
 system/agentmem-helper.service usr/lib/systemd/system/agentmem-helper.service
+system/agentmem-guard.service usr/lib/systemd/system/agentmem-guard.service
 system/agentmem-recover.service usr/lib/systemd/system/agentmem-recover.service
 system/agentmem-session.service usr/lib/systemd/user/agentmem-session.service
 man/agentmem-run.1 usr/share/man/man1/agentmem-run.1
 man/agentmem-hook.1 usr/share/man/man1/agentmem-hook.1
 man/agentmem-reclaim.8 usr/share/man/man8/agentmem-reclaim.8
+man/agentmem-guard.8 usr/share/man/man8/agentmem-guard.8
 END
 }
 WANTS=usr/lib/systemd/system/multi-user.target.wants
@@ -80,6 +82,30 @@ end_helper() {
   done
 }
 
+# Ends every guard of this installation, each user's too: told to end, it first
+# thaws what it holds. What the journals still say is frozen is thawed then.
+end_guards() {
+  [ -z "$DESTDIR" ] || return 0
+  [ -x "$LIB/agentmem-guard" ] || return 0
+  for link in /proc/[0-9]*/exe; do
+    case "$(readlink "$link" 2>/dev/null || true)" in
+      "$LIB/agentmem-guard" | "$LIB/agentmem-guard (deleted)") ;;
+      *) continue ;;
+    esac
+    pid=${link#/proc/}
+    pid=${pid%/exe}
+    kill -TERM "$pid" 2>/dev/null || true
+    tries=0
+    # A program that has ended has no file any more, collected or not.
+    while [ -n "$(readlink "/proc/$pid/exe" 2>/dev/null || true)" ]; do
+      tries=$((tries + 1))
+      [ "$tries" -le 100 ] || stop "The guard (process $pid) does not end. Wake the suspended agents in the window first."
+      sleep 0.1
+    done
+  done
+  [ ! -d "$STATE/journal" ] || "$LIB/agentmem-guard" --role system --recover-held --journal "$STATE/journal" --words /run/agentmem/guard-words.jsonl || true
+}
+
 check_copy() {
   copy=$1
   [ -z "$(find "$copy" ! -type f ! -type d -print)" ] || stop 'The bundle holds links or special files: refused.'
@@ -93,7 +119,7 @@ check_copy() {
   cut -c 67- "$copy/MANIFEST" | sort >"$copy.listed"
   cmp -s "$copy.files" "$copy.listed" || stop 'The bundle holds other files than MANIFEST lists: refused.'
   (cd "$copy" && sha256sum --check --strict --quiet MANIFEST >&2) || stop 'A file of the bundle does not have the digest of MANIFEST: refused.'
-  for needed in node system.js session.js agentmem-reclaim agentmem-run agentmem-hook agentmem-trim.so install.sh; do
+  for needed in node system.js session.js agentmem-guard agentmem-reclaim agentmem-run agentmem-hook agentmem-trim.so install.sh; do
     [ -f "$copy/$needed" ] || stop "The bundle lacks $needed: build it again."
   done
   places | while read -r file _place; do [ -f "$copy/$file" ] || stop "The bundle lacks $file: build it again."; done
@@ -120,9 +146,10 @@ install_bundle() {
   chown -R 0:0 "$stage"
   find "$stage" -type d -exec chmod 0755 {} +
   find "$stage" -type f -exec chmod 0644 {} +
-  chmod 0755 "$stage/node" "$stage/agentmem-reclaim" "$stage/agentmem-run" "$stage/agentmem-hook" "$stage/install.sh"
+  chmod 0755 "$stage/node" "$stage/agentmem-guard" "$stage/agentmem-reclaim" "$stage/agentmem-run" "$stage/agentmem-hook" "$stage/install.sh"
 
   end_helper
+  end_guards
   # Folders that an earlier version made stay on the list.
   [ ! -f "$CREATED" ] || cp "$CREATED" "$stage/CREATED"
   rm -rf "$LIB.old"
@@ -147,6 +174,8 @@ install_bundle() {
 uninstall() {
   [ -d "$LIB" ] || { say 'not installed'; return 0; }
   end_helper
+  # Nobody may stay frozen behind us.
+  end_guards
   # Every setting goes back first: without the helper nobody could do it.
   if [ -d "$STATE" ]; then
     "$LIB/node" "$LIB/system.js" --rollback-all --root "$KERNEL_ROOT" --state-dir "$STATE" ||
@@ -155,6 +184,7 @@ uninstall() {
   fi
   places | while read -r _file place; do rm -f "$DESTDIR/$place"; done
   rm -f "$DESTDIR/$WANTS/agentmem-recover.service"
+  [ -n "$DESTDIR" ] || rm -rf /run/agentmem
   created=$(sort -r "$CREATED" 2>/dev/null || true)
   rm -rf "$LIB"
   # Only folders that installing made, and only empty ones; the deepest first.

@@ -38,6 +38,9 @@ const terminals = (pid) => readdirSync(`/proc/${pid}/fd`).filter((fd) => {
   }
 }).length
 
+/** Ended, whether or not somebody has collected it. @param {number} pid */
+const hasEnded = (pid) => !existsSync(`/proc/${pid}`) || readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') Z')
+
 const MOTION = '\u001B[<35;40;12M'
 
 export const tests = [
@@ -116,11 +119,11 @@ export const tests = [
       if (cgroupRoot() === null) return needsCgroup
       await frozen('', async (_context, _guard, agent) => {
         agent.hangUp()
-        await until(() => agent.said.includes('hangup') || !existsSync(`/proc/${agent.pid}`), 'the agent to hear of it')
+        await until(() => hasEnded(agent.pid), 'the agent to hear of it and end')
       })(context)
       await frozen('', async (_context, _guard, agent) => {
         process.kill(agent.pid, 'SIGTERM')
-        await until(() => !existsSync(`/proc/${agent.pid}`) || readFileSync(`/proc/${agent.pid}/stat`, 'utf8').includes(') Z'), 'the agent to end')
+        await until(() => hasEnded(agent.pid), 'the agent to end')
       })(context)
       return undefined
     },

@@ -19,12 +19,13 @@ export interface Bundle {
 
 const sha256 = (text: string | Buffer): string => createHash('sha256').update(text).digest('hex')
 
-const EXECUTABLE = new Set(['node', 'agentmem-reclaim', 'agentmem-run', 'agentmem-hook', 'install.sh'])
+const EXECUTABLE = new Set(['node', 'agentmem-guard', 'agentmem-reclaim', 'agentmem-run', 'agentmem-hook', 'install.sh'])
 
 const WHAT: readonly [RegExp, string][] = [
   [/^node$/u, 'The Node.js that runs the helper, separate from any other on this machine'],
   [/^system\.js$/u, 'The helper: the part that runs as root'],
   [/^session\.js$/u, 'Finds your agents, as you'],
+  [/^agentmem-guard$/u, 'Wakes suspended agents and takes back what a dead helper left'],
   [/^agentmem-reclaim$/u, 'Pages out an idle agent'],
   [/^agentmem-run$/u, 'Starts a program with page merging allowed'],
   [/^agentmem-hook$/u, "Run by agents' hooks: tells when a turn begins and ends"],

@@ -58,25 +58,40 @@ bool server_has_helper(void)
 	return helper.client >= 0;
 }
 
-/* A socket file nobody answers on is left from a guard that was killed. */
-static bool bind_anew(void)
+/*
+ * Bound beside its name, listening, and then linked to it: whoever finds the
+ * socket is answered. One nobody answers on is left from a guard that was killed.
+ */
+static bool bind_and_link(const char *path)
 {
+	struct sockaddr_un own = { .sun_family = AF_UNIX };
+	struct out name = out_begin(own.sun_path, sizeof(own.sun_path));
 	int probe;
+	bool linked;
 
-	if (bind(listener, (const struct sockaddr *)&address, sizeof(address)) == 0)
-		return true;
-	if (errno != EADDRINUSE)
-		return false;
-	probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (probe < 0)
-		return false;
-	if (connect(probe, (const struct sockaddr *)&address, sizeof(address)) == 0 || errno != ECONNREFUSED) {
-		close(probe);
-		errno = EADDRINUSE;
+	out_text(&name, path);
+	out_text(&name, ".");
+	out_number(&name, (uint64_t)getpid());
+	if (name.cut) {
+		errno = ENAMETOOLONG;
 		return false;
 	}
-	close(probe);
-	return unlink(address.sun_path) == 0 && bind(listener, (const struct sockaddr *)&address, sizeof(address)) == 0;
+	unlink(own.sun_path);
+	if (bind(listener, (const struct sockaddr *)&own, sizeof(own)) != 0 || listen(listener, CLIENTS_MOST) != 0)
+		return false;
+	linked = link(own.sun_path, path) == 0;
+	if (!linked && errno == EEXIST) {
+		probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		if (probe >= 0 && connect(probe, (const struct sockaddr *)&address, sizeof(address)) != 0 && errno == ECONNREFUSED)
+			linked = unlink(path) == 0 && link(own.sun_path, path) == 0;
+		else
+			errno = EADDRINUSE;
+		close_fd(&probe);
+	}
+	probe = errno;
+	unlink(own.sun_path);
+	errno = probe;
+	return linked;
 }
 
 bool server_begin(const char *path)
@@ -94,9 +109,9 @@ bool server_begin(const char *path)
 	}
 	strcpy(address.sun_path, path);
 	listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	bound = listener >= 0 && bind_anew();
+	bound = listener >= 0 && bind_and_link(path);
 	umask(mask);
-	return bound && listen(listener, CLIENTS_MOST) == 0 && listen_to(listener, EPOLLIN, FROM_LISTENER, 0);
+	return bound && listen_to(listener, EPOLLIN, FROM_LISTENER, 0);
 }
 
 void server_end(void)
