@@ -147,7 +147,7 @@ export const createKeeper = ({ backend, registry, root, nowMs, onWord, lastWordM
     registry.resumed(resumed, word?.text ?? fallback)
   }
 
-  const resume: Keeper['resume'] = async (ids, cause) => {
+  const wake: Keeper['resume'] = async (ids, cause) => {
     const wanted = ids ?? suspendedRecords().map(({ entry }) => entry.id)
     for (const id of wanted) {
       const record = registry.get(id)
@@ -186,7 +186,7 @@ export const createKeeper = ({ backend, registry, root, nowMs, onWord, lastWordM
     guardWasSeen = held.guard.pid !== null && isThere(held.guard.pid)
     takeWords(held.guard.words)
     // Frozen without a guard, an agent would not hear a key: nothing may stay so.
-    if (!held.guard.running && held.suspended.length > 0) await resume(null, 'guard')
+    if (!held.guard.running && held.suspended.length > 0) await wake(null, 'guard')
   }
 
   const fetch = async (): Promise<void> => {
@@ -204,6 +204,11 @@ export const createKeeper = ({ backend, registry, root, nowMs, onWord, lastWordM
     refreshedAtMs = nowMs()
   }
 
+  const refresh = (): Promise<void> => {
+    refreshing ??= fetch().finally(() => { refreshing = null })
+    return refreshing
+  }
+
   return {
     suspend: async (ids, cause, mayAsk) => {
       const answer: SessionResponse<'Suspend'> = { suspended: [], left: [] }
@@ -214,7 +219,14 @@ export const createKeeper = ({ backend, registry, root, nowMs, onWord, lastWordM
       }
       return answer
     },
-    resume,
+    resume: async (ids, cause) => {
+      const wanted = new Set(ids ?? suspendedRecords().map(({ entry }) => entry.id))
+      const answer = await wake(ids, cause)
+      for (const { agentId } of answer.left) wanted.delete(agentId)
+      // In neither list: the guard was quicker, and knows why.
+      if (suspendedRecords().some(({ entry }) => wanted.has(entry.id))) await refresh()
+      return answer
+    },
     limit: async (id, limits, cause, mayAsk) => {
       const target = id === null ? ok(null) : registry.target(id)
       if (!target.ok) return target
@@ -247,10 +259,7 @@ export const createKeeper = ({ backend, registry, root, nowMs, onWord, lastWordM
       const guardGone = guardWasSeen && guardPid !== null && !isThere(guardPid)
       return guardGone || held.some(({ entry }) => entry.suspension !== null && isFrozen(entry.suspension) !== true)
     },
-    refresh: () => {
-      refreshing ??= fetch().finally(() => { refreshing = null })
-      return refreshing
-    },
+    refresh,
     facts: () => facts,
     refreshedAtMs: () => refreshedAtMs,
     forgetPermission: () => { facts = { ...facts, permission: null } },

@@ -52,7 +52,10 @@ export const createRegistryStore = (path: string): RegistryStore => ({
     const unusable = (got: string): Failure => ({ code: 'internal', message: `${path} cannot be used: pins and importance of earlier agents are not known.`, expected: 'the registry of version 1', got, advice: 'It is written anew; set pins and importance again.' })
     try {
       const parsed = fileSchema.safeParse(JSON.parse(text.value))
-      if (parsed.success) return { kept: parsed.data, problem: null }
+      if (parsed.success) {
+        const { projects, agents, lastWordMs } = parsed.data
+        return { kept: { projects, agents, lastWordMs }, problem: null }
+      }
       return { kept: nothing(), problem: unusable(parsed.error.issues[0]?.message ?? 'another form') }
     } catch (error) {
       return { kept: nothing(), problem: unusable(error instanceof Error ? error.message : String(error)) }
