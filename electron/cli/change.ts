@@ -5,10 +5,10 @@ import { isOpen, type RunId } from '../../helper/contract/runs.ts'
 import { amount } from '../app/amounts.ts'
 import type { App } from '../app/app.ts'
 import { askApp } from '../app/app-socket.ts'
+import { agentsBack } from '../app/lifecycle/take-back.ts'
 import type { PlanView, RunDetail } from '../contract/views.ts'
 import { question } from './ask.ts'
 import { EXIT, exitCodeOf } from './exit-codes.ts'
-import { limitsOff } from './limits.ts'
 import { withApp } from './open-app.ts'
 import { bytesOr, note, out, outJson, printFailure, say, table } from './print.ts'
 import { printLeft } from './suspend.ts'
@@ -228,22 +228,22 @@ export const undo = (runId: RunId | null, options: { json: boolean }): Promise<n
  */
 export const rollback = (options: { json: boolean }): Promise<number> =>
   withApp(async (app) => {
-    const woken = await app.inner.lifecycle.change('Resume', { ids: null, cause: 'command-line' })
-    const limits = await limitsOff(app)
+    const back = await agentsBack(app.inner.lifecycle, 'command-line')
     const undone = await app.inner.runs.rollback()
-    for (const detail of undone.ok ? undone.value : []) await tellApp(app, detail.record.id)
-    const [left] = woken.ok ? woken.value.left : []
-    const failures = [undone, woken, limits].flatMap((part) => (part.ok ? [] : [part.error]))
-    const [failure = left?.error] = failures
+    const runs = undone.ok ? undone.value : []
+    for (const detail of runs) await tellApp(app, detail.record.id)
+    const failures = [...(undone.ok ? [] : [undone.error]), ...back.problems]
+    const [failure = back.left[0]?.error] = failures
+    const code = failure === undefined ? EXIT.ok : exitCodeOf(failure.code)
     if (options.json) {
-      outJson({ runs: undone.ok ? undone.value : [], resumed: woken.ok ? woken.value.resumed : [], left: woken.ok ? woken.value.left : [], limits: limits.ok ? limits.value : [], ...(failure === undefined ? {} : { error: failure }) })
-      return failure === undefined ? EXIT.ok : exitCodeOf(failure.code)
+      outJson({ runs, resumed: back.resumed, left: back.left, limits: back.limits, ...(failure === undefined ? {} : { error: failure }) })
+      return code
     }
-    if (woken.ok && woken.value.resumed.length > 0) out(`${woken.value.resumed.length} suspended ${woken.value.resumed.length === 1 ? 'agent runs' : 'agents run'} again.`)
-    if (limits.ok && limits.value.length > 0) out(`${limits.value.length} ${limits.value.length === 1 ? 'limit was' : 'limits were'} taken back.`)
-    for (const detail of undone.ok ? undone.value : []) printDetail(detail)
-    if (failure === undefined && undone.ok && undone.value.length === 0 && woken.ok && woken.value.resumed.length === 0 && limits.ok && limits.value.length === 0) out('There was nothing to undo.')
+    if (back.resumed.length > 0) out(`${back.resumed.length} suspended ${back.resumed.length === 1 ? 'agent runs' : 'agents run'} again.`)
+    if (back.limits.length > 0) out(`${back.limits.length} ${back.limits.length === 1 ? 'limit was' : 'limits were'} taken back.`)
+    for (const detail of runs) printDetail(detail)
+    if (failure === undefined && runs.length + back.resumed.length + back.limits.length === 0) out('There was nothing to undo.')
     for (const error of failures) printFailure(error, false)
-    if (woken.ok) printLeft(woken.value.left, [])
-    return failure === undefined ? EXIT.ok : exitCodeOf(failure.code)
+    printLeft(back.left, [])
+    return code
   })

@@ -4,6 +4,7 @@ import { LEAST_BUDGET_BYTES } from '../../helper/contract/lifecycle.ts'
 import { LEAST_LIMIT_BYTES, limitsSchema, type Limits, type LimitView } from '../../helper/contract/limits.ts'
 import { amount } from '../app/amounts.ts'
 import type { App } from '../app/app.ts'
+import { NO_AGENT_LIMITS, NO_LIMITS } from '../app/lifecycle/take-back.ts'
 import { EXIT } from './exit-codes.ts'
 import { withApp } from './open-app.ts'
 import { note, out, outJson, printFailure, say } from './print.ts'
@@ -32,8 +33,6 @@ export interface LimitOptions {
   zswapMax?: Size
   toolsHigh?: Size
 }
-
-const NONE: Limits = { lowBytes: null, highBytes: null, maxBytes: null, swapMaxBytes: null, zswapMaxBytes: null }
 
 const OPTION_OF: Record<string, string> = { lowBytes: '--low', highBytes: '--high', maxBytes: '--max', swapMaxBytes: '--swap-max', zswapMaxBytes: '--zswap-max', toolsHighBytes: '--tools-high' }
 
@@ -101,7 +100,7 @@ export const limit = (word: string, options: LimitOptions): Promise<number> =>
     if (limits === null && !options.none) return showLimit(app, agent.value, entry?.limit ?? null, options.json)
     const cannot = staysHere(app)
     if (cannot !== null) return printFailure(cannot, options.json)
-    const answer = await setLimit(app, id, limits ?? { ...NONE, toolsHighBytes: null }, options.wait)
+    const answer = await setLimit(app, id, limits ?? NO_AGENT_LIMITS, options.wait)
     if (!answer.ok) return printFailure(answer.error, options.json)
     if (options.json) outJson(answer.value)
     else printLimit(labelFor(here.value.agents, id), answer.value)
@@ -126,7 +125,7 @@ export const budget = (given: Size | undefined, options: { json: boolean; wait: 
     if (bytes !== null && bytes < LEAST_BUDGET_BYTES) {
       return printFailure({ code: 'bad-request', message: 'This budget is too small for a single agent.', expected: `at least ${amount(LEAST_BUDGET_BYTES)}`, got: amount(bytes), advice: 'Give a larger one, or "none".' }, options.json)
     }
-    const answer = await setLimit(app, null, bytes === null ? NONE : { highBytes: bytes }, options.wait)
+    const answer = await setLimit(app, null, bytes === null ? NO_LIMITS : { highBytes: bytes }, options.wait)
     if (!answer.ok) return printFailure(answer.error, options.json)
     const now = await app.call('lifecycle.get', {})
     if (!now.ok) return printFailure(now.error, options.json)
@@ -138,27 +137,3 @@ export const budget = (given: Size | undefined, options: { json: boolean; wait: 
     else printLimit('All agents together', answer.value)
     return codeOf(answer.value)
   })
-
-/** Every limit that is set, taken away; what could not be is said. */
-export const limitsOff = async (app: App): Promise<Result<LimitView[]>> => {
-  const registry = await app.call('lifecycle.get', {})
-  if (!registry.ok) return registry
-  const { entries, budget: all, policy } = registry.value
-  const views: LimitView[] = []
-  for (const entry of entries) {
-    if (entry.limit === null || entry.limit.state === 'undone') continue
-    const answer = await app.call('agents.limit', { id: entry.id, limits: { ...NONE, toolsHighBytes: null } })
-    if (!answer.ok) return answer
-    views.push(answer.value)
-  }
-  if (all !== null && all.state !== 'undone') {
-    const answer = await app.call('agents.limit', { id: null, limits: NONE })
-    if (!answer.ok) return answer
-    views.push(answer.value)
-  }
-  if (policy.budgetBytes !== null) {
-    const kept = await app.call('policy.set', { policy: { ...policy, budgetBytes: null } })
-    if (!kept.ok) return kept
-  }
-  return ok(views)
-}

@@ -10,6 +10,7 @@ import type { SystemClient } from '../helper-client/system-client.ts'
 import type { History } from '../history/types.ts'
 import type { Installer } from '../install/installer.ts'
 import type { Lifecycle } from '../lifecycle/lifecycle.ts'
+import { agentsBack, fixesBack } from '../lifecycle/take-back.ts'
 import type { Presets } from '../presets/presets.ts'
 import type { Reports } from '../report/reports.ts'
 import type { Planner } from '../runs/planner.ts'
@@ -172,7 +173,14 @@ export const createHandlers = (deps: HandlerDeps): Handlers => {
       return ok(deps.helperState())
     },
     'helper.uninstall': async () => {
+      // Waking is harmless where uninstalling is then refused; taking hooks out of the user's files is not, so it comes after.
+      const agents = await agentsBack(lifecycle, 'user')
       const result = await deps.installer.uninstall()
+      const files = result.ok ? await fixesBack(session) : { problems: [] }
+      // What could not be taken back is told, and keeps nobody from leaving.
+      for (const { message } of [...agents.problems, ...agents.left.map(({ error }) => error), ...files.problems]) {
+        history.writer.addEvent({ atMs: deps.now(), kind: 'problem', text: `While uninstalling: ${message}`, runId: null, agentId: null })
+      }
       if (!result.ok) return result
       await system.refresh()
       deps.changed('helper')
