@@ -64,9 +64,16 @@ export const createHeldStore = (folder: string): HeldStore => {
   }
   const recordPath = (agentId: string): string => join(folder, `${nameOf(agentId)}.json`)
   const setsPath = (agentId: string): string => join(folder, `${nameOf(agentId)}.sets`)
+  const discard = (path: string): void => {
+    try {
+      rmSync(path, { force: true })
+    } catch {
+      // What cannot be removed could not be made either; a record of an agent that runs is passed over at the next start.
+    }
+  }
   return {
     save: (record) => write(recordPath(record.suspension.agentId), record),
-    remove: (agentId) => rmSync(recordPath(agentId), { force: true }),
+    remove: (agentId) => discard(recordPath(agentId)),
     all: () => names('.json').flatMap((name) => {
       const parsed = recordSchema.safeParse(read(join(folder, name)))
       return parsed.success ? [parsed.data] : []
@@ -79,7 +86,7 @@ export const createHeldStore = (folder: string): HeldStore => {
     keepSets: (agentIds) => {
       for (const name of names('.sets')) {
         const parsed = setsSchema.safeParse(read(join(folder, name)))
-        if (!parsed.success || !agentIds.has(parsed.data.agentId)) rmSync(join(folder, name), { force: true })
+        if (!parsed.success || !agentIds.has(parsed.data.agentId)) discard(join(folder, name))
       }
     },
   }

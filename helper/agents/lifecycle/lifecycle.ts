@@ -32,6 +32,7 @@ export interface LifecycleState {
   store: HeldStore
   held: Map<AgentId, HeldRecord>
   underway: Map<AgentId, Underway>
+  swapRoom: () => Result<{ freeBytes: number }>
   now: () => number
   sleep: (ms: number) => Promise<void>
 }
@@ -72,6 +73,7 @@ export const createLifecycle = (deps: LifecycleDeps): Lifecycle => {
     store,
     held: new Map(),
     underway: new Map(),
+    swapRoom: deps.swapRoom ?? (() => swapRoom(root)),
     now: deps.now ?? Date.now,
     sleep: deps.sleep ?? (async (ms) => timers.setTimeout(ms)),
   }
@@ -252,14 +254,13 @@ export const createLifecycle = (deps: LifecycleDeps): Lifecycle => {
       const status = guard === null ? null : await guard.status()
       const mine = (words: GuardStatus['words']): GuardStatus['words'] => words.filter((word) => word.uid === null || word.uid === uid || uid === 0)
       if (status?.ok !== true) return { running: false, pid: null, pssBytes: missing('not-measured', 'the guard does not run: nothing is open'), runs: 0, agents: 0, words: mine(readWords(deps.wordsPath)) }
-      const { held: ids, ...rest } = status.value
-      void ids
-      return { ...rest, words: mine(rest.words) }
+      const { running, pid, pssBytes, runs, agents, words } = status.value
+      return { running, pid, pssBytes, runs, agents, words: mine(words) }
     },
 
     ability: () => {
       if ('missing' in placer) return { how: null, text: placer.missing }
-      const room = swapRoom(root)
+      const room = state.swapRoom()
       if (!room.ok) return { how: null, text: `${room.error.message} ${room.error.advice ?? ''}`.trim() }
       return { how: placer.how, text: 'Idle agents can be frozen and paged out; a key wakes them.' }
     },

@@ -1,20 +1,29 @@
 import { integer, listNames, readLink, readText, under } from '../../observe/files.ts'
 
-interface HeldLock { readonly id: string; readonly pid: number; readonly waits: boolean }
+interface HeldLock { readonly id: string; readonly pid: number; readonly file: string; readonly waits: boolean }
 
 /** Lines of /proc/locks: a waiter has the number of the lock it waits for, and an arrow. Open-file locks have no pid (-1). */
 export const parseLocks = (text: string): HeldLock[] =>
   text.split('\n').flatMap((line): HeldLock[] => {
-    const match = /^(?<id>\d+): (?<arrow>(?:-> )*)\S+\s+\S+\s+\S+\s+(?<pid>-?\d+) /u.exec(line)
+    const match = /^(?<id>\d+): (?<arrow>(?:-> )*)\S+\s+\S+\s+\S+\s+(?<pid>-?\d+) (?<file>\S+) /u.exec(line)
     const pid = Number(match?.groups?.['pid'])
-    return match?.groups === undefined || !Number.isSafeInteger(pid) ? [] : [{ id: match.groups['id'] ?? '', pid, waits: match.groups['arrow'] !== '' }]
+    return match?.groups === undefined || !Number.isSafeInteger(pid) ? [] : [{ id: match.groups['id'] ?? '', pid, file: match.groups['file'] ?? '', waits: match.groups['arrow'] !== '' }]
   })
+
+/** Files ("fd:01:123") that a process holds locks of, whoever took them: a lock outlives its taker where the file was inherited. */
+const lockedFiles = (root: string, pid: number): string[] =>
+  (listNames(under(root, `/proc/${pid}/fdinfo`), 'vanished').value ?? []).flatMap((name) =>
+    [...(readText(under(root, `/proc/${pid}/fdinfo/${name}`), 'vanished').value ?? '').matchAll(/^lock:\s+(?<line>.*)$/gmu)].flatMap((found) => parseLocks(`${found.groups?.['line'] ?? ''} `).map((lock) => lock.file)))
 
 /** Somebody outside of the tree waits for a file lock of a process in it: pid of the holder, else null. */
 export const lockOthersWaitFor = (root: string, pids: ReadonlySet<number>): number | null => {
   const locks = parseLocks(readText(under(root, '/proc/locks')).value ?? '')
-  const wanted = new Set(locks.filter((lock) => lock.waits && !pids.has(lock.pid)).map((lock) => lock.id))
-  return locks.find((lock) => !lock.waits && pids.has(lock.pid) && wanted.has(lock.id))?.pid ?? null
+  const wanted = locks.filter((lock) => lock.waits && !pids.has(lock.pid))
+  if (wanted.length === 0) return null
+  const taken = locks.find((lock) => !lock.waits && pids.has(lock.pid) && wanted.some((waiter) => waiter.id === lock.id))
+  if (taken !== undefined) return taken.pid
+  const files = new Set(wanted.map((waiter) => waiter.file))
+  return [...pids].find((pid) => lockedFiles(root, pid).some((file) => files.has(file))) ?? null
 }
 
 const openFiles = (root: string, pid: number): string[] =>

@@ -1,8 +1,8 @@
 import type { ProcessRef } from '../../contract/agents.ts'
 import { ok, type Result } from '../../contract/errors.ts'
 import { readPressure } from '../../observe/pressure.ts'
-import { integer, readText, under } from '../../observe/files.ts'
 import type { KernelFiles } from '../../change/write.ts'
+import { reclaimGroup } from '../cgroups/reclaim.ts'
 import { runReclaim } from './program.ts'
 
 /** The machine stands still for so much of the time while it pages out: enough of it. */
@@ -65,30 +65,20 @@ export interface PageOutOptions {
   signal?: AbortSignal
 }
 
-/** memory.reclaim asks for all that is charged; less is no error. */
-const byCgroup = async ({ root, kernel, charged, mostBytes }: PageOutOptions): Promise<boolean> => {
-  if (charged === null) return false
-  const current = integer(readText(under(root, `${charged}/memory.current`)).value?.trim())
-  if (current === null || current === 0) return false
-  const amount = Math.min(current, mostBytes ?? current)
-  // Anonymous memory alone (6.10+): pages of files can go without swap.
-  for (const value of [`${amount} swappiness=max`, String(amount)]) {
-    const written = await kernel.write(`${charged}/memory.reclaim`, value)
-    if (written.ok || written.error.got === 'EAGAIN') return true
-    if (written.error.got !== 'EINVAL') return false
-  }
-  return false
-}
-
 /**
  * Pages out a tree, process by process, and stops when the machine suffers.
  * What was won is not said here: the footprint before and after tells.
  */
 export const pageOut = async (options: PageOutOptions): Promise<Result<{ stoppedBy: string | null }>> => {
-  const { root, uid, processes, program, mostBytes, lookMs, signal } = options
+  const { root, kernel, uid, processes, program, charged, mostBytes, lookMs, signal } = options
   const watch = watchPressure(root, lookMs, signal)
   try {
-    if (await byCgroup(options)) return ok({ stoppedBy: watch.stoppedBy() })
+    if (charged !== null) {
+      const done = await reclaimGroup({ root, kernel, folder: charged, target: mostBytes === null ? { percent: 100 } : { bytes: mostBytes }, swappiness: 'max', signal: watch.signal })
+      // That nothing more would go is what is asked for where all is to go.
+      if (done.ok) return ok({ stoppedBy: watch.stoppedBy() ?? (done.value.stoppedBy?.startsWith('pressure') === true ? done.value.stoppedBy : null) })
+      if (done.error.code !== 'not-supported') return done
+    }
     if (program === null) return ok({ stoppedBy: 'its memory is not charged to its own cgroup, and only root may page it out otherwise' })
     // All of them in one call where there is a bound: it counts over all.
     const calls = mostBytes === null ? processes.map((one) => [one]) : [processes]

@@ -7,7 +7,6 @@ import { footprintOf } from './footprint.ts'
 import { closeFreeze, freeze, freezePathOf, journalFreeze } from './freeze.ts'
 import type { LifecycleState, Underway } from './lifecycle.ts'
 import { pageOut } from './page-out.ts'
-import { swapRoom } from './swap.ts'
 import type { Asker, Guard, HeldRecord, SuspendRequest, WorkingSet } from './types.ts'
 import { bounded, presentRanges, workingSetBytes } from './working-set.ts'
 
@@ -41,7 +40,7 @@ export const suspendAgent = async (state: LifecycleState, asker: Asker, { agent,
   const { root, placer } = deps
   const { uid } = asker
   if ('missing' in placer) return fail('not-supported', placer.missing)
-  const room = swapRoom(root)
+  const room = state.swapRoom()
   if (!room.ok) return room
   const never = new Set([process.pid, ...(asker.process === null ? [] : [asker.process.pid])])
   const look = () => mayFreeze({ root, bootId: access.bootId(), uid, agent, signatures: deps.signatures(), never })

@@ -6,7 +6,6 @@ import { liveTree } from '../cgroups/tree.ts'
 import { footprintOf } from './footprint.ts'
 import type { LifecycleState } from './lifecycle.ts'
 import { pageOut } from './page-out.ts'
-import { swapRoom } from './swap.ts'
 
 export interface Trimmed {
   /** Difference of the cost before and after: what went out less what it takes compressed. */
@@ -20,9 +19,10 @@ export interface Trimmed {
  * kernel knows from the references since the trim before; the first one takes
  * the largest areas.
  */
-export const trimAgent = async ({ deps, pace }: LifecycleState, uid: number, agent: AgentTarget, mostBytes: number): Promise<Result<Trimmed>> => {
+export const trimAgent = async (state: LifecycleState, uid: number, agent: AgentTarget, mostBytes: number): Promise<Result<Trimmed>> => {
+  const { deps, pace } = state
   const { root, kernel, placer, reclaimProgram } = deps
-  const room = swapRoom(root)
+  const room = state.swapRoom()
   if (!room.ok) return room
   const tree = liveTree(root, uid, agent.processes)
   if (!tree.ok) return tree

@@ -21,7 +21,7 @@ export interface LifecyclePace {
   pressureLookMs: number
 }
 
-export const defaultLifecyclePace: LifecyclePace = { freezeLimitMs: 2000, freezePollMs: 5, rehearseMs: 0, learnAfterMs: 500, pressureLookMs: 500 }
+export const defaultLifecyclePace: LifecyclePace = { freezeLimitMs: 2000, freezePollMs: 5, rehearseMs: 0, learnAfterMs: 100, pressureLookMs: 500 }
 
 /** The guard as the lifecycle needs it; tests give one of their own. */
 export type Guard = Pick<GuardClient, 'hold' | 'frozen' | 'release' | 'wake' | 'armRun' | 'doneRun' | 'holder' | 'status' | 'leave' | 'onWord' | 'onWoke' | 'onClosed'>
@@ -44,6 +44,8 @@ export interface LifecycleDeps {
   placer: Placer | { missing: string }
   /** Path of agentmem-reclaim; null where this role may not run it. */
   reclaimProgram: string | null
+  /** Whether there is swap to go to; tests without any say so themselves. */
+  swapRoom?: () => Result<{ freeBytes: number }>
   now?: () => number
   sleep?: (ms: number) => Promise<void>
   pace?: Partial<LifecyclePace>

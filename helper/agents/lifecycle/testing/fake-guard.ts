@@ -75,7 +75,7 @@ export const createFakeGuard = ({ root = '/', refuse = null }: { root?: string; 
       asked.push(`holder ${uid} ${pid}`)
       return ok(null)
     },
-    status: async () => (dead ? gone : ok({ running: true, pid: process.pid, pssBytes: known(0), runs: runs.size, agents: holds.size, words, held: [...holds.keys()] })),
+    status: async () => (dead ? gone : ok({ running: true, pid: process.pid, pssBytes: known(0), runs: runs.size, agents: holds.size, words, held: [...holds.keys()], runIds: [...runs] })),
     leave: async () => {
       asked.push('leave')
     },
