@@ -1,5 +1,6 @@
 import { createConnection, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { AgentId } from '../contract/agents.ts'
 import { fail, ok, type ErrorCode, type Result } from '../contract/errors.ts'
 import type { GuardStatus, GuardWord, LifecycleCause } from '../contract/lifecycle.ts'
 import { known, missing } from '../contract/reading.ts'
@@ -8,6 +9,9 @@ import {
   type ArmRunRequest, type HolderRequest, type HoldRequest, type Woken,
 } from './protocol.ts'
 import { startGuard, type GuardProgram } from './start.ts'
+
+/** As the guard sees it: `held` are the agents to be adopted. */
+export type GuardState = GuardStatus & { held: string[] }
 
 export interface GuardClient {
   /** The guard opens everything it needs; only then may the tree be frozen. */
@@ -24,11 +28,13 @@ export interface GuardClient {
   doneRun(runId: string): Promise<Result<null>>
   /** Whose agents are thawed when it ends and no other takes its place within seconds. */
   holder(request: HolderRequest): Promise<Result<null>>
-  status(): Promise<Result<GuardStatus & { held: string[] }>>
+  status(): Promise<Result<GuardState>>
   /** This program ends, what is held stays held. Closes the connection. */
   leave(): Promise<void>
   onWord(listener: (word: GuardWord) => void): void
   onWoke(listener: (woken: Woken) => void): void
+  /** All processes of a held agent have ended; it is held no more. */
+  onGone(listener: (agentId: AgentId) => void): void
   /** The guard is gone. `clean`: it held nothing and ended by itself; otherwise thaw and undo what it stood for. */
   onClosed(listener: (clean: boolean) => void): void
 }
@@ -69,6 +75,7 @@ const talk = (socket: Socket, log: (text: string) => void) => {
   const waiting: ((answer: Answer) => void)[] = []
   const wordListeners: ((word: GuardWord) => void)[] = []
   const wokeListeners: ((woken: Woken) => void)[] = []
+  const goneListeners: ((agentId: AgentId) => void)[] = []
   const closedListeners: ((clean: boolean) => void)[] = []
   let rest = ''
   let closed = false
@@ -79,6 +86,7 @@ const talk = (socket: Socket, log: (text: string) => void) => {
     const line = parseGuardLine(text)
     if (line.kind === 'word') for (const listener of wordListeners) listener(line.word)
     else if (line.kind === 'woke') for (const listener of wokeListeners) listener(line.woken)
+    else if (line.kind === 'gone') for (const listener of goneListeners) listener(line.agentId)
     else if (line.kind === 'bye') clean = true
     else if (line.kind === 'ok') waiting.shift()?.(ok(line.rest))
     else if (line.kind === 'error') waiting.shift()?.(fail(CODES[line.code] ?? 'internal', `The guard refused: ${line.text}.`, { about: 'guard', got: line.code }))
@@ -125,13 +133,14 @@ const talk = (socket: Socket, log: (text: string) => void) => {
     },
     onWord: (listener: (word: GuardWord) => void) => void wordListeners.push(listener),
     onWoke: (listener: (woken: Woken) => void) => void wokeListeners.push(listener),
+    onGone: (listener: (agentId: AgentId) => void) => void goneListeners.push(listener),
     onClosed: (listener: (clean: boolean) => void) => void closedListeners.push(listener),
   }
 }
 
 const done = (answer: Answer): Result<null> => (answer.ok ? ok(null) : answer)
 
-const statusOf = (answer: Answer): Result<GuardStatus & { held: string[] }> => {
+const statusOf = (answer: Answer): Result<GuardState> => {
   if (!answer.ok) return answer
   try {
     const { pid, pssBytes, runs, held, words } = guardStatusAnswerSchema.parse(JSON.parse(answer.value))
@@ -170,6 +179,7 @@ const clientOf = (line: ReturnType<typeof talk>): GuardClient => ({
   },
   onWord: line.onWord,
   onWoke: line.onWoke,
+  onGone: line.onGone,
   onClosed: line.onClosed,
 })
 

@@ -5,7 +5,7 @@ import { guardWordSchema, lifecycleCauseSchema, type GuardWord, type LifecycleCa
 /**
  * The lines between a helper and `native/privileged/guard`, see docs/guard.md.
  * Each request is one line and gets one answer line, in order: `ok ...` or
- * `error CODE TEXT`. Lines that begin with `word`, `woke` or `bye` come unasked.
+ * `error CODE TEXT`. Lines that begin with `word`, `woke`, `gone` or `bye` come unasked.
  */
 export const GUARD_PROTOCOL_VERSION = 1
 
@@ -60,6 +60,8 @@ export const guardStatusAnswerSchema = z.object({
   pid: z.int(),
   pssBytes: z.int().nullable(),
   runs: z.int().min(0),
+  /** Armed ones, those it has taken back included. */
+  runIds: z.array(z.string()),
   held: z.array(z.string()),
   words: z.array(guardWordSchema),
 })
@@ -110,6 +112,7 @@ export type GuardLine =
   | { kind: 'error'; code: string; text: string }
   | { kind: 'word'; word: GuardWord }
   | { kind: 'woke'; woken: Woken }
+  | { kind: 'gone'; agentId: AgentId }
   | { kind: 'bye' }
   | { kind: 'unknown'; line: string }
 
@@ -142,6 +145,8 @@ export const parseGuardLine = (line: string): GuardLine => {
   if (head === 'ok') return { kind: 'ok', rest }
   if (head === 'error') return { kind: 'error', code: parts[0] ?? '', text: parts.slice(1).join(' ') }
   if (head === 'bye') return { kind: 'bye' }
+  const gone = head === 'gone' ? agentIdSchema.safeParse(rest) : null
+  if (gone?.success === true) return { kind: 'gone', agentId: gone.data }
   const word = head === 'word' ? parseWord(rest) : null
   if (word !== null) return { kind: 'word', word }
   const woken = head === 'woke' ? parseWoke(rest) : null

@@ -45,7 +45,10 @@ export const connect = async (path) => {
   socket.setEncoding('utf8').on('data', (/** @type {string} */ text) => {
     const lines = (rest + text).split('\n')
     rest = lines.pop() ?? ''
-    for (const line of lines) (/^(ok|error) /u.test(line) ? waiting.shift() : undefined)?.(line) ?? told.push(line)
+    for (const line of lines) {
+      if (/^(?:ok|error) /u.test(line)) waiting.shift()?.(line)
+      else told.push(line)
+    }
   })
   socket.on('close', () => {
     closed = true
