@@ -87,7 +87,7 @@ const kernel = createKernelFiles({ root, onWrite: (line) => console.error(logLin
 
 const stateDir = values['state-dir']
 const guardSocket = values['guard-socket'] ?? (stateDir === STATE_DIR ? '/run/agentmem/guard.sock' : join(stateDir, 'guard.sock'))
-const wordsPath = join(stateDir, 'guard-words')
+const wordsPath = stateDir === STATE_DIR ? '/run/agentmem/guard-words.jsonl' : join(stateDir, 'guard-words.jsonl')
 
 interface Agents extends Lifecycle {
   /** null where there is no cgroup v2. */

@@ -30,7 +30,7 @@ export interface InstalledHelper {
  * bus of its own which starts it as root when somebody calls; and a polkitd
  * with the policy that was installed.
  */
-export const installHelper = async (rules: string): Promise<InstalledHelper> => {
+export const installHelper = async (rules: string, { idleExitSeconds = 120 }: { idleExitSeconds?: number } = {}): Promise<InstalledHelper> => {
   const place = await mkdtemp('/var/tmp/agentmem-installed-')
   await chmod(place, 0o755) // its launcher is for everyone
   const stateDir = join(place, 'var/lib/agentmem')
@@ -77,7 +77,7 @@ export const installHelper = async (rules: string): Promise<InstalledHelper> => 
     const { address } = bus
     // The installed file, with the folder it was installed below put before its paths.
     const installed = await readFile(join(place, 'usr/share/dbus-1/system-services/org.agentmem.Helper1.service'), 'utf8')
-    const exec = (command: string): string => `Exec=/bin/sh -c "exec ${command} --bus ${address} --state-dir ${stateDir} --idle-exit-seconds 120 2>>${logFile}"`
+    const exec = (command: string): string => `Exec=/bin/sh -c "exec ${command} --bus ${address} --state-dir ${stateDir} --idle-exit-seconds ${idleExitSeconds} 2>>${logFile}"`
     const moved = installed.replaceAll('/usr/lib/agentmem/', `${place}/usr/lib/agentmem/`).replace(/^Exec=(.*)$/mu, (_line, command: string) => exec(command))
     await writeFile(join(services, 'org.agentmem.Helper1.service'), moved)
     await runCommand('dbus-send', [`--bus=${bus.address}`, '--print-reply', '--dest=org.freedesktop.DBus', '/', 'org.freedesktop.DBus.ReloadConfig'])
