@@ -179,7 +179,7 @@ export const scenarios = {
   sessionGone: { ...full, lifecycleFails: failure('helper-gone', 'The session helper does not answer.', { advice: 'It is started again by itself.' }) },
   reapLeaves: { ...full, reapLeaves: true },
   fixChanged: { ...full, fixChanged: true },
-  manySuspended: { ...full, agents: 500, suspended: 300 },
+  manySuspended: { ...full, agents: 500, suspended: 40 },
   badSettings: { ...full, settingsProblem: 'settings.json, line 4: theme must be system, light or dark. The file is left as it is and the defaults are used.' },
 } as const satisfies Record<string, Scenario>
 
