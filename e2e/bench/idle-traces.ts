@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { z } from 'zod'
-import { readTrace, type TraceHeader } from '../fixtures/traces/format.ts'
+import { readTrace, type Trace } from '../fixtures/traces/format.ts'
 import type { Label } from '../fixtures/traces/labels.ts'
 
 /**
@@ -72,15 +72,25 @@ interface Stretch {
   readonly lengthMs: number
   /** By rule: the look at which it would have been suspended, in ms after the stretch began; by limit. Null: never. */
   readonly suspendedAfterMs: Readonly<Record<RuleName, readonly (number | null)[]>>
+  /** Others were connected to it nearly all the time: it may not be suspended, however idle it is itself. */
+  readonly neededByOthers: boolean
   /** Of the product's looks, for explaining. */
   readonly verdicts: readonly Verdict[]
 }
 
-const stretchesOf = (header: TraceHeader, looks: readonly (readonly Verdict[])[]): Stretch[] =>
-  header.labels.flatMap((label): Stretch[] => {
+/** From the raw samples, whatever the rule makes of it. */
+const rawSchema = z.object({ atMs: z.number(), connections: z.array(z.object({ inbound: z.boolean(), state: z.string() })).nullable(), unixInbound: z.number().nullable().optional() })
+
+const NEARLY_ALL = 0.9
+
+const stretchesOf = ({ header, samples }: Trace, looks: readonly (readonly Verdict[])[]): Stretch[] => {
+  const raw = samples.map((sample) => rawSchema.parse(sample))
+  return header.labels.flatMap((label): Stretch[] => {
     const within = looks.filter(([first]) => first !== undefined && first.atMs >= label.fromMs && first.atMs < label.untilMs)
     const [first, last] = [within[0]?.[0], within.at(-1)?.[0]]
     if (first === undefined || last === undefined) return []
+    const during = raw.filter(({ atMs }) => atMs >= label.fromMs && atMs < label.untilMs)
+    const joined = during.filter(({ connections, unixInbound }) => (unixInbound ?? 0) > 0 || connections?.some(({ inbound, state }) => inbound && state === 'established') === true)
     // A stretch that began before the first sample begins with it.
     const beganMs = looks[0]?.[0] === first ? first.atMs : label.fromMs
     const after = (at: number): (number | null)[] => LIMITS_MS.map((limitMs) => {
@@ -90,9 +100,11 @@ const stretchesOf = (header: TraceHeader, looks: readonly (readonly Verdict[])[]
     return [{
       trace: header.name, kind: header.kind, heldOut: header.heldOut, label, lengthMs: last.atMs - beganMs,
       suspendedAfterMs: { product: after(0), 'cpu-and-tools': after(1), cpu: after(2) },
+      neededByOthers: joined.length > during.length * NEARLY_ALL,
       verdicts: within.flatMap(([verdict]) => verdict ?? []),
     }]
   })
+}
 
 const tracesIn = (folder: string): string[] => (existsSync(folder) ? readdirSync(folder).filter((name) => name.endsWith('.trace')).map((name) => join(folder, name)) : [])
 
@@ -109,12 +121,13 @@ let agentMs = 0
 const queue = [...files]
 const worker = async (): Promise<void> => {
   for (let path = queue.shift(); path !== undefined; path = queue.shift()) {
-    const { header, samples } = await readTrace(path)
+    const trace = await readTrace(path)
+    const { header, samples } = trace
     if (options['without-held-out'] && header.heldOut) continue
     const looks = await replay(samples)
     sampleCount += samples.length
     agentMs += (looks.at(-1)?.[0]?.atMs ?? 0) - (looks[0]?.[0]?.atMs ?? 0)
-    stretches.push(...stretchesOf(header, looks))
+    stretches.push(...stretchesOf(trace, looks))
   }
 }
 await Promise.all(Array.from({ length: Math.min(2, availableParallelism()) }, worker))
@@ -128,8 +141,11 @@ const late = (list: readonly Stretch[], rule: RuleName, limitMs: number): Stretc
 const inTimePercent = (list: readonly Stretch[], rule: RuleName, limitMs: number): number => 100 * (1 - late(list, rule, limitMs).length / Math.max(1, due(list, limitMs).length))
 const limitText = (limitMs: number): string => (limitMs < 60_000 ? `${limitMs / 1000} s` : `${limitMs / 60_000} min`)
 
-const working = stretches.filter(({ label }) => label.state === 'working')
-const idle = stretches.filter(({ label }) => label.state === 'idle')
+/** What runs another session's work is at work, though its own session is idle. */
+const isWork = ({ label }: Stretch): boolean => label.state === 'working' || label.state === 'serving'
+const working = stretches.filter(isWork)
+const idle = stretches.filter(({ label, neededByOthers }) => label.state === 'idle' && !neededByOthers)
+const needed = stretches.filter(({ label, neededByOthers }) => label.state === 'idle' && neededByOthers)
 const typing = stretches.filter(({ label }) => label.state === 'typing')
 const waits = [...new Set(working.map(({ label }) => label.waiting ?? 'unnamed'))].toSorted()
 const kinds = [...new Set(stretches.map(({ kind }) => kind))].toSorted()
@@ -148,17 +164,19 @@ for (const limitMs of LOOKED_AT_MS) {
   const percent = inTimePercent(idle, 'product', limitMs)
   rows.push({ what: `  suspended within a minute of it`, value: round(percent), unit: '%', must: `> ${MUST_PERCENT}`, ok: percent > MUST_PERCENT && due(idle, limitMs).length > 0 })
 }
+shown('idle, but others are connected to it', needed.length)
+none('  suspended all the same', wrong(needed, 'product', 30_000).length)
 if (stretches.some(({ heldOut }) => heldOut)) {
   const unseen = stretches.filter(({ heldOut }) => heldOut)
   const parts: [string, Stretch[]][] = [...new Set(unseen.map(({ kind }) => kind))].filter((kind) => stretches.every((stretch) => stretch.kind !== kind || stretch.heldOut)).map((kind): [string, Stretch[]] => [`agent: ${kind}`, unseen.filter((stretch) => stretch.kind === kind)])
   const seenWaits = new Set(working.filter(({ heldOut }) => !heldOut).map(({ label }) => label.waiting))
   for (const wait of waits.filter((name) => !seenWaits.has(name))) parts.push([`waiting: ${wait}`, unseen.filter(({ label }) => label.waiting === wait)])
   for (const [what, list] of parts) {
-    const turns = list.filter(({ label }) => label.state === 'working')
+    const turns = list.filter(isWork)
     shown(`held out, ${what}, turns`, turns.length)
     shown('  time of them', hours(turns), 'h')
     for (const limitMs of LIMITS_MS) none(`  wrong suspends, limit ${limitText(limitMs)}`, wrong(turns, 'product', limitMs).length)
-    const calm = list.filter(({ label }) => label.state === 'idle')
+    const calm = list.filter((stretch) => idle.includes(stretch))
     if (due(calm, 120_000).length > 0) shown('  idle: suspended within a minute of 2 min', inTimePercent(calm, 'product', 120_000), '%')
   }
 }

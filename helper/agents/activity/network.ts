@@ -87,11 +87,16 @@ const judge = (connection: SampleConnection, memories: Map<number, Memory>, atMs
 /** Connections to others: something asked and not answered, or bytes that flow. */
 export const createNetworkEvidence = (): Evidence => {
   const memories = new Map<number, Memory>()
-  return ({ connections, datagrams, monotonicMs }) => {
-    if (connections === null) return []
+  return ({ connections, datagrams, unixInbound = 0, monotonicMs }) => {
+    if (connections === null) return [forbids('network', 'what it is connected to cannot be seen')]
     const inodes = new Set(connections.map(({ inode }) => inode))
     for (const inode of memories.keys()) if (!inodes.has(inode)) memories.delete(inode)
     const findings = connections.flatMap((connection) => judge(connection, memories, monotonicMs))
-    return (datagrams ?? 0) > 0 ? [...findings, works('network', 'holds a connection over UDP, and whether it waits for it cannot be seen')] : findings
+    return [
+      ...findings,
+      ...((datagrams ?? 0) > 0 ? [works('network', 'holds a connection over UDP, and whether it waits for it cannot be seen')] : []),
+      ...(unixInbound === null ? [forbids('lock', 'somebody is connected to it, and who cannot be seen: ss (iproute2) is missing, or the network is another one')] : []),
+      ...((unixInbound ?? 0) > 0 ? [forbids('lock', 'another program is connected to it')] : []),
+    ]
   }
 }

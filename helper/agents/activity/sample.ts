@@ -104,6 +104,8 @@ export const sampleSchema = z.object({
   connections: z.array(sampleConnectionSchema).nullable(),
   /** Ports that the tree listens on. */
   listening: z.array(count),
+  /** Connections that others made to Unix sockets of the tree. Null where there are some and whose they are cannot be seen; left out in early recordings. */
+  unixInbound: countOrNull.optional(),
   /** Connected UDP sockets but DNS: QUIC. */
   datagrams: countOrNull,
   locks: z.array(sampleLockSchema).nullable(),

@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -74,11 +75,14 @@ describe('a real process at a real terminal', () => {
   const folder = mkdtempSync(join(tmpdir(), 'agentmem-sampler-'))
   const program = join(folder, 'node_modules/@anthropic-ai/claude-code-linux-x64/claude')
   const script = join(folder, 'agent.mjs')
+  const socket = join(folder, 'agent.sock')
   let terminal: ChildProcess | null = null
   beforeAll(() => {
     mkdirSync(dirname(program), { recursive: true })
     copyFileSync(process.execPath, program)
-    writeFileSync(script, `import { spawn } from 'node:child_process'; spawn('bash', ['-c', 'sleep 300; true'], { stdio: 'ignore' }); console.log('ready'); process.stdin.resume()`)
+    writeFileSync(script, `import { spawn } from 'node:child_process'; import { connect, createServer } from 'node:net'
+spawn('bash', ['-c', 'sleep 300; true'], { stdio: 'ignore' })
+createServer((socket) => { socket.on('error', () => {}) }).listen(process.argv[2], () => { connect(process.argv[2]); console.log('ready'); process.stdin.resume() })`)
   })
   afterAll(async () => {
     if (terminal !== null && terminal.exitCode === null) {
@@ -90,7 +94,7 @@ describe('a real process at a real terminal', () => {
 
   test('its terminal, its counters, its command', async () => {
     // script(1) gives a terminal; the agent ends with it.
-    const opened = spawn('script', ['-qfc', `exec "${program}" "${script}"`, '/dev/null'], { stdio: ['pipe', 'pipe', 'ignore'] })
+    const opened = spawn('script', ['-qfc', `exec "${program}" "${script}" "${socket}"`, '/dev/null'], { stdio: ['pipe', 'pipe', 'ignore'] })
     terminal = opened
     await once(opened.stdout, 'data')
     const sampler = createSampler({ root: '/', signatures, uid: process.getuid?.() ?? 0 })
@@ -105,5 +109,15 @@ describe('a real process at a real terminal', () => {
     expect(sample.processes[0]).toMatchObject({ role: 'main', stdio: ['terminal', 'terminal', 'terminal'], tracerPid: 0 })
     expect(sample.processes[0]?.readChars).toBeGreaterThan(0)
     expect(sample.processes.slice(1).map(({ role, command }) => [role, command])).toEqual([['shell', true], ['tool', false]])
+    // It is connected to itself; a stranger is somebody who waits for it.
+    if (sample.unixInbound === null) return // no ss here
+    expect(sample.unixInbound).toBe(0)
+    const stranger = connect(socket)
+    try {
+      await once(stranger, 'connect')
+      expect((await ours())?.unixInbound).toBe(1)
+    } finally {
+      stranger.destroy()
+    }
   })
 })

@@ -5,8 +5,9 @@ import { readBootId, readUptimeMs, TICK_MS } from '../../observe/kernel.ts'
 import { printable, readProcessTable, readStatus } from '../../observe/process.ts'
 import { createIdentityCache, discoverAgents, type AgentTree, type TreeMember } from '../discover.ts'
 import { readLocks, type LockLine } from './locks.ts'
-import type { Sample, SampleConnection, SampleProcess, StdioKind, TcpInfo } from './sample.ts'
-import { createTcpInfo, ESTABLISHED, isLoopback, LISTENING, networkName, readNetwork, stateOf, type Network } from './tcp.ts'
+import type { Sample, SampleConnection, SampleProcess, StdioKind } from './sample.ts'
+import { createSs, ESTABLISHED, isLoopback, LISTENING, networkName, parseSs, readNetwork, stateOf, type Network } from './tcp.ts'
+import { parsePeers, readAccepted } from './unix.ts'
 
 export interface SamplerOptions {
   /** "/" or a captured tree. */
@@ -16,8 +17,8 @@ export interface SamplerOptions {
   readonly uid: number | null
   /** CLOCK_MONOTONIC in ms; tests set it. */
   readonly nowMs?: () => number
-  /** Asks for the times of connections; null leaves them out. By default iproute2's `ss`. */
-  readonly tcpInfo?: ((pid: number) => Promise<Map<number, TcpInfo> | null>) | null
+  /** Runs `ss` in the network namespace of a process; null leaves out what only it can tell. */
+  readonly ss?: ((pid: number, listed: readonly string[]) => Promise<string | null>) | null
 }
 
 export interface Sampler {
@@ -116,28 +117,33 @@ const processOf = (root: string, member: TreeMember, files: Files | null): Sampl
 
 interface Shared {
   readonly network: (pid: number) => Network
-  readonly info: (pid: number) => Promise<Map<number, TcpInfo> | null>
+  /** Unix sockets that servers accepted. */
+  readonly accepted: (pid: number) => ReadonlySet<number>
+  readonly listed: (pid: number, what: 'tcp' | 'unix') => Promise<string | null>
   readonly locks: () => readonly LockLine[] | null
 }
 
-/** What several trees have in common is read once a look: a network namespace's sockets, the locks. */
-const createShared = (root: string, tcpInfo: SamplerOptions['tcpInfo']): Shared => {
-  const networks = new Map<string, Network>()
-  const infos = new Map<string, Promise<Map<number, TcpInfo> | null>>()
+const SS_OPTIONS = { tcp: ['-tinHOe'], unix: ['-xnH'] } as const
+
+/** Once a key: what several trees have in common is read once a look. */
+const once = <T>(make: (pid: number, key: string) => T): ((pid: number, key: string) => T) => {
+  const made = new Map<string, T>()
+  return (pid, key) => {
+    const found = made.get(key) ?? make(pid, key)
+    made.set(key, found)
+    return found
+  }
+}
+
+const createShared = (root: string, ss: NonNullable<SamplerOptions['ss']> | null): Shared => {
+  const network = once((pid) => readNetwork(root, pid))
+  const accepted = once((pid) => readAccepted(root, pid))
+  const listed = { tcp: once(async (pid) => ss?.(pid, SS_OPTIONS.tcp) ?? null), unix: once(async (pid) => ss?.(pid, SS_OPTIONS.unix) ?? null) }
   let locks: readonly LockLine[] | null | undefined
   return {
-    network: (pid) => {
-      const name = networkName(root, pid)
-      const network = networks.get(name) ?? readNetwork(root, pid)
-      networks.set(name, network)
-      return network
-    },
-    info: (pid) => {
-      const name = networkName(root, pid)
-      const info = infos.get(name) ?? (tcpInfo === null || tcpInfo === undefined ? Promise.resolve(null) : tcpInfo(pid))
-      infos.set(name, info)
-      return info
-    },
+    network: (pid) => network(pid, networkName(root, pid)),
+    accepted: (pid) => accepted(pid, networkName(root, pid)),
+    listed: (pid, what) => listed[what](pid, networkName(root, pid)),
     locks: () => {
       locks ??= readLocks(root)
       return locks
@@ -145,10 +151,25 @@ const createShared = (root: string, tcpInfo: SamplerOptions['tcpInfo']): Shared 
   }
 }
 
-const NOTHING: Pick<Sample, 'connections' | 'listening' | 'datagrams'> = { connections: [], listening: [], datagrams: 0 }
+type Sockets = Pick<Sample, 'connections' | 'listening' | 'unixInbound' | 'datagrams'>
 
-const socketsOf = async (tree: AgentTree, files: ReadonlyMap<number, Files | null>, shared: Shared): Promise<Pick<Sample, 'connections' | 'listening' | 'datagrams'>> => {
-  if (files.get(tree.top.pid) === null) return { connections: null, listening: [], datagrams: null }
+/** Who of those that connected to a Unix socket of the tree is none of it. */
+const unixInboundOf = async (pid: number, owners: ReadonlyMap<number, number>, shared: Shared): Promise<number | null> => {
+  const own = [...shared.accepted(pid)].filter((inode) => owners.has(inode))
+  if (own.length === 0) return 0
+  const text = await shared.listed(pid, 'unix')
+  if (text === null) return null
+  const peers = parsePeers(text)
+  return own.filter((inode) => {
+    const peer = peers.get(inode) ?? 0
+    return peer !== 0 && !owners.has(peer)
+  }).length
+}
+
+const NOTHING: Sockets = { connections: [], listening: [], unixInbound: 0, datagrams: 0 }
+
+const socketsOf = async (tree: AgentTree, files: ReadonlyMap<number, Files | null>, shared: Shared): Promise<Sockets> => {
+  if (files.get(tree.top.pid) === null) return { connections: null, listening: [], unixInbound: null, datagrams: null }
   const owners = new Map<number, number>()
   for (const [pid, open] of files) for (const inode of open?.sockets ?? []) if (!owners.has(inode)) owners.set(inode, pid)
   if (owners.size === 0) return NOTHING
@@ -168,19 +189,21 @@ const socketsOf = async (tree: AgentTree, files: ReadonlyMap<number, Files | nul
     }
   })
   const asked = connections.some((connection) => connection.state === 'established' && !connection.within)
-  const info = asked ? await shared.info(tree.top.pid) : null
+  const text = asked ? await shared.listed(tree.top.pid, 'tcp') : null
+  const info = text === null ? null : parseSs(text)
+  const unixInbound = await unixInboundOf(tree.top.pid, owners, shared)
   const datagrams = [...owners.keys()].filter((inode) => {
     const line = network.udp.get(inode)
     return line?.state === ESTABLISHED && line.remotePort !== 53 && !isLoopback(line.remote)
   }).length
-  return { connections: connections.map((connection) => ({ ...connection, info: info?.get(connection.inode) ?? null })), listening: [...listening], datagrams }
+  return { connections: connections.map((connection) => ({ ...connection, info: info?.get(connection.inode) ?? null })), listening: [...listening], unixInbound, datagrams }
 }
 
 /** Reads raw evidence of agents from /proc. What cannot be seen is null, never 0. */
 export const createSampler = (options: SamplerOptions): Sampler => {
   const { root, uid } = options
   const nowMs = options.nowMs ?? (() => performance.now())
-  const tcpInfo = options.tcpInfo === undefined ? (root === '/' ? createTcpInfo() : null) : options.tcpInfo
+  const ss = options.ss === undefined ? (root === '/' ? createSs() : null) : options.ss
   const identities = createIdentityCache(root)
   const bootId = readBootId(root)
   let signatures = options.signatures
@@ -208,7 +231,7 @@ export const createSampler = (options: SamplerOptions): Sampler => {
   }
 
   const sampleTrees: Sampler['sampleTrees'] = (trees) => {
-    const shared = createShared(root, tcpInfo)
+    const shared = createShared(root, ss)
     const uptimeMs = readUptimeMs(root) ?? 0
     return Promise.all(trees.map((tree) => sampleTree(tree, shared, uptimeMs)))
   }

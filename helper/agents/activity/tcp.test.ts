@@ -2,7 +2,8 @@ import { createServer, connect } from 'node:net'
 import { once } from 'node:events'
 import { expect, test } from 'vitest'
 import { parseLocks } from './locks.ts'
-import { createTcpInfo, isLoopback, parseNet, parseSs, readNetwork } from './tcp.ts'
+import { parseAccepted, parsePeers } from './unix.ts'
+import { createSs, isLoopback, parseNet, parseSs, readNetwork } from './tcp.ts'
 
 test('lines of /proc/net/tcp and tcp6', () => {
   const text = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
@@ -32,6 +33,18 @@ ESTAB 0 0 1.2.3.4:1 1.2.3.4:2 sk:3`
   ])
 })
 
+test('Unix sockets that a server accepted, and who is at their other end', () => {
+  const text = `Num       RefCount Protocol Flags    Type St Inode Path
+00000000aeefd952: 00000003 00000000 00000000 0001 03 11
+00000000aeefd953: 00000003 00000000 00000000 0001 03 12 /tmp/a b.sock
+00000000aeefd954: 00000002 00000000 00010000 0001 01 13 /tmp/a b.sock
+00000000aeefd955: 00000003 00000000 00000000 0001 03 14 @hidden
+`
+  expect([...parseAccepted(text)]).toEqual([12, 14])
+  const listed = 'u_str ESTAB 0      0      /tmp/a b.sock 12 * 77\nu_str ESTAB 0      0      * 77 * 12\nu_str ESTAB 0      0      * 11 * 0      \n'
+  expect([...parsePeers(listed)]).toEqual([[12, 77], [77, 12], [11, 0]])
+})
+
 test('locks: held, shared, and waited for', () => {
   const text = `1: POSIX  ADVISORY  WRITE 2561 fe:00:2237522 0 EOF
 1: -> POSIX  ADVISORY  WRITE 2562 fe:00:2237522 0 EOF
@@ -55,9 +68,9 @@ test('the real machine: both ends of a connection, and when they spoke', async (
     await once(client, 'data')
     const line = [...readNetwork('/', process.pid).tcp.values()].find(({ remotePort, state }) => remotePort === address.port && state === 1)
     if (line === undefined) throw new Error('expected the connection in /proc/net/tcp')
-    const found = await createTcpInfo()(process.pid)
+    const listed = await createSs()(process.pid, ['-tinHOe'])
     // Without iproute2 there is none, and that is an answer.
-    if (found !== null) expect(found.get(line.inode)).toMatchObject({ sentBytes: expect.toSatisfy((bytes: number) => bytes >= 10 && bytes <= 11) as number, receivedBytes: 6 })
+    if (listed !== null) expect(parseSs(listed).get(line.inode)).toMatchObject({ sentBytes: expect.toSatisfy((bytes: number) => bytes >= 10 && bytes <= 11) as number, receivedBytes: 6 })
   } finally {
     client.destroy()
     server.close()

@@ -98,21 +98,18 @@ const output = (program: string, argv: readonly string[]): Promise<string | null
   })
 
 /**
- * When each connection last sent and received, asked of iproute2's `ss`: Node
- * cannot open a netlink socket. Null where there is no `ss`, or where the
- * agent's network namespace is another one and may not be entered.
+ * Runs iproute2's `ss` in the network namespace of a process: Node cannot open
+ * a netlink socket. Null where there is no `ss`, or where the namespace is
+ * another one and may not be entered.
  */
-export const createTcpInfo = (): ((pid: number) => Promise<Map<number, TcpInfo> | null>) => {
+export const createSs = (): ((pid: number, listed: readonly string[]) => Promise<string | null>) => {
   const ss = programAt('ss')
   const enter = programAt('nsenter')
   const own = networkName('/', process.pid)
-  return async (pid) => {
+  return async (pid, listed) => {
     if (ss === undefined) return null
     const network = networkName('/', pid)
-    const listed = ['-tinHOe']
-    const text = network === own || network === 'own'
-      ? await output(ss, listed)
-      : enter === undefined || process.getuid?.() !== 0 ? null : await output(enter, [`--net=/proc/${pid}/ns/net`, ss, ...listed])
-    return text === null ? null : parseSs(text)
+    if (network === own || network === 'own') return output(ss, listed)
+    return enter === undefined || process.getuid?.() !== 0 ? null : output(enter, [`--net=/proc/${pid}/ns/net`, ss, ...listed])
   }
 }

@@ -140,7 +140,7 @@ test('a tool seen in an agent\'s tree is known when it outlives it', async () =>
   const leftovers = createLeftovers({ root: '/', signatures, uid, graceMs: 1000 })
   const { agent, pids } = await startAgent({ command: ['sleep', '200'], stdio: ['ignore', 'ignore', 'ignore'] })
   await ripen()
-  leftovers.note(await createSampler({ root: '/', signatures, uid, tcpInfo: null }).sample())
+  leftovers.note(await createSampler({ root: '/', signatures, uid, ss: null }).sample())
   expect(await orphansAmong(leftovers, pids)).toEqual([])
   await endAgent(agent)
   expect(await orphansAmong(leftovers, pids)).toMatchObject([{ role: 'tool', label: 'sleep', why: expect.stringContaining('its agent was last seen') as string }])
