@@ -7,6 +7,10 @@ export interface SessionPlaces {
   readonly policy: string
   readonly registry: string
   readonly spool: string
+  /** Journals and what is suspended by this user alone. */
+  readonly state: string
+  /** The guard's socket and words; null without a private run-time folder. */
+  readonly runtime: string | null
   /** Where agents' hooks report; null without a private run-time folder. */
   readonly hooks: string | null
 }
@@ -22,6 +26,8 @@ export const sessionPlaces = (env: NodeJS.ProcessEnv = process.env): SessionPlac
     policy: join(config, 'policy.json'),
     registry: join(state, 'registry.json'),
     spool: join(state, 'spool'),
+    state,
+    runtime: runtime?.startsWith('/') === true ? join(runtime, 'agentmem') : null,
     hooks: runtime?.startsWith('/') === true ? join(runtime, 'agentmem', 'hooks.sock') : null,
   }
 }

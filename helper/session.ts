@@ -1,6 +1,8 @@
+import { userInfo } from 'node:os'
 import { performance } from 'node:perf_hooks'
 import { parseArgs } from 'node:util'
 import { createSampler } from './agents/activity/sampler.ts'
+import { mixedBackend, openOwnCgroups, type OwnCgroups } from './agents/cgroups/own-backend.ts'
 import { createActivityWatch } from './agents/policy/activity-watch.ts'
 import { systemBackend } from './agents/policy/backend.ts'
 import { createKeeper } from './agents/policy/keeper.ts'
@@ -24,7 +26,7 @@ import type { SessionMethod } from './contract/requests.ts'
 import { parseRequest } from './dispatch.ts'
 import { createIdleExit } from './idle.ts'
 import { readMergeable } from './observe/process.ts'
-import { builtInSignaturesPath, programVersion } from './places.ts'
+import { builtInSignaturesPath, guardProgramPath, programVersion } from './places.ts'
 import { createSessionExtras } from './session-extras.ts'
 import { createSessionHandlers } from './session-handlers.ts'
 import { sessionPlaces } from './session-places.ts'
@@ -95,8 +97,10 @@ const main = async (): Promise<void> => {
     return saved.ok ? null : saved.error
   }
   const client = createSystemClient(systemBusAddress())
+  const backend = mixedBackend(systemBackend(client))
+  let own: OwnCgroups | null = null
   const keeper = createKeeper({
-    backend: systemBackend(client),
+    backend,
     registry,
     root,
     nowMs: Date.now,
@@ -167,13 +171,20 @@ const main = async (): Promise<void> => {
   const opened = await openBus(values.bus)
   if (!opened.ok) return stop(opened.error.message)
   const bus = opened.value
+  if (uid !== null && places.runtime !== null) {
+    const mine = await openOwnCgroups({ root, bus, user: { uid, name: userInfo().username }, stateDir: places.state, runtimeDir: places.runtime, guardProgram: guardProgramPath, signatures: () => signatures, log: (text) => console.error(text) })
+    if (mine.ok) {
+      own = mine.value
+      backend.use(own)
+    }
+  }
   const claim = () => bus.serve(service)
   const anySuspended = (): boolean => registry.all().some(({ entry }) => entry.suspension !== null)
   const running = (): number => registry.all().filter(({ entry }) => entry.state !== 'gone' && entry.suspension === null).length
   const idle = createIdleExit({
     idleMs: Number(values['idle-exit-seconds']) * 1000,
     // The policy needs nobody who watches, only agents; and who froze an agent stays until it runs.
-    mayExit: () => !anySuspended() && !(engine.acts() && running() > 0),
+    mayExit: () => !anySuspended() && own?.busy() !== true && !(engine.acts() && running() > 0),
     release: () => bus.release(),
     claim: async () => {
       const again = await claim()
@@ -189,6 +200,7 @@ const main = async (): Promise<void> => {
     ending = true
     // Nothing stays frozen without somebody who answers for it.
     if (anySuspended()) await keeper.resume(null, cause)
+    await own?.close()
     bus.close()
   }
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.once(signal, () => void end(causeOfEnd()))
