@@ -1,8 +1,7 @@
 import { homedir, userInfo } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { Sample } from './agents/activity/sample.ts'
-import { askToFree } from './agents/ask/ask.ts'
-import { createFixes } from './agents/fixes/fixes.ts'
+import type { Fixes } from './agents/fixes/fixes.ts'
 import { createHookStates, type HookStates } from './agents/hooks/hook-states.ts'
 import { startHookServer, type HookServer, type HookWord } from './agents/hooks/server.ts'
 import { createLeftovers } from './agents/leftovers/leftovers.ts'
@@ -44,11 +43,14 @@ export const createSessionExtras = (options: SessionExtrasOptions): SessionExtra
   const leftovers = createLeftovers({ root, signatures: options.signatures, uid: options.uid })
   const hooks = createHookStates()
   const alive = () => registry.all().filter(({ entry }) => entry.state !== 'gone').map(({ agent }) => agent)
-  const fixes = createFixes({
-    place: { home: homedir(), configHome: dirname(dirname(places.policy)), shell: userInfo().shell ?? '/bin/sh', hookProgram: hookProgramPath, runProgram: runProgramPath },
+  // Editing settings and speaking to inspectors are rare, and their libraries are not small: loaded when first needed.
+  let fixes: Promise<Fixes> | null = null
+  const loadFixes = async (): Promise<Fixes> => (await import('./agents/fixes/fixes.ts')).createFixes({
+    place: { home: homedir(), configHome: dirname(dirname(places.policy)), shell: process.env['SHELL'] ?? userInfo().shell ?? '/bin/sh', hookProgram: hookProgramPath, runProgram: runProgramPath },
     agents: alive,
     stateFile: join(dirname(places.registry), 'fixes.json'),
   })
+  const theFixes = (): Promise<Fixes> => (fixes ??= loadFixes())
 
   const note = (topic: NonNullable<LifecycleEvent['topic']>, text: string): void =>
     onEvent({ agentId: null, title: '', name: '', transition: null, suspension: null, resumed: null, word: null, text, topic, atMs: Date.now() })
@@ -57,6 +59,7 @@ export const createSessionExtras = (options: SessionExtrasOptions): SessionExtra
     const record = registry.get(id)
     if (record === null || record.entry.state === 'gone') return fail('process-gone', 'That agent is not running any more.', { about: id, advice: 'Look at the list again.' })
     if (record.entry.suspension !== null) return fail('busy', 'It is suspended: it cannot hear anything.', { about: id, advice: 'Resume it first.' })
+    const { askToFree } = await import('./agents/ask/ask.ts')
     return ok(await askToFree(root, record.agent.processes.map(({ pid, startTimeTicks }) => ({ pid, startTimeTicks }))))
   }
 
@@ -83,14 +86,14 @@ export const createSessionExtras = (options: SessionExtrasOptions): SessionExtra
         if (answer.ended.length > 0) note('reaped', `${answer.ended.length} left-over ${answer.ended.length === 1 ? 'process' : 'processes'} ended`)
         return ok(answer)
       },
-      Fixes: () => ok({ fixes: fixes.list() }),
-      ApplyFix: ({ id, digest }) => {
-        const applied = fixes.apply(id, digest)
+      Fixes: async () => ok({ fixes: (await theFixes()).list() }),
+      ApplyFix: async ({ id, digest }) => {
+        const applied = (await theFixes()).apply(id, digest)
         if (applied.ok) note('fix', `${applied.value.title}: applied`)
         return applied
       },
-      UndoFix: ({ id }) => {
-        const undone = fixes.undo(id)
+      UndoFix: async ({ id }) => {
+        const undone = (await theFixes()).undo(id)
         if (undone.ok) note('fix', `${undone.value.title}: taken back`)
         return undone
       },

@@ -46,9 +46,10 @@ describe.skipIf(reason !== null)(`agents suspended from the window, woken by typ
   }
 
   beforeAll(async () => {
-    folders = await cgroupFolders()
     job = await startJob({ plain: { 'claude-code': 2, 'gemini-cli': 1, opencode: 1 }, launched: {} })
     settings = await readSettings()
+    // Only now is the machine ours alone.
+    folders = await cgroupFolders()
     places = new Map(await Promise.all(job.fleet.agents.map(async ({ main }): Promise<[number, string]> => [main.pid, await cgroupsOf(main.pid)])))
     app = await job.openApp(job.fleet.user, 'app')
     const command = await job.start(job.fleet.user, app.folder, 'electron/cli/agentmemctl.ts', ['open'])
@@ -101,12 +102,12 @@ describe.skipIf(reason !== null)(`agents suspended from the window, woken by typ
     await page.getByRole('button', { name: /^Suspend \d+ idle/u }).click()
     await page.getByRole('dialog').getByRole('button', { name: /^Suspend( \d+ agents)?$/u }).click()
     await page.getByRole('dialog').getByRole('button', { name: 'Done' }).click({ timeout: 120_000 })
-    const { entries, guard } = await registry()
+    const { entries } = await registry()
     const suspended = entries.filter(({ state }) => state === 'suspended')
     expect(suspended).toHaveLength(job.fleet.agents.length)
     const won = suspended.reduce((sum, entry) => sum + (entry.suspension?.wonBytes ?? 0), 0)
     expect(won).toBeGreaterThan(200 * MIB)
-    expect(guard).toMatchObject({ running: true, agents: job.fleet.agents.length })
+    await vi.waitFor(async () => expect((await registry()).guard).toMatchObject({ running: true, agents: job.fleet.agents.length }), { timeout: 30_000, interval: 500 })
     expect(await frozenGroups()).toHaveLength(job.fleet.agents.length)
     // The panel's figure is the sum of these, as the window writes sizes.
     const shown = await page.locator('.suspended .big-value').innerText()

@@ -34,6 +34,7 @@ export const userEnvironment = (options: Pick<AppHostOptions, 'user' | 'folder' 
   HOME: join(options.folder, 'home'),
   USER: options.user.name,
   LOGNAME: options.user.name,
+  SHELL: '/bin/bash',
   XDG_CONFIG_HOME: join(options.folder, 'config'),
   XDG_STATE_HOME: join(options.folder, 'state'),
   XDG_RUNTIME_DIR: join(options.folder, 'run'),
