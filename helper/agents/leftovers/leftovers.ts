@@ -2,7 +2,6 @@ import type { ProcessRef, SignaturesFile } from '../../contract/agents.ts'
 import type { Duplicate, Orphan } from '../../contract/lifecycle.ts'
 import { known, missing, type Reading } from '../../contract/reading.ts'
 import type { SessionResponse } from '../../contract/requests.ts'
-import { listNames, readLink, under } from '../../observe/files.ts'
 import { readBootId, readUptimeMs, TICK_MS } from '../../observe/kernel.ts'
 import { compressedSwap, readMachine } from '../../observe/machine.ts'
 import { readProcessMemory, type ProcessStat } from '../../observe/process.ts'
@@ -14,6 +13,7 @@ import { findDuplicates, type FoundDuplicate } from './duplicates.ts'
 import { lookAtProcesses, type Processes } from './look.ts'
 import { findOrphans, type FoundOrphan, type Remembered } from './orphans.ts'
 import { endTrees, type ReapDeps } from './reap.ts'
+import { socketsOf } from './served.ts'
 
 export interface LeftoversOptions {
   /** "/" or a captured tree. */
@@ -50,8 +50,7 @@ const listensOnTcp = (root: string, pids: readonly number[]): boolean => {
     const name = networkName(root, pid)
     const listening = networks.get(name) ?? new Set([...readNetwork(root, pid).tcp.values()].filter(({ state }) => state === LISTENING).map(({ inode }) => inode))
     networks.set(name, listening)
-    const files = listNames(under(root, `/proc/${pid}/fd`), 'vanished').value ?? []
-    return files.some((file) => listening.has(Number(/^socket:\[(\d+)\]$/u.exec(readLink(under(root, `/proc/${pid}/fd/${file}`), 'vanished').value ?? '')?.[1] ?? -1)))
+    return socketsOf(root, pid).some((inode) => listening.has(inode))
   })
 }
 

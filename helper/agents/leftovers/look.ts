@@ -52,11 +52,15 @@ export const ignoresHangUp = (root: string, pid: number): boolean => {
   return mask !== undefined && (BigInt(`0x${mask}`) & SIGHUP_BIT) !== 0n
 }
 
-/** A unit of the user's or the system's service manager: it was set up on purpose. */
+/**
+ * A unit of the user's or the system's service manager: it was set up on
+ * purpose. Desktops start their programs in units of their own, and with a
+ * terminal all that runs in it: KDE's are services named app-….
+ */
 export const isService = (root: string, pid: number): boolean => {
   const text = readText(under(root, `/proc/${pid}/cgroup`), 'vanished').value ?? ''
   return text.split('\n').some((line) => {
     const leaf = line.split(':').slice(2).join(':').split('/').findLast((part) => part.endsWith('.service') || part.endsWith('.scope'))
-    return leaf !== undefined && leaf.endsWith('.service') && !/^user@\d+\.service$/u.test(leaf)
+    return leaf !== undefined && leaf.endsWith('.service') && !/^(?:user@\d+|app-.+)\.service$/u.test(leaf)
   })
 }

@@ -6,6 +6,7 @@ import { childByRule, shortName } from '../children.ts'
 import { matchSignature, runsProgramOf } from '../match.ts'
 import { inputEnd } from './ends.ts'
 import { ignoresHangUp, isService, withChildren, type Processes } from './look.ts'
+import { isServing } from './served.ts'
 
 export interface FoundOrphan {
   readonly stat: ProcessStat
@@ -94,7 +95,8 @@ const nameOf = (processes: Processes, stat: ProcessStat): string => {
  * Processes that outlived their agent: taken in by init, no living agent above
  * them, and either seen in an agent's tree before or a server that nobody can
  * speak to any more. What was made to outlive its session (nohup, services,
- * terminal multiplexers, daemons on /dev/null) is none.
+ * terminal multiplexers, daemons on /dev/null) is none, and neither is a server
+ * that somebody is connected to: codex's daemon outlives its first session.
  */
 export const findOrphans = (processes: Processes, question: OrphanQuestion): FoundOrphan[] =>
   [...processes.table.values()].flatMap((stat): FoundOrphan[] => {
@@ -105,7 +107,9 @@ export const findOrphans = (processes: Processes, question: OrphanQuestion): Fou
     if (KEEPERS.has(nameOf(processes, stat)) || KEEPERS.has(stat.comm.split(':')[0] ?? '')) return []
     const judged = byMemory(processes, stat, question) ?? byInput(processes, stat, question)
     if (judged === null || ignoresHangUp(processes.root, stat.pid) || isService(processes.root, stat.pid)) return []
-    const children = withChildren(processes, stat).slice(1)
+    const tree = withChildren(processes, stat)
+    if (isServing(processes.root, tree.map(({ pid }) => pid))) return []
+    const children = tree.slice(1)
     // A living agent below it: somebody works there.
     const holdsAgent = children.some((child) => processes.ofAgents.has(child.pid) && processes.ofAgents.get(child.pid)?.top.pid !== stat.pid)
     return holdsAgent ? [] : [{ stat, ...judged, label: printable(judged.label), children }]
