@@ -117,7 +117,8 @@ describe.skipIf(!hasBus)('agentmemctl with a session role (needs dbus-daemon)', 
     expect(ctl('page-out', '1', '--yes', '--json')).toMatchObject({ code: 1, out: expect.stringContaining('no longer running') })
     expect(ctl('undo').code).toBe(3)
     expect(ctl('runs').out).toContain('No runs yet')
-  })
+    // A dozen commands, each with a bus and a session role of its own.
+  }, 180_000)
 })
 
 describe.skipIf(!hasLauncher)('agentmemctl run (needs build/native, which npm test builds)', () => {

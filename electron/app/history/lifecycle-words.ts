@@ -20,8 +20,9 @@ export const eventsOf = (event: LifecycleEvent): Omit<HistoryEvent, 'id'>[] => {
     lines.push(line('agent-suspended', `${who(event)} was suspended${suspension.wonBytes > 0 ? `, which won ${amount(suspension.wonBytes)}` : ', which won nothing'}${suspension.stoppedBy === null ? '' : `; ${suspension.stoppedBy}`}`))
   }
   if (resumed !== null) lines.push(line('agent-resumed', `${who(event)} runs again: ${transition?.text ?? CAUSES[resumed.cause]}`))
-  if (word !== null) lines.push(line('guard', word.text, word.runId))
-  if (lines.length > 0) return lines
+  // That the guard woke it is told by the line of the agent itself, which comes with it.
+  if (word !== null && word.what !== 'woke') lines.push(line('guard', word.text, word.runId))
+  if (lines.length > 0 || word !== null) return lines
   if (event.topic !== undefined) return [line(event.topic, event.text)]
   if (transition === null) return event.text === '' ? [] : [line('agent-state', event.text)]
   const quiet = transition.from === null || transition.to === 'gone' || transition.cause === 'evidence' || transition.cause === 'hook'

@@ -117,6 +117,12 @@ describe("the guard's words", () => {
   })
 })
 
+test('that a key woke an agent is one line, not two', () => {
+  const woke = sampleEvent(2, agent, { word: { atMs: 1_002_000, what: 'woke', text: 'woke it by a key', runId: null, agentId: agent.id, uid: 1000 }, text: 'woke it by a key' })
+  history.writer.takeLifecycle('a', [suspended(1), woke, resumed(3)], 5)
+  expect(history.reader.events({ ...ALL, limit: 9 }).map(({ kind }) => kind)).toEqual(['agent-resumed', 'agent-suspended'])
+})
+
 describe('bounds', () => {
   test('what is older than the days of history goes', () => {
     history.writer.takeLifecycle('a', [...day, sampleEvent(6, null, { word: { atMs: 1_006_000, what: 'stuck', text: 'x', runId: null, agentId: null, uid: null } })], 5)

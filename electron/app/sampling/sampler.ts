@@ -100,6 +100,8 @@ export const createSampler = (deps: SamplerDeps): Sampler => {
   let started = false
   let measuredAtMs = 0
   let measureWaitMs = SNAPSHOT_MS.watched
+  /** When the next look at the agents may be taken, by the monotonic clock. */
+  let agentsDueMs = 0
   let fullPending: Promise<Result<Snapshot>> | null = null
 
   const pace = (times: { watched: number; alone: number }): number => (deps.watched() ? times.watched : times.alone)
@@ -157,19 +159,23 @@ export const createSampler = (deps: SamplerDeps): Sampler => {
     return pace(MACHINE_MS)
   }, deps.onProblem)
 
-  const lookTimer = everySoOften(async () => {
+  const lookAtAgents = async (): Promise<void> => {
     const from = performance.now()
     const answer = await deps.session.call('Agents', {})
-    if (!answer.ok) return pace(LOOK_MS)
+    if (!answer.ok) return
     const old = new Map((look?.agents ?? []).map((agent) => [agent.id, agent.cost]))
     const agents = answer.value.agents.map((agent): Agent => ({ ...agent, cost: agent.cost ?? old.get(agent.id) ?? notMeasured(agent.processes.length) }))
     // Somebody new has no figures yet: measure now rather than show nothing for ten seconds.
     if (answer.value.agents.some((agent) => agent.cost === null && !old.has(agent.id)) && look !== null) snapshotTimer.kick()
     note({ agents, counts: answer.value.counts, takenAtMs: answer.value.takenAtMs })
-    const waitMs = nextWaitMs(pace(LOOK_MS), performance.now() - from, LOOK_SHARE)
-    // Not in the figure above: it waits for the session role, it does not walk /proc.
+    agentsDueMs = from + nextWaitMs(pace(LOOK_MS), performance.now() - from, LOOK_SHARE)
+  }
+
+  // One timer, two paces: the registry is there to be read, a look at the agents walks /proc and may have to wait.
+  const lookTimer = everySoOften(async () => {
+    if (performance.now() >= agentsDueMs) await lookAtAgents()
     await deps.lifecycle.look()
-    return waitMs
+    return pace(LOOK_MS)
   }, deps.onProblem)
 
   const snapshotTimer = everySoOften(async () => {
@@ -202,6 +208,7 @@ export const createSampler = (deps: SamplerDeps): Sampler => {
     hurry() {
       // Without timers everything is read when it is asked for.
       if (!started) return
+      agentsDueMs = 0
       lookTimer.kick()
       snapshotTimer.kick()
       machineTimer.kick()
