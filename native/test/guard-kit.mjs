@@ -82,8 +82,9 @@ export const withGuard = async (context, config, use) => {
   const folder = mkdtempSync(join(tmpdir(), 'agentmem-guard-'))
   const journals = join(folder, 'state', 'journal')
   mkdirSync(join(journals, 'agents'), { recursive: true })
-  writeFileSync(join(folder, 'guard.conf'), `services=\n${config}`, { mode: 0o600 })
+  writeFileSync(join(folder, 'guard.conf'), `services=\npsi_some_percent=100\npsi_full_percent=100\n${config}`, { mode: 0o600 })
   const socket = join(folder, 'guard.sock')
+  // What others do to this machine meanwhile is no part of the tests.
   const wordsFile = join(folder, 'words.jsonl')
   const path = join(context.binDir, 'agentmem-guard')
   const args = ['--role', 'system', '--socket', socket, '--journal', journals, '--words', wordsFile, '--config', join(folder, 'guard.conf')]

@@ -261,6 +261,28 @@ export const tests = [
     },
   },
   {
+    name: 'guard: with little memory the run is taken back, agents stay frozen for the next helper, and are thawed one by one when there is none',
+    run: async (/** @type {Context} */ context) => {
+      if (cgroupRoot() === null) return 'needs root and a cgroup v2 mount: freezes processes'
+      // Any machine has less than this: memory is short from the first look on.
+      return withKsm('low_memory_mib=65536\ngrace_ms=50\n', (inner, guard, client) =>
+        withAgent(inner, (first) => withAgent(inner, async (second) => {
+          await first.suspend(client)
+          await second.suspend(client)
+          await arm(guard, client, journalText(RUN, BOTH))
+          setBoth()
+          await until(() => value(SCAN) === '100' && value(SLEEP) === '20', 'the old values')
+          await saw(guard, 'low-memory')
+          assert.ok(first.isFrozen() && second.isFrozen(), 'thawing would take memory now')
+          client.end()
+          await until(() => first.isFrozen() !== second.isFrozen(), 'one of them to be thawed first')
+          await sleep(500)
+          assert.ok(first.isFrozen() !== second.isFrozen(), 'the other one waits for memory')
+          await until(() => !first.isFrozen() && !second.isFrozen(), 'both to be thawed in the end')
+        })))(context)
+    },
+  },
+  {
     name: 'guard: after one that was killed, its journals of agents tell what to thaw',
     run: async (/** @type {Context} */ context) => {
       if (cgroupRoot() === null) return 'needs root and a cgroup v2 mount: freezes processes'
