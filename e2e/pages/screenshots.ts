@@ -67,7 +67,7 @@ for (const shot of shots)
       const name = `${shot.name}-${theme}-${size.id}`
       if (!filter.test(name)) continue
       const opened = await open(browser, scenarios[shot.scenario ?? 'full'], { hash: shot.hash, theme, width: size.width, height: size.height })
-      for (const target of shot.click ?? []) await opened.page.locator(target).first().click({ timeout: 5000 })
+      for (const target of shot.click ?? []) await opened.page.locator(target).first().click({ timeout: 20_000 })
       // Charts are drawn a frame after their data came.
       await opened.page.waitForTimeout(1200)
       await opened.page.screenshot({ path: `${folder}${name}.png` })

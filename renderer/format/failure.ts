@@ -38,6 +38,7 @@ export const failureWords = (failure: Failure): FailureWords | null => {
       return { title: 'The machine changed since this plan was made', text: join(failure.message, 'Nothing was done. Look at it again as it is now.'), offer: 'new-plan', tone: 'info' }
     case 'busy':
       if (ofHistory(failure)) return { title: 'The history is in use', text: said, offer: 'retry', tone: 'info' }
+      if (failure.runId === undefined) return { title: 'Something else is under way', text: said, offer: 'retry', tone: 'info' }
       return { title: 'Another run is under way', text: join(failure.message, failure.advice, 'One run at a time: keep or undo that one first.'), offer: 'show-run', tone: 'info' }
     case 'not-supported':
       return { title: 'This machine cannot do that', text: said, offer: 'layers', tone: 'info' }

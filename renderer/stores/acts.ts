@@ -1,25 +1,8 @@
 import { create } from 'zustand'
 import type { Failure } from '../../helper/contract/errors.ts'
-import type { Resumed, Suspension } from '../../helper/contract/lifecycle.ts'
 import { call } from '../api.ts'
+import { isWorking, type Act } from './act.ts'
 import { askLifecycle, setAgent, useLifecycle } from './lifecycle.ts'
-
-/** Suspending or resuming some agents: under way, or how it ended. */
-export interface Act {
-  kind: 'suspend' | 'resume'
-  ids: readonly string[]
-  /** Agents that have been answered for. */
-  done: number
-  state: 'working' | 'stopping' | 'over'
-  /** The user stopped it with some agents left. */
-  stopped: boolean
-  suspended: readonly Suspension[]
-  resumed: readonly Resumed[]
-  left: readonly { agentId: string; error: Failure }[]
-  /** Refused as a whole; what was done before it stays. */
-  failure: Failure | null
-  tookMs: number
-}
 
 interface Acts {
   act: Act | null
@@ -29,9 +12,7 @@ interface Acts {
 
 export const useActs = create<Acts>()(() => ({ act: null, failure: null }))
 
-export const isWorking = (act: Act | null): boolean => act !== null && act.state !== 'over'
 export const useWorking = (): boolean => useActs((state) => isWorking(state.act))
-export const wonOf = (act: Act): number => act.suspended.reduce((sum, entry) => sum + entry.wonBytes, 0)
 
 const change = (more: (act: Act) => Partial<Act>): void => useActs.setState(({ act }) => (act === null ? {} : { act: { ...act, ...more(act) } }))
 

@@ -1,6 +1,6 @@
-import { ChevronRight, CirclePause, Ellipsis, Pin, Play } from 'lucide-react'
+import { ChevronRight, CirclePause, Ellipsis, Pin, PinOff, Play } from 'lucide-react'
 import { duration, megabytes } from '../../format/format.ts'
-import { resume, useWorking } from '../../stores/acts.ts'
+import { pin, resume, useWorking } from '../../stores/acts.ts'
 import { useNow } from '../../stores/data.ts'
 import { openAsking } from '../../stores/flow.ts'
 import { useEntry } from '../../stores/lifecycle.ts'
@@ -73,6 +73,17 @@ export const Acts = ({ row, tabIndex }: { row: Extract<AgentRow, { kind: 'agent'
         onClick={() => (isAway ? resume([agent.id]) : openAsking({ of: 'suspend', ids: [agent.id] }))}
       >
         {isAway ? <Play aria-hidden="true" /> : <CirclePause aria-hidden="true" />}
+      </button>
+      <button
+        type="button"
+        className="icon-button act-pin"
+        tabIndex={tabIndex}
+        disabled={entry === null}
+        title={entry?.pinned === true ? 'Unpin' : 'Pin: never suspend it'}
+        aria-label={`${entry?.pinned === true ? 'Unpin' : 'Pin'} ${name}`}
+        onClick={() => void pin([agent.id], entry?.pinned !== true)}
+      >
+        {entry?.pinned === true ? <PinOff aria-hidden="true" /> : <Pin aria-hidden="true" />}
       </button>
       <Menu bare label={`More for ${name}`} icon={<Ellipsis aria-hidden="true" />} tabIndex={tabIndex} items={menuOf(agent, entry, runOpen)} />
     </>

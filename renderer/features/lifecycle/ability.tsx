@@ -1,6 +1,6 @@
 import type { Ability } from '../../../helper/contract/lifecycle.ts'
 import { closeAsking } from '../../stores/flow.ts'
-import { go } from '../../stores/route.ts'
+import { go, useRoute } from '../../stores/route.ts'
 import { Button } from '../../ui/button.tsx'
 import { Command } from '../../ui/command.tsx'
 import { Notice } from '../../ui/notice.tsx'
@@ -13,26 +13,26 @@ const commandIn = (text: string): { said: string; command: string | null } => {
 
 /** What is missing for something that cannot be done here, and the command for it. Nothing where it can. */
 export const AbilityNotice = ({ ability, title }: { ability: Ability; title: string }) => {
+  const page = useRoute((state) => state.page)
   if (ability.how !== null) return null
   const { said, command } = commandIn(ability.text)
-  const leave = (page: 'layers' | 'settings'): void => {
-    closeAsking()
-    go(page)
-  }
+  const target = /swap/iu.test(said) ? 'layers' : /helper/iu.test(said) ? 'settings' : null
   return (
     <Notice
       tone="info"
       title={title}
       actions={
-        /swap/iu.test(said) ? (
-          <Button size="s" onClick={() => leave('layers')}>
-            Open Layers
+        target === null || target === page ? undefined : (
+          <Button
+            size="s"
+            onClick={() => {
+              closeAsking()
+              go(target)
+            }}
+          >
+            Open {target === 'layers' ? 'Layers' : 'Settings'}
           </Button>
-        ) : /helper/iu.test(said) ? (
-          <Button size="s" onClick={() => leave('settings')}>
-            Open Settings
-          </Button>
-        ) : undefined
+        )
       }
     >
       {said}

@@ -1,12 +1,14 @@
 import { CircleCheck, Info, LoaderCircle, TriangleAlert } from 'lucide-react'
 import { useEffect } from 'react'
 import { failureWords } from '../../format/failure.ts'
-import { isWorking, putAwayAct, resume, stopAct, useActs } from '../../stores/acts.ts'
+import { isWorking } from '../../stores/act.ts'
+import { putAwayAct, resume, stopAct, useActs } from '../../stores/acts.ts'
 import { openAsking, useFlow } from '../../stores/flow.ts'
 import { Button } from '../../ui/button.tsx'
 import { ProgressBar } from '../../ui/progress.tsx'
 import { Strip } from '../../ui/strip.tsx'
-import { actWords, useNames } from './act-result.tsx'
+import { useNames } from './act-result.tsx'
+import { actWords } from './act-words.ts'
 
 const icons = {
   busy: <LoaderCircle className="spin" aria-hidden="true" />,

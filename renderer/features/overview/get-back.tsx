@@ -92,7 +92,7 @@ export const GetBack = ({ live }: { live: Live }) => {
         </p>
         <Presets blocked={blocked} />
       </Panel>
-      <SuspendedPanel />
+      <SuspendedPanel live={live} />
       <Room live={live} />
     </div>
   )

@@ -190,7 +190,7 @@ const OpenDialog = ({ presetId, agentIds }: { presetId: string; agentIds: readon
         </>
       }
     >
-      <FailureNotice failure={error} onRetry={error?.code === 'authorization-obtainable' || (error !== null && view !== null && error.code !== 'plan-changed') ? () => void apply() : again} />
+      <FailureNotice isPlanned failure={error} onRetry={error?.code === 'authorization-obtainable' || (error !== null && view !== null && error.code !== 'plan-changed') ? () => void apply() : again} />
       {view?.simulation === true && (
         <Notice tone="info" title="Simulation">
           {helper === null || helper.system === 'not-installed' ? simulationText : `This is what would be done. ${helper.advice}`}
