@@ -1,4 +1,5 @@
-import { join } from 'node:path'
+import { existsSync, mkdirSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { pruneCache } from './actions/prune-cache.ts'
 import { reclaim } from './actions/reclaim.ts'
@@ -108,8 +109,10 @@ const createAgents = (signatures: SignaturesFile, bus: BusClient | null): Agents
     kernel,
     bootId,
     signatures: () => signatures,
-    connectGuard: (onlyRunning) =>
-      connectGuard({
+    connectGuard: (onlyRunning) => {
+      // systemd makes it with the guard's unit; without one nobody has.
+      if (!onlyRunning && !existsSync(dirname(guardSocket))) mkdirSync(dirname(guardSocket), { recursive: true, mode: 0o700 })
+      return connectGuard({
         socketPath: guardSocket,
         program: onlyRunning ? null : { path: guardProgramPath, role: 'system', journalDir: join(stateDir, 'journal'), wordsPath, configPath: '/etc/agentmem/guard.conf' },
         log: (text) => console.error(logLine(text)),

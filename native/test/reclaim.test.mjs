@@ -59,6 +59,8 @@ export const tests = [
         ['--advice', 'cold', '--uid', '0', own, 'x'], ['--advice', 'cold', '--uid', '0', '0:1'], ['--advice', 'cold', '--uid', '0', '12'],
         ['--advice', 'cold', '--uid', '0', '12:'], ['--advice', 'cold', '--uid', '0', '12:3x'], ['--advice', 'cold', '--uid', '0', '4194305:1'],
         ['--advice', 'cold', '--uid', '0', '12: 3'], ['--what', '1', '--uid', '0', own],
+        ['--advice', 'cold', '--pages', 'some', '--uid', '0', own], ['--advice', 'cold', '--most-bytes', '-1', '--uid', '0', own], ['--advice', 'cold', '--most-bytes', '1k', '--uid', '0', own],
+        ['--advice', 'list', '--most-bytes', '1', '--uid', '0', own], ['--advice', 'list', '--pages', 'anonymous', '--uid', '0', own],
       ]
       for (const args of wrong) {
         const out = reclaim(context, args)
@@ -124,6 +126,59 @@ export const tests = [
       const won = row.anonBeforeBytes - row.anonAfterBytes
       if (before) assert.ok(won > 8 * MIB, `with swap most goes out, got ${won} bytes`)
       else assert.ok(won < MIB, `without swap nothing goes out, got ${won} bytes`)
+      return undefined
+    },
+  },
+  {
+    name: 'list says where anonymous memory lies, in at most 512 ranges',
+    run: async (/** @type {Context} */ context) => {
+      if (!isRoot) return needsRoot
+      if (hasSwap()) return 'needs a machine without swap: all of it must be in memory'
+      for (const areas of ['4', '2500']) {
+        const out = await withSubject(context, ['32', areas], (_subject, ref) => reclaim(context, ['--advice', 'list', '--uid', String(uid), ref, '1:1']))
+        assert.equal(out.status, 1)
+        const [row, gone] = /** @type {{ anonBytes: number, ranges: [string, string][], error: string | null }[]} */ (/** @type {unknown} */ (out.rows))
+        assert.ok(row !== undefined && gone !== undefined)
+        assert.deepEqual([row.error, gone.error, gone.ranges], [null, 'process-gone', []])
+        assert.ok(row.anonBytes >= 28 * MIB && row.anonBytes < 40 * MIB, `got ${row.anonBytes}`)
+        assert.ok(row.ranges.length > 0 && row.ranges.length <= 512, `got ${row.ranges.length} ranges`)
+        let last = 0
+        let bytes = 0
+        for (const [start, end] of row.ranges.map((range) => range.map((text) => Number.parseInt(text, 16)))) {
+          assert.ok(start !== undefined && end !== undefined && start >= last && end > start && start % 4096 === 0, `${start}-${end} after ${last}`)
+          last = end
+          bytes += end - start
+        }
+        assert.ok(bytes <= 64 * MIB && bytes >= 8 * MIB, `got ${bytes} bytes in ranges`)
+      }
+      return undefined
+    },
+  },
+  {
+    name: 'reclaim keeps to its bound, over all processes together',
+    run: async (/** @type {Context} */ context) => {
+      if (!isRoot) return needsRoot
+      await withSubject(context, ['16', '4'], async (_one, first) => {
+        await withSubject(context, ['16', '4'], (_other, second) => {
+          const of = (/** @type {number} */ most) => reclaim(context, ['--advice', 'cold', '--most-bytes', String(most), '--uid', String(uid), first, second]).rows.map((row) => row.advisedBytes)
+          assert.deepEqual(of(0), [0, 0])
+          const [some, none] = of(2 * MIB + 100)
+          assert.ok(some !== undefined && some > 0 && some <= 2 * MIB && none === 0, `got ${some} and ${none}`)
+          const all = of(24 * MIB)
+          assert.ok(all.every((bytes) => bytes > 0) && all.reduce((sum, bytes) => sum + bytes, 0) <= 24 * MIB, `got ${all.join()}`)
+        })
+      })
+      return undefined
+    },
+  },
+  {
+    name: 'reclaim leaves pages of files alone where it is told to',
+    run: async (/** @type {Context} */ context) => {
+      if (!isRoot) return needsRoot
+      await withSubject(context, ['8', '2'], (_subject, ref) => {
+        const [all, anonymous] = ['all', 'anonymous'].map((pages) => reclaim(context, ['--advice', 'cold', '--pages', pages, '--uid', String(uid), ref]).rows[0]?.advisedBytes ?? 0)
+        assert.ok(anonymous !== undefined && all !== undefined && anonymous >= 3 * MIB && anonymous + MIB < all, `got ${anonymous} of ${all}`)
+      })
       return undefined
     },
   },
