@@ -119,6 +119,8 @@ describe('states', () => {
     expect(withRegistry([agent], sampleRegistry([waiting]))[0]?.idleMs).toEqual({ value: 0 })
     const pinned = sampleEntry(agent, { pinned: true, activity: { idle: false, idleMs: { value: null, reason: 'not-measured' }, reasons: [{ reason: 'pinned', text: 'pinned' }], knownBy: 'evidence' } })
     expect(withRegistry([agent], sampleRegistry([pinned]))[0]?.idleMs).toEqual(agent.idleMs)
+    const quiet = { ...pinned, activity: { ...pinned.activity, idleMs: { value: 77_000 } } }
+    expect(withRegistry([agent], sampleRegistry([quiet]))[0]?.idleMs).toEqual({ value: 77_000 })
   })
 
   it('says what suspending is worth by the newest measurement', () => {

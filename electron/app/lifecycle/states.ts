@@ -8,7 +8,8 @@ const AT_WORK = new Set<BusyReason>(['hook', 'cpu', 'terminal-output', 'terminal
 
 const idleMsOf = (agent: Agent, { activity }: RegistryEntry): Reading => {
   if (activity.reasons.some(({ reason }) => AT_WORK.has(reason))) return known(0)
-  return activity.idle && activity.idleMs.value !== null ? activity.idleMs : agent.idleMs
+  // Quiet, if perhaps not to be suspended: pinned, or without a terminal.
+  return activity.idleMs.value === null ? agent.idleMs : activity.idleMs
 }
 
 /**
