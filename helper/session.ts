@@ -9,6 +9,7 @@ import { createKeeper } from './agents/policy/keeper.ts'
 import { nextLookMs, startLoop, type Loop } from './agents/policy/loop.ts'
 import { loadPolicy, savePolicy } from './agents/policy/policy-file.ts'
 import { createPolicyEngine } from './agents/policy/policy.ts'
+import { createStanding } from './agents/policy/standing.ts'
 import { createWatch } from './agents/policy/watch.ts'
 import { createRegistry, launchedBy } from './agents/registry/registry.ts'
 import { createSaver } from './agents/registry/saver.ts'
@@ -122,6 +123,7 @@ const main = async (): Promise<void> => {
   const tidy = createTidy(gc === undefined ? undefined : (how) => { gc(how) })
   let loop: Loop | null = null
   const lookSoon = (): void => loop?.soon()
+  const stand = createStanding({ policy: engine.policy, registry, keeper, places: () => own, tell: (text) => console.error(text), nowMs: Date.now })
   const handlers = createSessionHandlers({
     root,
     watch,
@@ -234,6 +236,9 @@ const main = async (): Promise<void> => {
     // Before the first answer nothing is known of those that an earlier one of us suspended.
     if (keeper.check() || (keeper.refreshedAtMs() === null && anySuspended())) await keeper.refresh()
     await engine.step()
+    await stand()
+    // Logind says on the system bus when the machine is about to sleep.
+    if (anySuspended()) await client.connect()
     tidy()
     return nextLookMs({ running: running(), acts: engine.acts() })
   }, (error) => console.error(error))

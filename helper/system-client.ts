@@ -10,6 +10,8 @@ export type EndOfUse = 'machine-sleep' | 'logout'
 export interface SystemClient {
   /** `mayAsk`: the user pressed a button and can be asked for a password. */
   call<M extends SystemMethod>(method: M, request: SystemRequest<M>, mayAsk: boolean): Promise<Result<SystemResponse<M>>>
+  /** Connects, so that `onEndOfUse` is heard, without calling anybody. */
+  connect(): Promise<void>
   /** The helper left the bus, or the bus itself went: to sleep, or dead. */
   onGone(listener: () => void): void
   /** The machine is about to sleep or to shut down, as logind says. */
@@ -123,6 +125,9 @@ export const createSystemClient = (address: string): SystemClient => {
       const code = codeOf(reply.error.got ?? '')
       const { message, advice } = sayOf[code] ?? { message: `The system helper refused ${method}: ${reply.error.message}` }
       return fail(code, message, { about: method, got: `${reply.error.got ?? ''}: ${reply.error.message}`, ...(advice === undefined ? {} : { advice }) })
+    },
+    connect: async () => {
+      if (!ended) await reach()
     },
     onGone: (listener) => { gone.push(listener) },
     onEndOfUse: (listener) => { endOfUse.push(listener) },

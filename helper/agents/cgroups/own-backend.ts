@@ -36,6 +36,9 @@ export interface OwnCgroups extends Backend {
   /** Whether it can be given such a scope, for limits. */
   readonly canLimit: (agent: AgentTarget | null) => boolean
   readonly holds: (id: AgentId) => boolean
+  /** A scope of its own for an agent that already runs, and back out of it. */
+  readonly place: (agent: AgentTarget) => Promise<Result<unknown>>
+  readonly unplace: (id: AgentId) => Promise<unknown>
   /** Limits stand that end with this program. */
   readonly busy: () => boolean
   /** Everything runs, no limit stands; the guard may end. */
@@ -81,6 +84,8 @@ export const openOwnCgroups = async (deps: OwnBackendDeps): Promise<Result<OwnCg
     },
     canLimit: (agent) => places.memory && (agent === null || ownFolder(agent) !== null || agent.processes.every(({ pid }) => canPlace(cgroups.value, root, user.uid, pid))),
     holds: (id) => lifecycle.suspended(user.uid).some((one) => one.agentId === id),
+    place: (agent) => placer.place(agent, user.uid, 'own'),
+    unplace: (id) => placer.unplace(id, 'own'),
     busy: () => limits.inForce() > 0,
     suspend: (agent, cause) => lifecycle.suspend({ uid: user.uid, process: null }, { agent, cause }),
     resume: async (ids, cause) => ok(await lifecycle.resume(user.uid, ids, cause)),
