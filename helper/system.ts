@@ -115,8 +115,9 @@ const createAgents = (signatures: SignaturesFile, bus: BusClient | null): Agents
       return connectGuard({
         socketPath: guardSocket,
         program: onlyRunning ? null : { path: guardProgramPath, role: 'system', journalDir: join(stateDir, 'journal'), wordsPath, configPath: '/etc/agentmem/guard.conf' },
-        log: (text) => console.error(logLine(text)),
-      }),
+        log,
+      })
+    },
     wordsPath,
     placer: cgroups.ok ? cgroups.value.placer : { missing: `${cgroups.error.message} It needs ${cgroups.error.expected ?? 'cgroup v2'}.` },
     reclaimProgram: reclaimProgramPath,
