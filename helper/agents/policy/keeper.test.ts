@@ -85,11 +85,13 @@ describe('suspending', () => {
     expect((await keeper.suspend([b.id], 'user', true)).suspended).toHaveLength(1)
   })
 
-  it('keeps why it failed with the agent, but not that a person closed the dialog', async () => {
+  it('keeps why it failed with the agent, but not that a person closed the dialog or typed a key', async () => {
     backend.suspend = async () => fail('does-not-fit', 'no swap')
     await keeper.suspend([a.id], 'user', true)
     expect(registry.get(a.id)?.entry).toMatchObject({ state: 'idle', doing: null, problem: { code: 'does-not-fit' } })
     backend.suspend = async () => fail('authorization-dismissed', 'closed')
+    await keeper.suspend([b.id], 'user', true)
+    backend.suspend = async () => fail('cancelled', 'A key was typed.')
     await keeper.suspend([b.id], 'user', true)
     expect(registry.get(b.id)?.entry.problem).toBeNull()
   })

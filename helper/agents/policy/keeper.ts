@@ -101,8 +101,8 @@ export const createKeeper = ({ backend, registry, root, nowMs, onWord, lastWordM
 
   const failed = (id: AgentId | null, error: Failure): void => {
     const record = id === null ? null : registry.get(id)
-    // A dialog that the user closed is no problem of the agent's.
-    if (record !== null && error.code !== 'authorization-dismissed') record.entry.problem = error
+    // A dialog that the user closed, or a key that came first, is no problem of the agent's.
+    if (record !== null && error.code !== 'authorization-dismissed' && error.code !== 'cancelled') record.entry.problem = error
   }
 
   const whileDoing = async <T>(id: AgentId, doing: RegistryEntry['doing'], work: () => Promise<Result<T>>): Promise<Result<T>> => {
