@@ -20,7 +20,7 @@ export interface GuardClient {
   frozen(id: string): Promise<Result<null>>
   /** Forget it: it was never frozen, or somebody else thawed it. Nothing is thawed. */
   release(id: string): Promise<Result<null>>
-  /** Prefault, thaw, forget. */
+  /** Thaw, bring its memory back beside it, forget. `tookMs` is the time until it ran. */
   wake(id: string, cause: LifecycleCause): Promise<Result<{ prefaultedBytes: number; tookMs: number }>>
   /** Before the first write of a run: from now on the guard undoes it if this program dies. */
   armRun(request: ArmRunRequest): Promise<Result<null>>

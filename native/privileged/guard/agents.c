@@ -227,27 +227,36 @@ const char *agent_held(const char *id)
 	return NULL;
 }
 
-static uint64_t prefault(const struct agent *agent)
+/* How far bringing back has come. */
+struct progress {
+	unsigned range;
+	uint64_t page; /* of that range */
+	uint64_t bytes;
+	bool refused[PROCESSES_MOST];
+};
+
+static void prefault(const struct agent *agent, struct progress *progress, int64_t until_us)
 {
-	int64_t until_us = now_us() + (int64_t)settings.prefault_ms * 1000;
-	bool permitted[PROCESSES_MOST];
-	uint64_t bytes = 0;
+	while (progress->range < agent->range_count && now_us() < until_us) {
+		page_range next = ranges[index_of(agent)][progress->range];
+		const struct process *process = &agent->processes[range_process(next)];
+		bool *refused = &progress->refused[range_process(next)];
 
-	for (unsigned i = 0; i < agent->process_count; i++)
-		permitted[i] = !process_ended(agent->processes[i].pidfd);
-	for (unsigned i = 0; i < agent->range_count; i++) {
-		page_range next = ranges[index_of(agent)][i];
-		unsigned process = range_process(next);
-
-		if (permitted[process])
-			bytes += prefault_range(agent->processes[process].pid, next, until_us, &permitted[process]);
+		if (!*refused && progress->page == 0)
+			*refused = process_ended(process->pidfd);
+		if (!*refused)
+			progress->bytes += prefault_range(process->pid, next, &progress->page, until_us, refused);
+		if (*refused || progress->page == range_pages(next)) {
+			progress->range++;
+			progress->page = 0;
+		}
 	}
-	return bytes;
 }
 
 /*
- * Prefault unless it costs memory nobody wants now, thaw, close, tell. False
- * where the kernel refuses: it is tried again then.
+ * Brings back the most wanted, thaws, brings back the rest beside the running
+ * agent, closes, tells. Without `with_prefault` nothing is brought back. False
+ * where the kernel refuses to thaw: it is tried again then.
  */
 static bool wake(struct agent *agent, const char *cause, bool with_prefault, int64_t since_us, struct woken *woken)
 {
@@ -256,14 +265,18 @@ static bool wake(struct agent *agent, const char *cause, bool with_prefault, int
 	char id[NAME_MOST + 1];
 	bool frozen = agent->state == AGENT_FROZEN || agent->state == AGENT_HELD;
 	int64_t uid = agent->uid;
+	int64_t start_us = now_us();
+	struct progress progress = { .range = with_prefault ? 0 : agent->range_count };
 
-	woken->prefaulted = with_prefault ? prefault(agent) : 0;
+	prefault(agent, &progress, start_us + (int64_t)settings.prefault_first_ms * 1000);
 	if (frozen && !kernel_file_write(agent->freeze, "0") && errno != ENODEV) {
 		if (agent->due == NULL)
 			leave_word("problem", "An agent could not be thawed; it is tried again.", NULL, agent->id, uid);
 		return false;
 	}
 	woken->took_us = (uint64_t)(now_us() - since_us);
+	prefault(agent, &progress, start_us + (int64_t)settings.prefault_ms * 1000);
+	woken->prefaulted = progress.bytes;
 	strcpy(id, agent->id);
 	forget(agent);
 	out_text(&out, id);

@@ -10,8 +10,8 @@
 #include "text.h"
 
 struct woken {
-	uint64_t prefaulted;
-	uint64_t took_us;
+	uint64_t prefaulted; /* bytes, before and after thawing */
+	uint64_t took_us; /* until it ran */
 };
 
 void agents_begin(void);

@@ -32,6 +32,7 @@ struct settings {
 	unsigned grace_ms;
 	unsigned holder_grace_ms;
 	unsigned prefault_ms;
+	unsigned prefault_first_ms; /* of these, before thawing */
 	unsigned psi_some_percent;
 	unsigned psi_full_percent;
 	unsigned low_memory_mib;

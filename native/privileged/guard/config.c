@@ -22,6 +22,7 @@ static const struct {
 	{ "grace_ms", &settings.grace_ms, 0, 60000 },
 	{ "holder_grace_ms", &settings.holder_grace_ms, 0, 600000 },
 	{ "prefault_ms", &settings.prefault_ms, 0, 5000 },
+	{ "prefault_first_ms", &settings.prefault_first_ms, 0, 5000 },
 	{ "psi_some_percent", &settings.psi_some_percent, 1, 100 },
 	{ "psi_full_percent", &settings.psi_full_percent, 1, 100 },
 	{ "low_memory_mib", &settings.low_memory_mib, 0, 65536 },
@@ -57,6 +58,7 @@ void config_default(void)
 	settings.grace_ms = 300;
 	settings.holder_grace_ms = 5000;
 	settings.prefault_ms = 60;
+	settings.prefault_first_ms = 0;
 	settings.psi_some_percent = 40;
 	settings.psi_full_percent = 15;
 	settings.low_memory_mib = 128;

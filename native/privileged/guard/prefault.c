@@ -34,30 +34,32 @@ unsigned range_process(page_range range)
  * the process itself, so that it does not even fault when it runs. (MADV_WILLNEED
  * only fills the swap cache; MADV_POPULATE_READ is refused for other processes.)
  */
-uint64_t prefault_range(pid_t pid, page_range range, int64_t until_us, bool *permitted)
+uint64_t prefault_range(pid_t pid, page_range range, uint64_t *page, int64_t until_us, bool *refused)
 {
 	static char bytes[BATCH];
 	static struct iovec remote[BATCH];
 	uint64_t pages = range_pages(range);
 	uint64_t done = 0;
-	uint64_t at = 0;
 
-	while (at < pages && now_us() < until_us) {
+	while (*page < pages && now_us() < until_us) {
 		struct iovec local = { .iov_base = bytes, .iov_len = BATCH };
-		unsigned count = pages - at < BATCH ? (unsigned)(pages - at) : BATCH;
+		unsigned count = pages - *page < BATCH ? (unsigned)(pages - *page) : BATCH;
 		ssize_t got;
 
 		for (unsigned i = 0; i < count; i++)
-			remote[i] = (struct iovec){ .iov_base = (void *)(uintptr_t)(range_start(range) + (at + i) * RANGE_PAGE), .iov_len = 1 };
+			remote[i] = (struct iovec){ .iov_base = (void *)(uintptr_t)(range_start(range) + (*page + i) * RANGE_PAGE), .iov_len = 1 };
 		got = process_vm_readv(pid, &local, 1, remote, count, 0);
-		if (got < 0 && errno != EFAULT && errno != EINTR) {
-			*permitted = false;
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0 && errno != EFAULT) {
+			*refused = true;
 			break;
 		}
-		if (got > 0)
-			done += (uint64_t)got;
+		if (got < 0)
+			got = 0;
+		done += (uint64_t)got;
 		/* It stops at the first page that is not there any more: on behind it. */
-		at += got < (ssize_t)count ? (uint64_t)(got > 0 ? got : 0) + (errno == EINTR && got < 0 ? 0 : 1) : count;
+		*page += got < (ssize_t)count ? (uint64_t)got + 1 : count;
 	}
 	return done * RANGE_PAGE;
 }

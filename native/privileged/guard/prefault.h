@@ -22,10 +22,10 @@ uint64_t range_pages(page_range range);
 unsigned range_process(page_range range);
 
 /*
- * Touches each page of it from here until `until_us`; returns how many bytes
- * there were. Pages that cannot be touched are passed over. `permitted` turns
- * false where the kernel lets us touch none of this process.
+ * Touches each page of it from `*page` on until `until_us`, moves `*page` on,
+ * and returns how many bytes there were. Pages that cannot be touched are
+ * passed over. `*refused` where the kernel lets us touch none of this process.
  */
-uint64_t prefault_range(pid_t pid, page_range range, int64_t until_us, bool *permitted);
+uint64_t prefault_range(pid_t pid, page_range range, uint64_t *page, int64_t until_us, bool *refused);
 
 #endif
