@@ -86,7 +86,7 @@ test('a step that fails in the middle takes the earlier ones back', async () => 
   const kernel = fakeKernel(root)
   run = fakeRun(root, {
     deps: {
-      kernel: { read: (path) => kernel.read(path), write: async (path, value) => (path.endsWith('ksm/run') && value === '1' ? fail('write-refused', 'The kernel refused.', { got: 'EBUSY' }) : kernel.write(path, value)) },
+      kernel: { ...kernel, write: async (path, value) => (path.endsWith('ksm/run') && value === '1' ? fail('write-refused', 'The kernel refused.', { got: 'EBUSY' }) : kernel.write(path, value)) },
     },
   })
   const runId = await apply(zram)
@@ -103,7 +103,7 @@ test('a kernel that takes a value and keeps another one fails the step', async (
   run = fakeRun(root, {
     deps: {
       kernel: {
-        read: (path) => kernel.read(path),
+        ...kernel,
         write: async (path, value) => (path.endsWith('pages_to_scan') && value === '1000' ? kernel.write(path, '500') : kernel.write(path, value)),
       },
     },
@@ -460,7 +460,7 @@ test('a device that udev looks into for a moment is reset once it is free', asyn
   run = fakeRun(root, {
     deps: {
       kernel: {
-        read: (path) => kernel.read(path),
+        ...kernel,
         write: async (path, value) => (path.endsWith('/reset') && (busy -= 1) >= 0 ? fail('write-refused', 'It is in use.', { got: 'EBUSY' }) : kernel.write(path, value)),
       },
     },
@@ -481,7 +481,7 @@ test('a swapon that ends only after we looked is taken back by the next pass', a
     deps: {
       tools,
       kernel: {
-        read: (path) => kernel.read(path),
+        ...kernel,
         write: async (path, value) => {
           if (!path.endsWith('/reset') || late) return kernel.write(path, value)
           late = true
