@@ -42,6 +42,9 @@ const FOLDER = fileURLToPath(new URL('../fixtures/traces', import.meta.url))
 const verdictsSchema = z.array(z.object({ id: z.string(), atMs: z.number(), idleMs: z.number().nullable(), reasons: z.array(z.string()) })).length(RULES.length)
 type Verdict = z.infer<typeof verdictsSchema>[number]
 
+const intervalMs = Number(options['interval-ms'])
+if (!(intervalMs >= 0)) throw new Error(`--interval-ms: expected a number from 0 up, got "${options['interval-ms']}"`)
+
 interface Row { what: string; value: number | string; unit: string; must: string; ok: boolean }
 const rows: Row[] = []
 const round = (value: number): number => Math.round(value * 10) / 10
@@ -51,7 +54,7 @@ const none = (what: string, value: number): void => { rows.push({ what, value, u
 
 const replay = (samples: readonly unknown[]): Promise<Verdict[][]> =>
   new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [REPLAY, '--interval-ms', options['interval-ms'], ...RULES.flatMap((rule) => ['--rule', rule])], { stdio: ['pipe', 'pipe', 'inherit'] })
+    const child = spawn(process.execPath, [REPLAY, ...RULES.flatMap((rule) => ['--rule', rule])], { stdio: ['pipe', 'pipe', 'inherit'] })
     const parts: Buffer[] = []
     child.stdout.on('data', (part: Buffer) => parts.push(part))
     child.on('error', reject)
@@ -83,7 +86,7 @@ const rawSchema = z.object({ atMs: z.number(), connections: z.array(z.object({ i
 
 const NEARLY_ALL = 0.9
 
-const stretchesOf = ({ header, samples }: Trace, looks: readonly (readonly Verdict[])[]): Stretch[] => {
+const stretchesOf = (header: Trace['header'], samples: readonly unknown[], looks: readonly (readonly Verdict[])[]): Stretch[] => {
   const raw = samples.map((sample) => rawSchema.parse(sample))
   return header.labels.flatMap((label): Stretch[] => {
     const within = looks.filter(([first]) => first !== undefined && first.atMs >= label.fromMs && first.atMs < label.untilMs)
@@ -94,7 +97,10 @@ const stretchesOf = ({ header, samples }: Trace, looks: readonly (readonly Verdi
     // A stretch that began before the first sample begins with it.
     const beganMs = looks[0]?.[0] === first ? first.atMs : label.fromMs
     const after = (at: number): (number | null)[] => LIMITS_MS.map((limitMs) => {
-      const found = within.find((verdicts) => (verdicts[at]?.idleMs ?? -1) >= limitMs)?.[at]
+      const idleOf = (verdicts: readonly Verdict[] | undefined): number => verdicts?.[at]?.idleMs ?? -1
+      // Suspended before the stretch began: the key that began it woke it, and idle time began anew. Work for others begins without a key.
+      const asleep = label.state !== 'idle' && label.state !== 'serving' && idleOf(looks[looks.indexOf(within[0] ?? []) - 1]) >= limitMs
+      const found = within.find((verdicts) => Math.min(idleOf(verdicts), asleep ? (verdicts[at]?.atMs ?? 0) - beganMs : Infinity) >= limitMs)?.[at]
       return found === undefined ? null : found.atMs - beganMs
     })
     return [{
@@ -103,6 +109,17 @@ const stretchesOf = ({ header, samples }: Trace, looks: readonly (readonly Verdi
       neededByOthers: joined.length > during.length * NEARLY_ALL,
       verdicts: within.flatMap(([verdict]) => verdict ?? []),
     }]
+  })
+}
+
+/** Samples as often as the session role looks; half a sample's distance early counts as on time. */
+const asLookedAt = (samples: Trace['samples']): Trace['samples'] => {
+  let nextMs = Number.NEGATIVE_INFINITY
+  return samples.filter((sample) => {
+    const { atMs } = rawSchema.parse(sample)
+    if (atMs < nextMs - 500) return false
+    nextMs = atMs + intervalMs
+    return true
   })
 }
 
@@ -121,13 +138,13 @@ let agentMs = 0
 const queue = [...files]
 const worker = async (): Promise<void> => {
   for (let path = queue.shift(); path !== undefined; path = queue.shift()) {
-    const trace = await readTrace(path)
-    const { header, samples } = trace
+    const { header, samples } = await readTrace(path)
     if (options['without-held-out'] && header.heldOut) continue
-    const looks = await replay(samples)
+    const seen = asLookedAt(samples)
+    const looks = await replay(seen)
     sampleCount += samples.length
     agentMs += (looks.at(-1)?.[0]?.atMs ?? 0) - (looks[0]?.[0]?.atMs ?? 0)
-    stretches.push(...stretchesOf(trace, looks))
+    stretches.push(...stretchesOf(header, seen, looks))
   }
 }
 await Promise.all(Array.from({ length: Math.min(2, availableParallelism()) }, worker))

@@ -1,5 +1,5 @@
 import { TICK_MS } from '../../observe/kernel.ts'
-import { works, type Evidence } from './finding.ts'
+import { forbids, works, type Evidence } from './finding.ts'
 import type { Sample } from './sample.ts'
 
 /**
@@ -14,6 +14,9 @@ const FORGIVEN_BURST_MS = 500
 /** A little more than the prompt takes shows over a minute; that it still goes on shows in the last looks. */
 const WINDOW_MS = 60_000
 const RECENT_MS = 15_000
+
+/** On a starved machine work shows late: once it got its turn, it has so long to show. Waiting alone is no work. */
+const AFTER_STUCK_MS = 15_000
 
 /**
  * CPU time of the tree. Time of ended children moves to the parent that waits
@@ -35,6 +38,7 @@ export const createCpuEvidence = (quietPercent: number): Evidence => {
   let last: { atMs: number; cpuMs: number } | null = null
   let spent: Spent[] = []
   let stuck = 0
+  let stuckAtMs = Number.NEGATIVE_INFINITY
   return (sample) => {
     const atMs = sample.monotonicMs
     const cpuMs = cpuMsOf(sample)
@@ -44,11 +48,12 @@ export const createCpuEvidence = (quietPercent: number): Evidence => {
     spent = spent.filter((part) => part.atMs > atMs - WINDOW_MS)
     // In looks in a row: a single one is a timer, or a page read back from disk.
     stuck = sample.processes.some(({ kernelState }) => kernelState === 'D' || kernelState === 'R') ? stuck + 1 : 0
+    if (stuck > 1) stuckAtMs = atMs
     const [minute, recent] = [during(spent, atMs - WINDOW_MS), during(spent, atMs - RECENT_MS)]
     const burst = recent.usedMs > quiet(recent.overMs) + FORGIVEN_BURST_MS
     const lasting = minute.usedMs > quiet(minute.overMs) + FORGIVEN_BURST_MS && recent.usedMs > quiet(recent.overMs)
     const { usedMs, overMs } = burst ? recent : minute
     if (burst || lasting) return [works('cpu', `${(usedMs / 1000).toFixed(1)} s of CPU time in ${Math.round(overMs / 1000)} s`)]
-    return stuck > 1 ? [works('cpu', 'waits for a processor or a disk')] : []
+    return atMs - stuckAtMs < AFTER_STUCK_MS ? [forbids('cpu', 'waits for a processor or a disk')] : []
   }
 }
