@@ -6,6 +6,7 @@ import { spawn, spawnSync } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { rolldown } from 'rolldown'
 import { ensureImage, QEMU, type GuestImage } from './image.ts'
 import { readResult, type GuestResult } from './results.ts'
 
@@ -15,20 +16,40 @@ const work = join(projectDir, 'build', 'guest')
 const say = (text: string): void => void process.stdout.write(`${text}\n`)
 
 /** The guest ends by itself; this is for one that hangs. */
-const LIMIT_MS = 12 * 60_000
+const LIMIT_MS = 40 * 60_000
 
 const finish = (result: GuestResult): void => {
   mkdirSync(join(projectDir, 'build', 'results'), { recursive: true })
   writeFileSync(join(projectDir, 'build', 'results', 'guest.json'), `${JSON.stringify(result, null, 2)}\n`)
 }
 
+/** `agentmemctl run` alone, as one file: the app is not installed in the guest. */
+const bundleRun = async (file: string): Promise<void> => {
+  const bundle = await rolldown({
+    input: 'run-cli',
+    platform: 'node',
+    logLevel: 'warn',
+    plugins: [
+      {
+        name: 'run-cli',
+        // Optional parts of dbus-next are left out, as in tools/helper-bundle.mjs.
+        resolveId: (id) => (['usocket', 'x11', 'event-stream', 'run-cli'].includes(id) ? `\0${id}` : null),
+        load: (id) => (id === '\0run-cli' ? `import { run } from ${JSON.stringify(join(projectDir, 'electron/cli/run.ts'))}\nprocess.exitCode = await run(process.argv.slice(2))` : id.startsWith('\0') ? 'module.exports = {}' : null),
+      },
+    ],
+  })
+  await bundle.write({ file, format: 'esm', codeSplitting: false, sourcemap: false })
+  await bundle.close()
+}
+
 /** A disk with the built product and the tests, read-only in the guest. */
-const makeDisk = (): string => {
+const makeDisk = async (): Promise<string> => {
   const folder = join(work, 'disk')
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder, { recursive: true })
   cpSync(join(projectDir, 'build', 'helper'), join(folder, 'product'), { recursive: true })
   cpSync(join(here, 'inside'), join(folder, 'inside'), { recursive: true })
+  await bundleRun(join(folder, 'cli', 'run.mjs'))
   writeFileSync(join(folder, 'package.json'), '{"type":"module"}\n')
   writeFileSync(join(folder, 'filter'), process.argv[2] ?? '')
   const image = join(work, 'disk.img')
@@ -68,7 +89,7 @@ const start = async ({ image, kernel, initrd }: GuestImage, disk: string): Promi
 const image = ensureImage(say)
 if (image.ok) {
   mkdirSync(work, { recursive: true })
-  const output = await start(image.value, makeDisk())
+  const output = await start(image.value, await makeDisk())
   const result = readResult(output.lines, output.console)
   finish(result)
   for (const failure of result.failures) say(`FAILED ${failure}`)

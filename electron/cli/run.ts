@@ -1,22 +1,29 @@
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { constants } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { appPaths } from '../app/paths.ts'
 import { EXIT } from './exit-codes.ts'
+import { enterOwnScope } from './own-scope.ts'
 import { note } from './print.ts'
 
 /** The launcher as built here, or as installed. */
 const launcher = (): string | undefined =>
   [join(appPaths().projectDir, 'build', 'native', 'agentmem-run'), '/usr/lib/agentmem/agentmem-run'].find((path) => existsSync(path))
 
-/** Starts a command through native/user/run, which opts its tree into page merging; answers with the command's own exit code. */
-export const run = (command: readonly string[]): Promise<number> => {
+/**
+ * Starts a command through native/user/run, which opts its tree into page
+ * merging; answers with the command's own exit code. Where the user's systemd
+ * can give it a scope of its own, all its memory is charged there from the
+ * start, and this process becomes the command.
+ */
+export const run = async (command: readonly string[]): Promise<number> => {
   const program = launcher()
   if (program === undefined) {
     note('agentmemctl: agentmem-run is not built. Build it with: npm run build')
-    return Promise.resolve(EXIT.failed)
+    return EXIT.failed
   }
+  if (process.execve !== undefined && (await enterOwnScope(basename(command[0] ?? '')))) process.execve(program, [program, '--', ...command], process.env)
   return new Promise((resolve) => {
     // `--` keeps the launcher from reading the command's own options.
     const child = spawn(program, ['--', ...command], { stdio: 'inherit' })

@@ -2,9 +2,7 @@
 import { spawn } from 'node:child_process'
 import { appendFileSync, chownSync, copyFileSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { check, read, run, tryRun, until } from './harness.ts'
-import { asUser, bootId, cgroupOf, DEV, INSTALLED, startTicks } from './world.ts'
-
-const PACKAGE = '/home/dev/node_modules/@google/gemini-cli'
+import { asUser, bootId, cgroupOf, DEV, INSTALLED, startTicks, type User } from './world.ts'
 
 export interface FakeAgent {
   readonly pid: number
@@ -17,28 +15,32 @@ export interface FakeAgent {
   end(): Promise<void>
 }
 
-const ownedByDev = (path: string): void => chownSync(path, DEV.uid, DEV.uid)
-
 let count = 0
 
-/** Starts one; `how` says what starts it: a service of the user's systemd as a desktop does, or a plain child of a login session. */
-export const startAgent = async (heapMib: number, how: 'user-service' | 'login' = 'user-service'): Promise<FakeAgent> => {
+/**
+ * Starts one; `how` says what starts it: a service of the user's systemd, as a
+ * desktop does, a login session, or `agentmemctl run` in a service of the user's.
+ */
+export const startAgent = async (heapMib: number, how: 'user-service' | 'login' | 'run' = 'user-service', user: User = DEV): Promise<FakeAgent> => {
   count += 1
-  const folder = `/home/dev/agent-${count}`
-  for (const path of ['/home/dev/node_modules', '/home/dev/node_modules/@google', PACKAGE, folder]) {
+  const home = `/home/${user.name}`
+  const folder = `${home}/agent-${count}`
+  const PACKAGE = `${home}/node_modules/@google/gemini-cli`
+  for (const path of [`${home}/node_modules`, `${home}/node_modules/@google`, PACKAGE, folder]) {
     mkdirSync(path, { recursive: true })
-    ownedByDev(path)
+    chownSync(path, user.uid, user.uid)
   }
   for (const file of ['gemini.mjs', 'tool.py']) copyFileSync(`/mnt/guest/inside/${file}`, `${PACKAGE}/${file}`)
   writeFileSync(`${folder}/orders`, '')
   const command = [`${INSTALLED}/node`, `${PACKAGE}/gemini.mjs`, folder, String(heapMib)]
   const unit = `terminal-${count}`
-  if (how === 'user-service') {
-    const [program = '', ...args] = asUser(DEV, 'systemd-run', '--user', '--quiet', '--collect', `--unit=${unit}`, '--property=KillMode=process', `--working-directory=${folder}`, ...command)
+  const launcher = how === 'run' ? [`${INSTALLED}/node`, '/mnt/guest/cli/run.mjs'] : []
+  if (how !== 'login') {
+    const [program = '', ...args] = asUser(user, 'systemd-run', '--user', '--quiet', '--collect', `--unit=${unit}`, '--property=KillMode=process', `--working-directory=${folder}`, ...launcher, ...command)
     run(program, ...args)
   } else {
     // Through PAM, as login does: logind makes a session of it.
-    spawn('systemd-run', ['--quiet', '--collect', `--unit=${unit}`, '--property=PAMName=login', '--property=User=dev', `--working-directory=${folder}`, ...command], { stdio: 'ignore' })
+    spawn('systemd-run', ['--quiet', '--collect', `--unit=${unit}`, '--property=PAMName=login', `--property=User=${user.name}`, `--working-directory=${folder}`, ...command], { stdio: 'ignore' })
   }
   await until(`agent ${count} to start`, () => existsSync(`${folder}/ready`), 60_000)
   const pid = Number(read(`${folder}/ready`))

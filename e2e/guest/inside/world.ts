@@ -31,7 +31,11 @@ export interface Answer {
 }
 
 const ask = (user: User, bus: '--system' | '--user', role: 'Helper1' | 'Session1', method: string, request: unknown): Answer => {
-  const { status, out } = tryAs(user, 'busctl', bus, '--json=short', '--timeout=90', 'call', `org.agentmem.${role}`, `/org/agentmem/${role}`, `org.agentmem.${role}`, method, 's', JSON.stringify(request))
+  const name = `org.agentmem.${role}`
+  const call = (): Ran => tryAs(user, 'busctl', bus, '--json=short', '--timeout=240', 'call', name, `/org/agentmem/${role}`, name, method, 's', JSON.stringify(request))
+  let { status, out } = call()
+  // The bus waits 25 s for a service to start: on a busy host an emulated one may need longer, and is there the next time.
+  for (let again = 0; again < 5 && status !== 0 && /service_start_timeout|Connection timed out/u.test(out); again += 1) ({ status, out } = call())
   check(status === 0, `${role}.${method}: ${out.slice(-600)}`)
   const envelope: { data: [string] } = JSON.parse(out)
   return JSON.parse(envelope.data[0])

@@ -189,6 +189,10 @@ export const createPlacer = (deps: PlacerDeps): Placer => {
       if (own === null) {
         const moved = await move(agent, uid, folder, tools)
         if (!moved.ok) return moved
+      } else if (use === 'limit' && !isFolder(root, `${own}/tools`)) {
+        // Started in a scope of its own, which has no leaves yet.
+        const leaves = await makeLeaves(own, tools)
+        if (!leaves.ok) return leaves
       }
       uses.set(agent.id, new Set([...(uses.get(agent.id) ?? []), use]))
       return ok({ cgroup: folder, partial: own === null || journalsOf(folder).length > 0 || !chargedShare(root, folder, pidsBelow(root, folder)) })
