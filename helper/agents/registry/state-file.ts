@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { fail, ok, type Result } from '../../contract/errors.ts'
@@ -31,9 +30,10 @@ export const readOwnText = (path: string): Result<string | null> => {
 export const writeOwnText = (path: string, text: string): Result<null> => {
   const folder = makePrivateFolder(dirname(path))
   if (!folder.ok) return folder
-  const beside = `${path}.${randomBytes(4).toString('hex')}`
+  // One name: a crash leaves one such file at most, and the next write uses it.
+  const beside = `${path}.new`
   try {
-    const fd = openSync(beside, 'wx', 0o600)
+    const fd = openSync(beside, 'w', 0o600)
     try {
       writeSync(fd, text)
       fsyncSync(fd)
