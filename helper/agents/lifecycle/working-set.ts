@@ -4,10 +4,10 @@ import type { WorkingSet } from './types.ts'
 import { runReclaim } from './program.ts'
 
 /**
- * More than this is not brought back before thawing. From zram a page costs the
- * same before as after, so that whoever typed waits for all of it: key to echo
- * of Gemini CLI was 34 ms with none, 39 with 8 MiB and 63 with 50 MiB brought
- * back first, of Claude Code 53, 57 to 79 and 95.
+ * More than this the guard is not asked to bring back. From zram a page costs
+ * the same whoever brings it: brought back before thawing, key to echo of Gemini
+ * CLI was 34 ms with none, 39 with 8 MiB and 63 with 50 MiB, of Claude Code 53,
+ * 57 to 79 and 95. Beside the running agent it costs no waiting, but a core.
  */
 export const MOST_PREFAULT_BYTES = 4 * 1024 * 1024
 
