@@ -26,6 +26,8 @@ export const makeMachine = (agents: readonly Agent[], options: MachineOptions = 
   const availableBytes = Math.max(200 * MB, Math.round(totalBytes - used))
   const psi = options.pressurePercent ?? 0.2
   const line = { avg10Percent: psi, avg60Percent: psi * 0.8, avg300Percent: psi * 0.5, totalUs: 18_233_441 }
+  /** Hundreds of suspended agents need more than a laptop would set aside. */
+  const swapBytes = Math.max(8, Math.ceil(stored / GB)) * GB
   const hasZram = options.zram ?? stored > 0
   return {
     memory: {
@@ -40,19 +42,19 @@ export const makeMachine = (agents: readonly Agent[], options: MachineOptions = 
       dirtyBytes: 4 * MB,
       slabReclaimableBytes: 390 * MB,
       slabUnreclaimableBytes: 160 * MB,
-      swapTotalBytes: hasZram ? 8 * GB : 0,
-      swapFreeBytes: hasZram ? 8 * GB - stored : 0,
+      swapTotalBytes: hasZram ? swapBytes : 0,
+      swapFreeBytes: hasZram ? swapBytes - stored : 0,
     },
     memoryPressure: known({ some: line, full: known({ ...line, avg10Percent: 0 }) }),
     cpuPressure: known({ some: line, full: missing('not-supported') }),
     ioPressure: known({ some: line, full: known(line) }),
-    swapDevices: hasZram ? [{ path: '/dev/zram0', kind: 'zram', sizeBytes: 8 * GB, usedBytes: stored, priority: 100 }] : [],
+    swapDevices: hasZram ? [{ path: '/dev/zram0', kind: 'zram', sizeBytes: swapBytes, usedBytes: stored, priority: 100 }] : [],
     ksm:
       options.ksm === false
         ? missing('not-supported', 'This kernel was built without CONFIG_KSM.')
         : known({ run: 0, pagesToScan: 100, sleepMs: 20, pagesShared: 0, pagesSharing: 0, fullScans: 0, pagesScanned: known(0), generalProfitBytes: known(0), advisorMode: known('none'), smartScan: known(true) }),
     zswap: known({ enabled: false, compressor: 'lzo', maxPoolPercent: 20, shrinkerEnabled: known(false), poolBytes: known(0), storedBytes: known(0) }),
-    zram: hasZram ? [{ name: 'zram0', diskSizeBytes: 8 * GB, algorithm: 'lz4', algorithms: ['lzo', 'lzo-rle', 'lz4', 'zstd'], storedBytes: stored, compressedBytes: Math.round(pool * 0.95), poolBytes: pool }] : [],
+    zram: hasZram ? [{ name: 'zram0', diskSizeBytes: swapBytes, algorithm: 'lz4', algorithms: ['lzo', 'lzo-rle', 'lz4', 'zstd'], storedBytes: stored, compressedBytes: Math.round(pool * 0.95), poolBytes: pool }] : [],
     vm: { swapInPages: 1042, swapOutPages: 88_120, majorFaults: 3321, refaultAnonPages: known(900), refaultFilePages: known(12_020), oomKills: known(0) },
   }
 }
