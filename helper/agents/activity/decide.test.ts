@@ -108,6 +108,8 @@ describe('at work', () => {
     ['another program connected to it', 'lock', () => ({ connections: [{ ...info(90_000, 90_000, 500, 500), inbound: true }] })],
     ['another program connected to a Unix socket of it', 'lock', () => ({ unixInbound: 1 })],
     ['somebody connected to it of whom nothing can be seen', 'lock', () => ({ unixInbound: null })],
+    ['a terminal in line mode: a single task', 'lock', (sample) => ({ terminal: sample.terminal === null ? null : { ...sample.terminal, raw: false } })],
+    ['a terminal whose mode cannot be read', 'lock', (sample) => ({ terminal: sample.terminal === null ? null : { ...sample.terminal, raw: null } })],
     ['no terminal', 'lock', () => ({ terminal: null })],
     ['a disk that it waits for', 'cpu', () => ({ processes: [{ ...main, kernelState: 'D' }] })],
     ['a processor that it does not get', 'cpu', () => ({ processes: [{ ...main, kernelState: 'R' }] })],

@@ -72,6 +72,8 @@ export const sampleTerminalSchema = z.object({
   /** Last read of input and last write of output, Unix time. The kernel moves either once in 8 s at most. */
   inputAtMs: z.number(),
   outputAtMs: z.number(),
+  /** Was ever seen to hand over keys as they are typed, as a prompt wants them; a single task leaves it in line mode. Null where it cannot be told; left out in early recordings. */
+  raw: z.boolean().nullable().optional(),
 })
 
 /** A lock of /proc/locks held by the tree. */

@@ -109,6 +109,8 @@ createServer((socket) => { socket.on('error', () => {}) }).listen(process.argv[2
     expect(sample.processes[0]).toMatchObject({ role: 'main', stdio: ['terminal', 'terminal', 'terminal'], tracerPid: 0 })
     expect(sample.processes[0]?.readChars).toBeGreaterThan(0)
     expect(sample.processes.slice(1).map(({ role, command }) => [role, command])).toEqual([['shell', true], ['tool', false]])
+    // script(1) is no prompt: a single task's terminal is left in line mode.
+    expect(sample.terminal?.raw).toBe(false)
     // It is connected to itself; a stranger is somebody who waits for it.
     if (sample.unixInbound === null) return // no ss here
     expect(sample.unixInbound).toBe(0)

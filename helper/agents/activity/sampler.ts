@@ -4,6 +4,7 @@ import { integer, listNames, readLink, readText, under } from '../../observe/fil
 import { readBootId, readUptimeMs, TICK_MS } from '../../observe/kernel.ts'
 import { printable, readProcessTable, readStatus } from '../../observe/process.ts'
 import { createIdentityCache, discoverAgents, type AgentTree, type TreeMember } from '../discover.ts'
+import { createTerminalModes, type TerminalModes } from './line-mode.ts'
 import { readLocks, type LockLine } from './locks.ts'
 import type { Sample, SampleConnection, SampleProcess, StdioKind } from './sample.ts'
 import { createSs, ESTABLISHED, isLoopback, LISTENING, networkName, parseSs, readNetwork, stateOf, type Network } from './tcp.ts'
@@ -80,12 +81,14 @@ const times = (path: string): { inputAtMs: number; outputAtMs: number } | null =
 }
 
 /** Looked at through the process's own file where that may be seen: in a container the same number is another terminal. */
-const terminalOf = (root: string, tree: AgentTree, files: Files | null): Sample['terminal'] => {
-  const device = terminalDevice(tree.top.terminal)
+const terminalOf = async (root: string, tree: AgentTree, files: Files | null, modes: TerminalModes | null, nowMs: number): Promise<Sample['terminal']> => {
+  const { pid, startTimeTicks, terminal } = tree.top
+  const device = terminalDevice(terminal)
   if (device === null) return null
   const own = [0, 1, 2].find((number) => files?.byNumber.get(number) === device)
-  const found = times(own !== undefined && root === '/' ? `/proc/${tree.top.pid}/fd/${own}` : under(root, device))
-  return found === null ? null : { device, ...found }
+  const path = own !== undefined && root === '/' ? `/proc/${pid}/fd/${own}` : under(root, device)
+  const found = times(path)
+  return found === null ? null : { device, ...found, ...(modes === null ? {} : { raw: await modes.isRaw(`${pid} ${startTimeTicks}`, path, nowMs) }) }
 }
 
 const processOf = (root: string, member: TreeMember, files: Files | null): SampleProcess => {
@@ -204,6 +207,7 @@ export const createSampler = (options: SamplerOptions): Sampler => {
   const { root, uid } = options
   const nowMs = options.nowMs ?? (() => performance.now())
   const ss = options.ss === undefined ? (root === '/' ? createSs() : null) : options.ss
+  const modes = root === '/' ? createTerminalModes() : null
   const identities = createIdentityCache(root)
   const bootId = readBootId(root)
   let signatures = options.signatures
@@ -223,7 +227,7 @@ export const createSampler = (options: SamplerOptions): Sampler => {
       ageMs: Math.max(0, Math.round(uptimeMs - tree.top.startTimeTicks * TICK_MS)),
       holdsAgents: tree.holdsAgents,
       processes,
-      terminal: terminalOf(root, tree, files.get(tree.top.pid) ?? null),
+      terminal: await terminalOf(root, tree, files.get(tree.top.pid) ?? null, modes, monotonicMs),
       ...(await socketsOf(tree, files, shared)),
       // Shared locks that nobody waits for, as every open database holds, say nothing.
       locks: shared.locks()?.filter((lock) => pids.has(lock.pid) && (lock.exclusive || lock.waitedFor)) ?? null,
@@ -233,6 +237,7 @@ export const createSampler = (options: SamplerOptions): Sampler => {
   const sampleTrees: Sampler['sampleTrees'] = (trees) => {
     const shared = createShared(root, ss)
     const uptimeMs = readUptimeMs(root) ?? 0
+    modes?.keep(new Set(trees.map(({ top }) => `${top.pid} ${top.startTimeTicks}`)))
     return Promise.all(trees.map((tree) => sampleTree(tree, shared, uptimeMs)))
   }
 

@@ -18,17 +18,22 @@ export const createTerminalEvidence = (): Evidence => {
   let outputs: number[] = []
   return ({ terminal, atMs }) => {
     if (terminal === null) return [forbids('lock', 'runs without a terminal: whoever started it may wait for it, and no key can wake it')]
+    const { raw = true } = terminal
+    const single = raw === true ? [] : [forbids('lock', raw === null
+      ? 'whether it is at a prompt cannot be seen: the mode of its terminal cannot be read'
+      : 'it is not at a prompt: its terminal is in line mode, as while it does a single task and ends')]
     if (terminal.device !== device) {
       device = terminal.device
       inputAtMs = terminal.inputAtMs
       outputs = [terminal.outputAtMs]
-      return []
+      return single
     }
     const typed = terminal.inputAtMs > inputAtMs
     inputAtMs = terminal.inputAtMs
     if (terminal.outputAtMs !== outputs.at(-1)) outputs.push(terminal.outputAtMs)
     outputs = outputs.filter((time) => time > atMs - WINDOW_MS)
     return [
+      ...single,
       ...(typed ? [works('terminal-input', 'its terminal was typed into')] : []),
       ...(outputs.length >= SUSTAINED && atMs - (outputs.at(-1) ?? 0) < FRESH_MS ? [works('terminal-output', 'goes on writing to its terminal')] : []),
     ]
