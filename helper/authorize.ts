@@ -3,6 +3,8 @@ import type { BusClient } from './bus.ts'
 import { fail, ok } from './contract/errors.ts'
 import type { Result } from './contract/errors.ts'
 import type { PolkitAction } from './contract/requests.ts'
+import { createGrants } from './grants.ts'
+import type { Grants } from './grants.ts'
 
 /** Who called, as the bus daemon (not the caller) says. */
 export interface Caller {
@@ -81,10 +83,8 @@ const failureOf = (name: string, message: string, action: PolkitAction): Result<
  */
 const REMEMBERED: ReadonlySet<PolkitAction> = new Set<PolkitAction>(['org.agentmem.agents'])
 
-export const createAuthoriser = (bus: BusClient): Authoriser => {
+export const createAuthoriser = (bus: BusClient, grants: Grants = createGrants(null, '')): Authoriser => {
   let serial = 0
-  /** Remembered answers "yes", by unique bus name. */
-  const granted = new Map<string, Set<PolkitAction>>()
   /** Cancellation ids of dialogs that may be open, by caller. */
   const open = new Map<string, Set<string>>()
 
@@ -98,9 +98,9 @@ export const createAuthoriser = (bus: BusClient): Authoriser => {
   }
 
   const check: Authoriser['check'] = async (caller, action, mayAsk) => {
-    if (granted.get(caller.sender)?.has(action) === true) return ok(null)
+    if (grants.has(caller, action)) return ok(null)
     const answer = await ask(caller, action, mayAsk)
-    if (answer.ok && REMEMBERED.has(action)) granted.set(caller.sender, (granted.get(caller.sender) ?? new Set()).add(action))
+    if (answer.ok && REMEMBERED.has(action)) grants.add(caller, action)
     return answer
   }
 
@@ -126,7 +126,7 @@ export const createAuthoriser = (bus: BusClient): Authoriser => {
   }
 
   const forget = (sender: string): void => {
-    granted.delete(sender)
+    grants.forget(sender)
     for (const cancellation of open.get(sender) ?? []) void bus.call({ ...POLKIT, member: 'CancelCheckAuthorization' }, 's', [cancellation])
   }
 

@@ -29,6 +29,7 @@ import type { RunRecord } from './contract/runs.ts'
 import { createDispatcher } from './dispatch.ts'
 import type { Audit, SystemServices } from './dispatch.ts'
 import { createFollowers } from './followers.ts'
+import { createGrants } from './grants.ts'
 import type { Followers } from './followers.ts'
 import { connectGuard } from './guard/client.ts'
 import { createIdleExit } from './idle.ts'
@@ -88,6 +89,7 @@ const kernel = createKernelFiles({ root, onWrite: (line) => console.error(logLin
 
 const stateDir = values['state-dir']
 const guardSocket = values['guard-socket'] ?? (stateDir === STATE_DIR ? '/run/agentmem/guard.sock' : join(stateDir, 'guard.sock'))
+const grantsPath = stateDir === STATE_DIR ? '/run/agentmem/grants.json' : join(stateDir, 'grants.json')
 const wordsPath = stateDir === STATE_DIR ? '/run/agentmem/guard-words.jsonl' : join(stateDir, 'guard-words.jsonl')
 
 interface Agents extends Lifecycle {
@@ -195,7 +197,10 @@ const serve = async (bus: Bus): Promise<void> => {
     runs.guardUndid(word.runId).catch((error: unknown) => console.error(error))
     agents.limits?.guardUndid(word.runId).catch((error: unknown) => console.error(error))
   })
-  const authoriser = createAuthoriser(bus)
+  // Without the bus's id nothing kept can be trusted: then it is kept in memory alone.
+  const busId = await bus.call({ destination: 'org.freedesktop.DBus', path: '/org/freedesktop/DBus', interface: 'org.freedesktop.DBus', member: 'GetId' }, '', [])
+  const id = busId.ok && typeof busId.value[0] === 'string' ? busId.value[0] : ''
+  const authoriser = createAuthoriser(bus, createGrants(id === '' ? null : grantsPath, id))
 
   const callerGone = (sender: string): void => {
     authoriser.forget(sender)
