@@ -121,7 +121,9 @@ try {
   const bus = await startSessionBus(fleet.user, folder)
   const unit = readFileSync(join(helper.place, 'usr/lib/systemd/user/agentmem-session.service'), 'utf8')
   const [, ...flags] = (/^ExecStart=(.*)$/mu.exec(unit)?.[1] ?? '').replaceAll('/usr/lib/agentmem', join(helper.place, 'usr/lib/agentmem')).split(' ')
-  const session = await startProgram('env', ['--', ...asUser(fleet.user), join(helper.place, 'usr/lib/agentmem/node'), ...flags], {
+  // As the unit starts it, flags and environment.
+  const environment = [...unit.matchAll(/^Environment=(.*)$/gmu)].flatMap((match) => match[1]?.split(' ') ?? [])
+  const session = await startProgram('env', [...environment, ...asUser(fleet.user), join(helper.place, 'usr/lib/agentmem/node'), ...flags], {
     env: userEnvironment({ user: fleet.user, folder, systemBus: helper.bus.address, sessionBus: bus.address }),
     ready: /agentmem session helper .* on /u,
   })
