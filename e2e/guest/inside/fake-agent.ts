@@ -1,6 +1,6 @@
 /** Agents of the guest: real processes of `dev`, started where a terminal would start them. */
 import { spawn } from 'node:child_process'
-import { appendFileSync, chownSync, copyFileSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { appendFileSync, chownSync, copyFileSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { check, read, run, tryRun, until } from './harness.ts'
 import { asUser, bootId, cgroupOf, DEV, INSTALLED, startTicks, type User } from './world.ts'
 
@@ -26,6 +26,7 @@ export const startAgent = async (heapMib: number, how: 'user-service' | 'login' 
   const home = `/home/${user.name}`
   const folder = `${home}/agent-${count}`
   const PACKAGE = `${home}/node_modules/@google/gemini-cli`
+  rmSync(folder, { recursive: true, force: true })
   for (const path of [`${home}/node_modules`, `${home}/node_modules/@google`, PACKAGE, folder]) {
     mkdirSync(path, { recursive: true })
     chownSync(path, user.uid, user.uid)
