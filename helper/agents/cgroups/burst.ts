@@ -9,14 +9,20 @@ const BEYOND = 1.25
 const MOST_FROZEN_MS = 20_000
 const REST_MS = 10_000
 
+/** Somebody who thaws should this program die. */
+export interface Hold {
+  readonly frozen: () => Promise<void>
+  readonly release: () => Promise<void>
+}
+
 export interface BurstDeps {
   readonly root: string
   readonly kernel: KernelFiles
   /** The agent's cgroup; its `tools` leaf is what is watched. */
   readonly folder: string
   readonly highBytes: number
-  /** Before freezing: journaled, and the guard stands for it. False: it is not frozen. */
-  readonly mayFreeze: (file: string) => Promise<boolean>
+  /** Before freezing: journaled, and the guard stands for it. null: then it is not frozen. */
+  readonly hold: (file: string) => Promise<Hold | null>
   readonly nowMs: () => number
   readonly say: (text: string) => void
 }
@@ -33,10 +39,11 @@ export interface Burst {
  * memory.high, then frozen and paged out until they fit. None is ended, and
  * none stays frozen: for twenty seconds at most, then they run for ten.
  */
-export const watchBurst = ({ root, kernel, folder, highBytes, mayFreeze, nowMs, say }: BurstDeps): Burst => {
+export const watchBurst = ({ root, kernel, folder, highBytes, hold, nowMs, say }: BurstDeps): Burst => {
   const tools = `${folder}/tools`
   const file = `${tools}/cgroup.freeze`
   let frozenAtMs: number | null = null
+  let held: Hold | null = null
   let thawedAtMs = -REST_MS
 
   const thaw = async (): Promise<void> => {
@@ -49,6 +56,8 @@ export const watchBurst = ({ root, kernel, folder, highBytes, mayFreeze, nowMs, 
     }
     frozenAtMs = null
     thawedAtMs = nowMs()
+    await held?.release()
+    held = null
   }
 
   return {
@@ -59,13 +68,17 @@ export const watchBurst = ({ root, kernel, folder, highBytes, mayFreeze, nowMs, 
       if (health === null) return
       const beyond = health.currentBytes > highBytes * BEYOND
       if (frozenAtMs === null) {
-        if (!beyond || nowMs() - thawedAtMs < REST_MS || !(await mayFreeze(file))) return
+        if (!beyond || nowMs() - thawedAtMs < REST_MS) return
+        held = await hold(file)
+        if (held === null) return
         frozenAtMs = nowMs()
         const written = await kernel.write(file, '1')
         if (!written.ok) {
           frozenAtMs = null
+          await held.release()
           return
         }
+        await held.frozen()
         say(`its tools use ${Math.round(health.currentBytes / 1048576)} of ${Math.round(highBytes / 1048576)} MiB and were stopped for a moment`)
       }
       if (beyond) await reclaimGroup({ root, kernel, folder: tools, target: { bytes: health.currentBytes - highBytes }, swappiness: 'max' })

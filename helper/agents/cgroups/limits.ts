@@ -1,5 +1,7 @@
 import { existsSync, mkdirSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { processStartTicks } from '../../actions/process-check.ts'
+import { agentIdOf } from '../../contract/agents.ts'
 import { fail, ok, type Result } from '../../contract/errors.ts'
 import type { Limits, LimitView } from '../../contract/limits.ts'
 import type { AgentTarget } from '../../contract/requests.ts'
@@ -7,9 +9,9 @@ import { readText, under } from '../../observe/files.ts'
 import { createJournal, journalState, listJournals, moveJournal, newJournalId, readJournal, type Journal, type JournalHeader, type JournalRecord } from '../../change/journal.ts'
 import type { KernelFiles } from '../../change/write.ts'
 import type { GuardClient } from '../../guard/client.ts'
-import { watchBurst, type Burst } from './burst.ts'
+import { watchBurst, type Burst, type Hold } from './burst.ts'
 import { LIMIT_FILES, type LimitField } from './files.ts'
-import { isFolder } from './folders.ts'
+import { isFolder, pidsBelow } from './folders.ts'
 import { readHealth, STALLED_PERCENT, verdict, type GroupHealth } from './health.ts'
 import { amountText, isOutOfOrder, limitWrites, parseAmount, type Amount, type LimitWrite } from './limit-order.ts'
 import type { Placer } from './place.ts'
@@ -27,6 +29,8 @@ export interface LimitPace {
 
 export const defaultLimitPace: LimitPace = { watchMs: 120_000, everyMs: 2000, burstMs: 500, settleMs: 15_000 }
 
+export type LimitGuard = Pick<GuardClient, 'armRun' | 'doneRun' | 'hold' | 'frozen' | 'release'>
+
 export interface LimitsDeps {
   readonly root: string
   readonly kernel: KernelFiles
@@ -36,8 +40,13 @@ export interface LimitsDeps {
   readonly journalFolder: string
   readonly role: JournalHeader['role']
   readonly bootId: () => string
-  /** Stands for the limit when this program dies; without it none is set. null in tests. */
-  readonly guard: (() => Promise<Result<Pick<GuardClient, 'armRun' | 'doneRun'>>>) | null
+  /**
+   * Stands for tools that are frozen for a moment, and where no systemd starts
+   * a dead helper again for the limits too. Under systemd limits are not armed:
+   * a limit that is felt counts as pressure of the whole machine, for which the
+   * guard ends the helper. null in tests.
+   */
+  readonly guard: (() => Promise<Result<LimitGuard>>) | null
   readonly log: (text: string) => void
   readonly nowMs?: () => number
   readonly pace?: Partial<LimitPace>
@@ -164,7 +173,7 @@ export const createLimits = (deps: LimitsDeps): AgentLimits => {
     entry.journal.close()
     if (problems.length === 0) {
       moveJournal(journalFolder, entry.journalId, state, 'undone')
-      const guard = await deps.guard?.()
+      const guard = systemd === null ? await deps.guard?.() : undefined
       if (guard?.ok === true) await guard.value.doneRun(entry.journalId)
     }
     entries.delete(entry.key)
@@ -223,7 +232,7 @@ export const createLimits = (deps: LimitsDeps): AgentLimits => {
     const journalId = newJournalId(nowMs())
     const journal = createJournal(journalFolder, { bootId: bootId(), runId: journalId, role })
     if (!journal.ok) return journal
-    if (deps.guard !== null) {
+    if (deps.guard !== null && systemd === null) {
       const guard = await deps.guard()
       const files = [...FIELDS.keys()].map((file) => `${folder}/${file}`)
       const leaf = isFolder(root, `${folder}/tools`) ? [`${folder}/tools/memory.high`, `${folder}/tools/cgroup.freeze`] : []
@@ -301,6 +310,21 @@ export const createLimits = (deps: LimitsDeps): AgentLimits => {
     return ok({ folder: slice.folder, unit: slice.unit, partial: false })
   }
 
+  /** Journaled, and the guard thaws them should this program die; under pressure they stay as they are. */
+  const holdTools = async (entry: Entry, file: string): Promise<Hold | null> => {
+    const pid = pidsBelow(root, file.slice(0, file.lastIndexOf('/')))[0]
+    const startTimeTicks = pid === undefined ? null : processStartTicks(root, pid)
+    if (pid === undefined || startTimeTicks === null) return null
+    const line = entry.journal.append({ undoClass: 'now', verb: 'thaw', target: file, old: '0', new: '1' })
+    if (!line.ok) return null
+    if (deps.guard === null) return { frozen: async () => undefined, release: async () => undefined }
+    const guard = await deps.guard()
+    const id = agentIdOf(bootId(), { pid, startTimeTicks })
+    const held = guard.ok ? await guard.value.hold({ id, uid: entry.uid, freezePath: file, terminalOf: null, processes: [{ pid, startTimeTicks }], prefault: [] }) : guard
+    if (!guard.ok || !held.ok) return null
+    return { frozen: async () => void (await guard.value.frozen(id)), release: async () => void (await guard.value.release(id)) }
+  }
+
   const set = async (agent: AgentTarget | null, uid: number, limits: Limits, tools?: ReadonlySet<number>): Promise<Result<LimitView>> => {
     const key = `${uid}/${agent?.id ?? 'all'}`
     const given = Object.values(limits)
@@ -344,7 +368,7 @@ export const createLimits = (deps: LimitsDeps): AgentLimits => {
     entry.text = `Watched for ${Math.round(pace.watchMs / 1000)} s before it counts.${partial ? ' Memory from before the agent was moved is charged elsewhere and not limited.' : ''}${done.value}`
     await entry.burst?.thaw()
     const { toolsHighBytes } = entry.limits
-    entry.burst = typeof toolsHighBytes === 'number' ? watchBurst({ root, kernel, folder, highBytes: toolsHighBytes, nowMs, say: (text) => { entry.text = `For a moment ${text}.`; log(`${entry.agentId ?? ''}: ${text}`) }, mayFreeze: async (file) => entry.journal.append({ undoClass: 'now', verb: 'thaw', target: file, old: '0', new: '1' }).ok }) : null
+    entry.burst = typeof toolsHighBytes === 'number' ? watchBurst({ root, kernel, folder, highBytes: toolsHighBytes, nowMs, say: (text) => { entry.text = `For a moment ${text}.`; log(`${entry.agentId ?? ''}: ${text}`) }, hold: (file) => holdTools(entry, file) }) : null
     if (timer !== null) clearTimeout(timer)
     timer = null
     schedule()
