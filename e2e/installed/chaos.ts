@@ -1,24 +1,29 @@
 import { readFile, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Preset } from '../../helper/contract/presets.ts'
 import type { Registry } from '../../helper/contract/requests.ts'
+import type { RunState } from '../../helper/contract/runs.ts'
 import { isAlive, type FleetAgent } from '../fixtures/fleet/fleet.ts'
 import { readProcess } from '../fixtures/fleet/processes.ts'
-import { startJob, valueOf, type Job } from './job.ts'
+import type { AppHost } from './app-host.ts'
+import { startJob, valueOf, waitForRun, type Job } from './job.ts'
 import { readSettings } from './settings-files.ts'
 
 /** What is killed, and what it should have been doing. */
 export const VICTIMS = ['helper', 'app', 'session', 'agent', 'bus', 'polkitd', 'guard'] as const
 export type Victim = (typeof VICTIMS)[number]
-const DEEDS = ['suspend', 'resume', 'apply', 'apply and keep', 'undo', 'nothing'] as const
+/** Suspending first and most: it is what could leave something frozen. */
+const DEEDS = ['suspend', 'suspend', 'suspend', 'resume', 'apply', 'apply and keep', 'undo', 'nothing'] as const
 export type Deed = (typeof DEEDS)[number]
 
 export interface ChaosRound {
   readonly number: number
-  readonly victim: Victim
   readonly deed: Deed
-  /** How long after the deed began the kill came. */
-  readonly delayMs: number
+  /** In the order of their death, each some time after the one before. */
+  readonly victims: readonly Victim[]
+  /** Agents that were suspended at the end of the round. */
+  readonly suspended: number
   /** What did not hold afterwards; empty when all did. */
   readonly problems: readonly string[]
   readonly tookMs: number
@@ -82,8 +87,23 @@ const settled = async (limitMs: number, wrong: () => Promise<string[]>): Promise
   }
 }
 
+const OVER: ReadonlySet<RunState> = new Set<RunState>(['undone', 'failed'])
+const AGENTS = 4
+
+/** Compressed swap, kept: without it nothing is suspended. */
+const setUpSwap = async (app: AppHost): Promise<string> => {
+  const own: Preset = { version: 1, id: 'swap-only', title: 'Swap only', description: '', settleMs: 0, confirmMs: 60_000, settings: { compressedSwap: { mode: 'zram', compressors: ['lz4', 'lzo-rle'], sizePercentOfMemory: 50 } } }
+  valueOf(await app.call('presets.save', { preset: own }))
+  const plan = valueOf(await app.call('plan.make', { presetId: own.id, agentIds: null }))
+  const { runId } = valueOf(await app.call('run.apply', { presetId: own.id, digest: plan.plan.digest, agentIds: null }))
+  await waitForRun(app, runId, ['waiting'], 60_000)
+  valueOf(await app.call('run.keep', { runId }))
+  return runId
+}
+
 export interface Chaos {
-  round(number: number): Promise<ChaosRound>
+  /** One deed, and so many deaths while it is under way. */
+  round(number: number, kills?: number): Promise<ChaosRound>
   /** Wakes all, undoes all, and answers with what is not as it was at first. */
   finish(): Promise<string[]>
   stop(): Promise<void>
@@ -103,9 +123,11 @@ export const startChaos = async (options: { seed: number; settleMs?: number; log
   const settleMs = options.settleMs ?? 20_000
   const job: Job = await startJob({ plain: { 'claude-code': 2, 'gemini-cli': 1, opencode: 1 }, launched: {} })
   const { fleet, helper } = job
+  const untouched = await readSettings()
   let opened = 0
   const openApp = () => job.openApp(fleet.user, `app${(opened += 1)}`)
   let app = await openApp()
+  const swapRun = await setUpSwap(app)
   const first = await readSettings()
   const alive = new Set<FleetAgent>(fleet.agents)
 
@@ -124,7 +146,11 @@ export const startChaos = async (options: { seed: number; settleMs?: number; log
       if (!plan.ok) return
       const run = await app.call('run.apply', { presetId: 'layer-ksm-on', digest: plan.value.plan.digest, agentIds: null })
       if (run.ok && deed === 'apply and keep') await app.call('run.keep', { runId: run.value.runId })
-    } else if (deed === 'undo') await app.call('run.undo', { runId: null })
+    } else if (deed === 'undo') {
+      const runs = await app.call('runs.list', { limit: 50 })
+      const last = runs.ok ? runs.value.find(({ summary }) => summary.id !== swapRun && !OVER.has(summary.state)) : undefined
+      if (last !== undefined) await app.call('run.undo', { runId: last.summary.id })
+    }
   }
 
   const kill = async (victim: Victim): Promise<void> => {
@@ -156,7 +182,7 @@ export const startChaos = async (options: { seed: number; settleMs?: number; log
       if (held.length > 0 && (await guardPid()) === null) problems.push('agents are suspended and no guard runs')
     }
     const runs = await app.call('runs.list', { limit: 20 }).catch(() => null)
-    const inForce = runs?.ok === true && runs.value.some(({ summary }) => !['undone', 'failed'].includes(summary.state))
+    const inForce = runs?.ok === true && runs.value.some(({ summary }) => summary.id !== swapRun && !OVER.has(summary.state))
     if (!inForce) {
       const now = await readSettings(Object.keys(first))
       for (const [path, text] of Object.entries(now)) if (first[path] !== text) problems.push(`${path} holds ${JSON.stringify(text)} without a run, it held ${JSON.stringify(first[path])}`)
@@ -165,21 +191,29 @@ export const startChaos = async (options: { seed: number; settleMs?: number; log
     return problems
   }
 
-  const round: Chaos['round'] = async (number) => {
-    const victim = pick(VICTIMS)
+  const round: Chaos['round'] = async (number, kills = 1) => {
     const deed = pick(DEEDS)
-    const delayMs = Math.floor(random() ** 2 * 4000)
     const startedMs = performance.now()
-    options.log(`${number}: ${deed}, ${victim} killed after ${delayMs} ms`)
-    // What the victim's death does to the call is the victim's business: it may fail, it may not hang for ever.
+    const victims: Victim[] = []
+    const moments: string[] = []
+    // What a death does to the call is the dead one's business: it may fail, it may not hang for ever.
     const deeds = begin(deed).catch(() => undefined)
-    await sleep(delayMs)
-    await kill(victim)
-    if (victim === 'app') app = await openApp()
+    for (let at = 0; at < kills; at += 1) {
+      const victim = pick(VICTIMS)
+      const delayMs = Math.floor(random() ** 2 * 3000)
+      await sleep(delayMs)
+      await kill(victim)
+      victims.push(victim)
+      moments.push(`${victim} after ${delayMs} ms`)
+      if (victim === 'app') app = await openApp()
+    }
     await Promise.race([deeds, sleep(60_000)])
-    if (victim === 'agent') for (const agent of await fleet.add({ [pick(['claude-code', 'gemini-cli', 'opencode'] as const)]: 1 })) alive.add(agent)
+    // As many as there were, so that there is always somebody to kill.
+    while (alive.size < AGENTS) for (const agent of await fleet.add({ [pick(['claude-code', 'gemini-cli', 'opencode'] as const)]: 1 })) alive.add(agent)
     const problems = await settled(settleMs, wrong)
-    return { number, victim, deed, delayMs, problems, tookMs: Math.round(performance.now() - startedMs) }
+    const suspended = (await frozenGroups()).length
+    options.log(`${number}: ${deed}; killed ${moments.join(', ')}; ${suspended} suspended; ${Math.round((performance.now() - startedMs) / 1000)} s`)
+    return { number, deed, victims, suspended, problems, tookMs: Math.round(performance.now() - startedMs) }
   }
 
   return {
@@ -188,14 +222,15 @@ export const startChaos = async (options: { seed: number; settleMs?: number; log
       const ids = await idsOf()
       if (ids.length > 0) valueOf(await app.call('agents.resume', { ids, cause: 'user' }))
       for (let turn = 0; turn < 50; turn += 1) {
+        // The swap as well: last comes first.
         const undone = await app.call('run.undo', { runId: null })
         if (!undone.ok && undone.error.code !== 'busy') break
         await sleep(200)
       }
       return settled(60_000, async () => {
         const problems = (await frozenGroups()).map((folder) => `${folder} is frozen at the end`)
-        const now = await readSettings(Object.keys(first))
-        for (const [path, text] of Object.entries(now)) if (first[path] !== text) problems.push(`${path} holds ${JSON.stringify(text)} at the end, it held ${JSON.stringify(first[path])}`)
+        const now = await readSettings(Object.keys(untouched))
+        for (const [path, text] of Object.entries(now)) if (untouched[path] !== text) problems.push(`${path} holds ${JSON.stringify(text)} at the end, it held ${JSON.stringify(untouched[path])}`)
         for (const agent of alive) if (!(await isAlive(agent))) problems.push(`${agent.kind} ${agent.main.pid} died and nobody killed it`)
         return problems
       })

@@ -1,17 +1,21 @@
 import { parseArgs } from 'node:util'
 import { startChaos } from '../installed/chaos.ts'
 
-/** 200 kills at random moments. A seed repeats the same rounds. */
-const { values } = parseArgs({ options: { rounds: { type: 'string', default: '200' }, seed: { type: 'string', default: String(Date.now() % 1_000_000) } } })
-const rounds = Number(values.rounds)
+/** 200 kills at random moments, some at a time while one thing is under way. A seed repeats the same rounds. */
+const { values } = parseArgs({ options: { kills: { type: 'string', default: '200' }, 'at-a-time': { type: 'string', default: '4' }, seed: { type: 'string', default: String(Date.now() % 1_000_000) } } })
+const kills = Number(values.kills)
+const atATime = Number(values['at-a-time'])
 console.log(`seed ${values.seed}`)
 const chaos = await startChaos({ seed: Number(values.seed), log: (text) => console.log(text) })
 let bad = 0
+/** Rounds that ended with agents suspended: nothing is proved by rounds in which nobody sleeps. */
+let asleep = 0
 const killed = new Map<string, number>()
 try {
-  for (let number = 1; number <= rounds; number += 1) {
-    const round = await chaos.round(number)
-    killed.set(round.victim, (killed.get(round.victim) ?? 0) + 1)
+  for (let number = 1; number <= Math.ceil(kills / atATime); number += 1) {
+    const round = await chaos.round(number, atATime)
+    for (const victim of round.victims) killed.set(victim, (killed.get(victim) ?? 0) + 1)
+    if (round.suspended > 0) asleep += 1
     if (round.problems.length > 0) bad += 1
     for (const problem of round.problems) console.log(`   ${problem}`)
   }
@@ -23,5 +27,5 @@ try {
   await chaos.stop()
 }
 console.log([...killed].map(([victim, times]) => `${victim} ${times}`).join(', '))
-console.log(`${rounds} kills, ${bad} with something left wrong`)
+console.log(`${[...killed.values()].reduce((sum, times) => sum + times, 0)} kills; ${asleep} rounds ended with agents suspended; ${bad} with something left wrong`)
 if (bad > 0) process.exitCode = 1
