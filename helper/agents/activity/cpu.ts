@@ -11,9 +11,16 @@ import type { Sample } from './sample.ts'
 export const QUIET_PERCENT = 1.2
 /** Garbage collection at the prompt was seen to take up to 420 ms at once, once a minute. */
 const FORGIVEN_BURST_MS = 500
-/** A little more than the prompt takes shows over a minute; that it still goes on shows in the last looks. */
+/** What is less than a burst shows over a minute; that it still goes on shows in the last looks. */
 const WINDOW_MS = 60_000
 const RECENT_MS = 15_000
+/**
+ * Over a minute, so many times what the prompt takes: for a minute after a
+ * turn, an idle Claude Code was seen to collect its garbage with 2 % of a core
+ * on a starved machine. At work it takes 3 and more.
+ */
+const LASTING_TIMES = 2
+const STILL_TIMES = 1.5
 
 /** On a starved machine work shows late: once it got its turn, it has so long to show. Waiting alone is no work. */
 const AFTER_STUCK_MS = 15_000
@@ -51,7 +58,7 @@ export const createCpuEvidence = (quietPercent: number): Evidence => {
     if (stuck > 1) stuckAtMs = atMs
     const [minute, recent] = [during(spent, atMs - WINDOW_MS), during(spent, atMs - RECENT_MS)]
     const burst = recent.usedMs > quiet(recent.overMs) + FORGIVEN_BURST_MS
-    const lasting = minute.usedMs > quiet(minute.overMs) + FORGIVEN_BURST_MS && recent.usedMs > quiet(recent.overMs)
+    const lasting = minute.usedMs > LASTING_TIMES * quiet(minute.overMs) + FORGIVEN_BURST_MS && recent.usedMs > STILL_TIMES * quiet(recent.overMs)
     const { usedMs, overMs } = burst ? recent : minute
     if (burst || lasting) return [works('cpu', `${(usedMs / 1000).toFixed(1)} s of CPU time in ${Math.round(overMs / 1000)} s`)]
     return atMs - stuckAtMs < AFTER_STUCK_MS ? [forbids('cpu', 'waits for a processor or a disk')] : []

@@ -58,8 +58,8 @@ describe('at the prompt', () => {
     expect(activity.idleMs.value).toBe(600_000)
   })
   test('what is quiet differs by kind', () => {
-    expect(stage(5).go(120 * SECOND, burns(12)).idle).toBe(true)
-    expect(reasons(stage().go(120 * SECOND, burns(12)))).toEqual(['cpu'])
+    expect(stage(5).go(120 * SECOND, burns(20)).idle).toBe(true)
+    expect(reasons(stage().go(120 * SECOND, burns(20)))).toEqual(['cpu'])
   })
   test('a connection that was answered and is kept open, with its heartbeats', () => {
     const agent = stage()

@@ -3,8 +3,8 @@ import { forbids, works, type Evidence } from './finding.ts'
 /** The kernel moves the times of a terminal once in 8 s at most: two moves within this time are output that goes on. */
 const WINDOW_MS = 60_000
 const SUSTAINED = 2
-/** So long after the last output it counts as ended: three moves of the times. */
-const FRESH_MS = 24_000
+/** So long after the last output it counts as ended: on a starved machine spinners were seen to pause for 24 s. */
+const FRESH_MS = 30_000
 
 /**
  * What was written to the agent's terminal and read from it. An agent at work
