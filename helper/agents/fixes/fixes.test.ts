@@ -1,4 +1,4 @@
-import { existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -58,6 +58,26 @@ describe('every fix', () => {
     expect(must(fixes.apply(id, 'whatever')).state).toBe('applied')
     expect(must(fixes.undo(id)).state).toBe('offered')
     for (const { path } of offered.changes) expect(existsSync(path)).toBe(false)
+    // Nor a folder that was made for them.
+    expect(readdirSync(home)).toEqual(['state'])
+  })
+
+  test('a folder made for it stays where somebody else has put something', () => {
+    must(apply('hooks-opencode'))
+    const own = put('.config/opencode/opencode.json', '{}')
+    must(fixes.undo('hooks-opencode'))
+    expect(existsSync(own)).toBe(true)
+    expect(readdirSync(join(home, '.config/opencode'))).toEqual(['opencode.json'])
+  })
+
+  test('a state file of an earlier version counts', () => {
+    const path = put('.claude/settings.json', '{"a": 1}')
+    must(apply('hooks-claude-code'))
+    const stateFile = join(home, 'state/fixes.json')
+    const { folders: _none, ...earlier } = JSON.parse(readFileSync(stateFile, 'utf8')) as Record<string, unknown>
+    writeFileSync(stateFile, JSON.stringify(earlier))
+    must(fixes.undo('hooks-claude-code'))
+    expect(readFileSync(path, 'utf8')).toBe('{"a": 1}')
   })
 })
 

@@ -6,7 +6,7 @@ import type { LookedAgent } from '../tracker.ts'
 import { claudeHooks, codexHooks, geminiHooks, opencodeHooks } from './hook-recipes.ts'
 import type { FixPlace, Recipe } from './recipe.ts'
 import { geminiNoRelaunch, shellShims } from './shell-recipes.ts'
-import { readUserFile, writeUserFile } from './user-file.ts'
+import { missingFolders, readUserFile, removeEmptyFolders, writeUserFile } from './user-file.ts'
 
 export const recipes: readonly Recipe[] = [geminiNoRelaunch, claudeHooks, geminiHooks, codexHooks, opencodeHooks, shellShims]
 
@@ -26,20 +26,27 @@ export interface FixesOptions {
   readonly recipes?: readonly Recipe[]
 }
 
-const stateSchema = z.object({ version: z.literal(1), applied: z.record(z.string(), z.array(fileChangeSchema)) })
+const stateSchema = z.object({
+  version: z.literal(1),
+  applied: z.record(z.string(), z.array(fileChangeSchema)),
+  /** Folders that applying made, by fix. */
+  folders: z.record(z.string(), z.array(z.string())).default({}),
+})
 type State = z.infer<typeof stateSchema>
+
+const NOTHING: State = { version: 1, applied: {}, folders: {} }
 
 const digestOf = (changes: readonly FileChange[]): string => createHash('sha256').update(JSON.stringify(changes)).digest('hex')
 
 const readState = (path: string): State => {
   const text = readUserFile(path)
-  if (!text.ok || text.value === null) return { version: 1, applied: {} }
+  if (!text.ok || text.value === null) return NOTHING
   try {
     const parsed = stateSchema.safeParse(JSON.parse(text.value))
     // A damaged one costs exact bytes only: reverting works on what the files hold.
-    return parsed.success ? parsed.data : { version: 1, applied: {} }
+    return parsed.success ? parsed.data : NOTHING
   } catch {
-    return { version: 1, applied: {} }
+    return NOTHING
   }
 }
 
@@ -111,10 +118,14 @@ export const createFixes = ({ place, agents, stateFile, recipes: known = recipes
     return recipe === undefined ? fail('bad-request', `There is no fix ${id}.`, { expected: known.map((candidate) => candidate.id).join(', '), got: id }) : ok(recipe)
   }
 
-  const remember = (id: string, changes: FileChange[] | null): Result<null> => {
-    const { applied } = readState(stateFile)
-    const { [id]: _old, ...others } = applied
-    return writeUserFile(stateFile, `${JSON.stringify({ version: 1, applied: changes === null ? others : { ...others, [id]: changes } } satisfies State)}\n`)
+  const remember = (id: string, written: { changes: FileChange[]; folders: string[] } | null): Result<null> => {
+    const { applied, folders } = readState(stateFile)
+    const { [id]: _changes, ...otherChanges } = applied
+    const { [id]: _folders, ...otherFolders } = folders
+    const state: State = written === null
+      ? { version: 1, applied: otherChanges, folders: otherFolders }
+      : { version: 1, applied: { ...otherChanges, [id]: written.changes }, folders: { ...otherFolders, [id]: written.folders } }
+    return writeUserFile(stateFile, `${JSON.stringify(state)}\n`)
   }
 
   return {
@@ -127,10 +138,12 @@ export const createFixes = ({ place, agents, stateFile, recipes: known = recipes
       if (fix.problem !== null && fix.changes.length === 0) return fail('not-supported', fix.problem, { about: id })
       if (fix.digest !== digest) return fail('plan-changed', 'The files differ from what was shown; look at the change again.', { about: id, expected: digest, got: fix.digest })
       // First what undoing needs, then the change.
-      const noted = remember(id, fix.changes)
+      const folders = [...new Set([...(readState(stateFile).folders[id] ?? []), ...fix.changes.flatMap(({ path }) => missingFolders(path))])]
+      const noted = remember(id, { changes: fix.changes, folders })
       if (!noted.ok) return noted
       const written = writeAll(fix.changes)
       if (!written.ok) {
+        removeEmptyFolders(folders)
         remember(id, null)
         return written
       }
@@ -139,10 +152,12 @@ export const createFixes = ({ place, agents, stateFile, recipes: known = recipes
     undo: (id) => {
       const recipe = recipeOf(id)
       if (!recipe.ok) return recipe
-      const changes = undoChanges(recipe.value, readState(stateFile).applied[id] ?? [])
+      const { applied, folders } = readState(stateFile)
+      const changes = undoChanges(recipe.value, applied[id] ?? [])
       if (!changes.ok) return changes
       const written = writeAll(changes.value)
       if (!written.ok) return written
+      removeEmptyFolders(folders[id] ?? [])
       const noted = remember(id, null)
       return noted.ok ? ok(look(recipe.value)) : noted
     },

@@ -1,4 +1,4 @@
-import { chmodSync, closeSync, constants, fstatSync, fsyncSync, lstatSync, mkdirSync, openSync, readFileSync, realpathSync, renameSync, rmSync, writeSync } from 'node:fs'
+import { chmodSync, closeSync, constants, fstatSync, fsyncSync, lstatSync, mkdirSync, openSync, readFileSync, realpathSync, renameSync, rmdirSync, rmSync, writeSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fail, ok, type Result } from '../../contract/errors.ts'
 
@@ -58,5 +58,23 @@ export const writeUserFile = (path: string, text: string | null): Result<null> =
   } catch (error) {
     const full = codeOf(error) === 'ENOSPC'
     return fail(full ? 'disk-full' : 'write-refused', `${path} could not be written: ${messageOf(error)}`, { about: path })
+  }
+}
+
+/** Folders that writing the file would make, innermost first. */
+export const missingFolders = (path: string): string[] => {
+  const missing: string[] = []
+  for (let at = dirname(path); lstatSync(at, { throwIfNoEntry: false }) === undefined; at = dirname(at)) missing.push(at)
+  return missing
+}
+
+/** Removes those that are empty, innermost first; in any other somebody has put something meanwhile. */
+export const removeEmptyFolders = (folders: readonly string[]): void => {
+  for (const folder of folders.toSorted((a, b) => b.length - a.length)) {
+    try {
+      rmdirSync(folder)
+    } catch {
+      // Not empty, gone, or not ours to remove: it stays as it is.
+    }
   }
 }
