@@ -37,7 +37,9 @@ export const startAgent = async (heapMib: number, how: 'user-service' | 'login' 
   const unit = `terminal-${count}`
   const launcher = how === 'run' ? [`${INSTALLED}/node`, '/mnt/guest/cli/run.mjs'] : []
   if (how !== 'login') {
-    const [program = '', ...args] = asUser(user, 'systemd-run', '--user', '--quiet', '--collect', `--unit=${unit}`, '--property=KillMode=process', `--working-directory=${folder}`, ...launcher, ...command)
+    // In a terminal: an agent without one is taken for somebody else's tool.
+    const terminal = ['/usr/bin/tmux', '-L', unit, 'new-session', '-d', '-x', '80', '-y', '24', ['exec', ...launcher, ...command].join(' ')]
+    const [program = '', ...args] = asUser(user, 'systemd-run', '--user', '--quiet', '--collect', `--unit=${unit}`, '--property=Type=forking', '--property=KillMode=process', `--working-directory=${folder}`, ...terminal)
     run(program, ...args)
   } else {
     // Through PAM, as login does: logind makes a session of it.
