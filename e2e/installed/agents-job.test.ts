@@ -14,7 +14,7 @@ import { startJob, valueOf, waitForRun, type Job } from './job.ts'
 import { fleetPrograms, whyNot } from './needs.ts'
 import { makePressure, pressureProblem } from './pressure.ts'
 import { readSettings } from './settings-files.ts'
-import { worldProblem } from './world.ts'
+import { projectDir, worldProblem } from './world.ts'
 
 const reason = whyNot([...fleetPrograms, 'flock', 'dbus-daemon', 'dbus-send', 'gcc', 'chromium', 'python3']) ?? worldProblem() ?? pressureProblem()
 const ADDRESS = /http:\/\/127\.0\.0\.1:\d+\/\?token=\S+/u
@@ -25,6 +25,19 @@ const cgroupFolders = async (): Promise<string[]> => {
   const mount = existsSync('/sys/fs/cgroup/cgroup.controllers') ? '/sys/fs/cgroup' : '/sys/fs/cgroup/unified'
   const found = await readdir(mount, { recursive: true, withFileTypes: true })
   return found.filter((entry) => entry.isDirectory()).map((entry) => join(entry.parentPath, entry.name)).toSorted()
+}
+
+/** Pictures of pages with real data, light and dark, narrow and wide: build/installed/pages. */
+const shoot = async (page: Page, pages: readonly string[]): Promise<void> => {
+  for (const name of pages) {
+    await page.evaluate((to) => { location.hash = `#/${to}` }, name)
+    for (const [theme, width] of [['light', 1440], ['dark', 900]] as const) {
+      await page.emulateMedia({ colorScheme: theme })
+      await page.setViewportSize({ width, height: width === 900 ? 600 : 900 })
+      await page.waitForTimeout(800)
+      await page.screenshot({ path: join(projectDir, 'build/installed/pages', `${name}-${theme}-${width}.png`) })
+    }
+  }
 }
 
 /** Where a process is in every hierarchy. */
@@ -113,6 +126,7 @@ describe.skipIf(reason !== null)(`agents suspended from the window, woken by typ
     const shown = await page.locator('.suspended .big-value').innerText()
     const value = Number(/[\d.]+/u.exec(shown)?.[0] ?? Number.NaN) * (shown.includes('GB') ? 1e9 : 1e6)
     expect(Math.abs(value - won) / won).toBeLessThan(0.2)
+    await shoot(page, ['overview', 'agents', 'leftovers', 'fixes', 'history', 'settings'])
     process.stdout.write(`\nsuspended ${suspended.length} agents, won ${Math.round(won / MIB)} MiB; the window says ${shown.replaceAll('\n', ' ')}\n`)
   })
 

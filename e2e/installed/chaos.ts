@@ -91,7 +91,7 @@ const OVER: ReadonlySet<RunState> = new Set<RunState>(['undone', 'failed'])
 const AGENTS = 4
 
 /** Compressed swap, kept: without it nothing is suspended. */
-const setUpSwap = async (app: AppHost): Promise<string> => {
+export const setUpSwap = async (app: AppHost): Promise<string> => {
   const own: Preset = { version: 1, id: 'swap-only', title: 'Swap only', description: '', settleMs: 0, confirmMs: 60_000, settings: { compressedSwap: { mode: 'zram', compressors: ['lz4', 'lzo-rle'], sizePercentOfMemory: 50 } } }
   valueOf(await app.call('presets.save', { preset: own }))
   const plan = valueOf(await app.call('plan.make', { presetId: own.id, agentIds: null }))
