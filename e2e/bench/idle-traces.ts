@@ -222,7 +222,7 @@ if (options.explain) {
   }
   for (const stretch of wrong(working, 'product', 30_000)) explain('wrong', stretch)
   for (const stretch of wrong(typing, 'product', 30_000)) explain('typing', stretch)
-  for (const stretch of late(idle, 'product', 120_000)) explain('late', stretch)
+  for (const stretch of new Set(LOOKED_AT_MS.flatMap((limitMs) => late(idle, 'product', limitMs)))) explain('late', stretch)
 }
 
 const width = Math.max(...rows.map((row) => row.what.length))
