@@ -13,6 +13,11 @@ const block = (mib) => {
   return buffer
 }
 const kept = [block(Number(heapMib))]
+// At its prompt: keys come one by one, as every agent with a screen reads them.
+if (process.stdin.isTTY) {
+  process.stdin.setRawMode(true)
+  process.stdin.resume()
+}
 // Wakes up rarely, as an agent at its prompt does, yet often enough to be seen.
 let beats = 0
 setInterval(() => {
