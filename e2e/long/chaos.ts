@@ -11,12 +11,11 @@ let bad = 0
 /** Rounds that ended with agents suspended: nothing is proved by rounds in which nobody sleeps. */
 let asleep = 0
 /** Ctrl+C ends after the round under way, and gives everything back. */
-let asked = false
-process.on('SIGINT', () => { asked = true })
-process.on('SIGTERM', () => { asked = true })
+const asked = new AbortController()
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => asked.abort())
 const killed = new Map<string, number>()
 try {
-  for (let number = 1; number <= Math.ceil(kills / atATime) && !asked; number += 1) {
+  for (let number = 1; number <= Math.ceil(kills / atATime) && !asked.signal.aborted; number += 1) {
     const round = await chaos.round(number, atATime)
     for (const victim of round.victims) killed.set(victim, (killed.get(victim) ?? 0) + 1)
     if (round.suspended > 0) asleep += 1
