@@ -1,6 +1,7 @@
 import { existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { parse } from 'smol-toml'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Fix } from '../../contract/lifecycle.ts'
 import type { Result } from '../../contract/errors.ts'
@@ -159,7 +160,7 @@ describe('settings of the user', () => {
     must(apply('gemini-no-relaunch'))
     must(apply('shell-shims'))
     must(fixes.undo('gemini-no-relaunch'))
-    expect(readFileSync(path, 'utf8')).toContain('claude() {')
+    expect(readFileSync(path, 'utf8')).toContain('function claude {')
     expect(readFileSync(path, 'utf8')).not.toContain('GEMINI')
     must(fixes.undo('shell-shims'))
     expect(readFileSync(path, 'utf8').trim()).toBe('PS1=x')
@@ -171,6 +172,33 @@ describe('settings of the user', () => {
     expect(readFileSync(path, 'utf8').indexOf('notify')).toBeLessThan(readFileSync(path, 'utf8').indexOf('[projects'))
     must(fixes.undo('hooks-codex'))
     expect(readFileSync(path, 'utf8')).toBe('model = "x"\n[projects."/a"]\ntrust_level = "trusted"\n')
+  })
+
+  test.for([
+    ['none', 'model = "x"\n', /^# .*\nfeatures\.daemon_auto_start = false\nmodel/u],
+    ['a table of them', 'model = "x"\n[features] # mine\nhooks = true\n[projects."/a"]\ntrust_level = "trusted"\n', /\[features\] # mine\n# .*\ndaemon_auto_start = false\nhooks/u],
+    ['keys with dots', 'features.hooks = true\n', /features\.daemon_auto_start = false\nfeatures\.hooks = true/u],
+  ] as const)('Codex, features in %s: set where it counts, and taken out again', ([, text, wanted]) => {
+    const path = put('.codex/config.toml', text)
+    must(apply('codex-no-daemon'))
+    expect(readFileSync(path, 'utf8')).toMatch(wanted)
+    expect(parse(readFileSync(path, 'utf8'))).toMatchObject({ features: { daemon_auto_start: false } })
+    // Both of Codex's share a file: they come in any order and go in any.
+    must(apply('hooks-codex'))
+    expect([fixOf('codex-no-daemon').state, fixOf('hooks-codex').state]).toEqual(['applied', 'applied'])
+    must(fixes.undo('codex-no-daemon'))
+    expect(fixOf('hooks-codex').state).toBe('applied')
+    must(fixes.undo('hooks-codex'))
+    expect(readFileSync(path, 'utf8')).toBe(text)
+  })
+
+  test('Codex told by its user about the daemon is left alone', () => {
+    put('.codex/config.toml', 'features = { daemon_auto_start = true }\n')
+    expect(fixOf('codex-no-daemon')).toMatchObject({ state: 'not-possible', problem: expect.stringContaining('sets features.daemon_auto_start already') })
+    put('.codex/config.toml', 'features = { hooks = true }\n')
+    expect(fixOf('codex-no-daemon')).toMatchObject({ state: 'not-possible', problem: expect.stringContaining('by hand') })
+    put('.codex/config.toml', '[features]\ndaemon_auto_start = false\n')
+    expect(fixOf('codex-no-daemon').state).toBe('applied')
   })
 
   test('an unknown shell and an unknown fix are told apart', () => {

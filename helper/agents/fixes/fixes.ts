@@ -3,12 +3,13 @@ import { z } from 'zod'
 import { fail, ok, type Result } from '../../contract/errors.ts'
 import { fileChangeSchema, type FileChange, type Fix } from '../../contract/lifecycle.ts'
 import type { LookedAgent } from '../tracker.ts'
+import { codexWithoutDaemon } from './codex-daemon.ts'
 import { claudeHooks, codexHooks, geminiHooks, opencodeHooks } from './hook-recipes.ts'
 import type { FixPlace, Recipe } from './recipe.ts'
 import { geminiNoRelaunch, shellShims } from './shell-recipes.ts'
 import { missingFolders, readUserFile, removeEmptyFolders, writeUserFile } from './user-file.ts'
 
-export const recipes: readonly Recipe[] = [geminiNoRelaunch, claudeHooks, geminiHooks, codexHooks, opencodeHooks, shellShims]
+export const recipes: readonly Recipe[] = [geminiNoRelaunch, codexWithoutDaemon, claudeHooks, geminiHooks, codexHooks, opencodeHooks, shellShims]
 
 export interface Fixes {
   /** Every recipe as it stands now, with what it would write. */

@@ -1,9 +1,9 @@
 import { join } from 'node:path'
-import { parse as parseToml } from 'smol-toml'
-import { fail, ok, type Result } from '../../contract/errors.ts'
+import { fail, ok } from '../../contract/errors.ts'
 import { missing } from '../../contract/reading.ts'
 import { switchedOff, withHooks, withoutHooks, type HookEvent } from './json-hooks.ts'
 import type { FixPlace, Recipe } from './recipe.ts'
+import { tomlOf, withMarkedFirst, withoutMarked } from './toml-lines.ts'
 
 /**
  * Hooks by which an agent says itself when a turn begins and ends. They run
@@ -20,7 +20,8 @@ const CLAUDE_EVENTS: readonly HookEvent[] = [
   { event: 'UserPromptSubmit', words: ['claude-code', 'turn-start'] },
   { event: 'PreToolUse', matcher: '*', words: ['claude-code', 'tool-start'] },
   { event: 'PostToolUse', matcher: '*', words: ['claude-code', 'tool-end'] },
-  { event: 'Notification', words: ['claude-code', 'asking'] },
+  // Not its reminder after a minute at the prompt, which would count as news.
+  { event: 'Notification', matcher: 'permission_prompt|worker_permission_prompt|agent_needs_input|elicitation_dialog', words: ['claude-code', 'asking'] },
   { event: 'Stop', words: ['claude-code', 'turn-end'] },
   { event: 'SessionEnd', words: ['claude-code', 'session-end'] },
 ]
@@ -73,18 +74,6 @@ export const geminiHooks: Recipe = {
 
 const CODEX_MARK = '# Agent Memory Center: says when a turn has ended'
 
-const codexLines = ({ hookProgram }: FixPlace): string => `${CODEX_MARK}\nnotify = [${JSON.stringify(hookProgram)}, "codex", "turn-end"]\n`
-
-const codexWithout = (text: string): string => text.replaceAll(new RegExp(`^${CODEX_MARK}\\nnotify = .*\\n?`, 'gmu'), '')
-
-const tomlOf = (path: string, text: string): Result<Record<string, unknown>> => {
-  try {
-    return ok(parseToml(text))
-  } catch (error) {
-    return fail('not-supported', `${path} is not valid TOML, so it is left alone.`, { about: path, got: error instanceof Error ? error.message.split('\n')[0] ?? '' : String(error), advice: 'Mend the file, then try again.' })
-  }
-}
-
 /** Codex: `notify` of config.toml, called with the event as JSON behind the words given here. */
 export const codexHooks: Recipe = {
   id: 'hooks-codex',
@@ -94,16 +83,15 @@ export const codexHooks: Recipe = {
   concerns: ({ kind }) => kind === 'codex',
   savesBytes: noSaving,
   files: ({ home }) => [join(home, '.codex/config.toml')],
-  apply: (place, path, text) => {
-    const others = codexWithout(text ?? '')
+  apply: ({ hookProgram }, path, text) => {
+    const others = withoutMarked(text ?? '', CODEX_MARK)
     const settings = tomlOf(path, others)
     if (!settings.ok) return settings
     if (Object.hasOwn(settings.value, 'notify')) return fail('not-supported', `Codex already notifies another program; it knows only one.`, { about: path, got: JSON.stringify(settings.value['notify']).slice(0, 120) })
-    // Before the first table: a key behind one would belong to it.
-    return ok(codexLines(place) + others)
+    return ok(withMarkedFirst(text ?? '', CODEX_MARK, `notify = [${JSON.stringify(hookProgram)}, "codex", "turn-end"]`))
   },
   revert: (_place, _path, text) => {
-    const rest = codexWithout(text ?? '')
+    const rest = withoutMarked(text ?? '', CODEX_MARK)
     return ok(text === null || rest.trim() === '' ? null : rest)
   },
 }
@@ -133,7 +121,7 @@ export const opencodeHooks: Recipe = {
   id: 'hooks-opencode',
   kind: 'hooks',
   title: 'opencode tells what it does',
-  text: TEXT,
+  text: `${TEXT} With a plugin opencode waits at its start until its own package for plugins is installed: a minute or more where it was never started with a network before.`,
   concerns: ({ kind }) => kind === 'opencode',
   savesBytes: noSaving,
   files: ({ configHome }) => [join(configHome, 'opencode/plugin/agentmem.js')],

@@ -49,11 +49,15 @@ const SHIMMED = ['claude', 'gemini', 'opencode', 'codex', 'aider'] as const
 
 const quoted = (path: string): string => (/^[\w./+-]+$/u.test(path) ? path : `'${path.replaceAll("'", String.raw`'\''`)}'`)
 
-/** `command` keeps the function from calling itself; without our program the agent starts as it would have. */
+/**
+ * `command` keeps the function from calling itself; without our program the
+ * agent starts as it would have. `function NAME` and not `NAME()`: the shell
+ * would expand the user's own alias of that name there.
+ */
 const shim = (shell: string, runProgram: string, agent: string): string =>
   basename(shell) === 'fish'
     ? `function ${agent}; if test -x ${quoted(runProgram)}; command ${quoted(runProgram)} -- ${agent} $argv; else; command ${agent} $argv; end; end`
-    : `${agent}() { if [ -x ${quoted(runProgram)} ]; then command ${quoted(runProgram)} -- ${agent} "$@"; else command ${agent} "$@"; fi; }`
+    : `function ${agent} { if [ -x ${quoted(runProgram)} ]; then command ${quoted(runProgram)} -- ${agent} "$@"; else command ${agent} "$@"; fi; }`
 
 export const shellShims: Recipe = {
   id: 'shell-shims',
