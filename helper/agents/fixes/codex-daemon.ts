@@ -52,7 +52,7 @@ export const codexWithoutDaemon: Recipe = {
     const set: unknown = typeof features === 'object' && features !== null ? Reflect.get(features, KEY) : undefined
     // As the user has it already.
     if (set === false) return ok(others)
-    if (set !== undefined) return fail('not-supported', `${path} sets features.${KEY} already.`, { about: path, expected: 'not set, or false', got: String(set) })
+    if (set !== undefined) return fail('not-supported', `${path} sets features.${KEY} already.`, { about: path, expected: 'not set, or false', got: JSON.stringify(set) })
     const line = `${MARK}\n${KEY} = false\n`
     const header = HEADER.exec(others)
     const at = header === null ? 0 : header.index + header[0].length
