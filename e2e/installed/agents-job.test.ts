@@ -121,7 +121,7 @@ describe.skipIf(reason !== null)(`agents suspended from the window, woken by typ
     const won = suspended.reduce((sum, entry) => sum + (entry.suspension?.wonBytes ?? 0), 0)
     expect(won).toBeGreaterThan(200 * MIB)
     await vi.waitFor(async () => expect((await registry()).guard).toMatchObject({ running: true, agents: job.fleet.agents.length }), { timeout: 30_000, interval: 500 })
-    expect(await frozenGroups()).toHaveLength(job.fleet.agents.length)
+    expect(await frozenGroups(job.fleet.user.uid)).toHaveLength(job.fleet.agents.length)
     // The panel's figure is the sum of these, as the window writes sizes.
     const shown = await page.locator('.suspended .big-value').innerText()
     const value = Number(/[\d.]+/u.exec(shown)?.[0] ?? Number.NaN) * (shown.includes('GB') ? 1e9 : 1e6)
@@ -140,7 +140,7 @@ describe.skipIf(reason !== null)(`agents suspended from the window, woken by typ
       const entry = (await registry()).entries.find(({ id }) => id.split(':')[1] === String(agent.main.pid))
       expect(entry?.transitions.at(-1)).toMatchObject({ from: 'suspended', cause: 'key' })
     }, { timeout: 20_000, interval: 500 })
-    expect(await frozenGroups()).toHaveLength(job.fleet.agents.length - 1)
+    expect(await frozenGroups(job.fleet.user.uid)).toHaveLength(job.fleet.agents.length - 1)
     expect(await stateOf(agent.main.pid)).not.toBe('suspended')
   })
 
@@ -158,7 +158,7 @@ describe.skipIf(reason !== null)(`agents suspended from the window, woken by typ
     expect(run.record).toMatchObject({ state: 'undone', undoCause: 'watchdog' })
     await vi.waitFor(async () => expect((await registry()).guard?.words.map(({ what }) => what)).toContain('pressure'), { timeout: 20_000, interval: 500 })
     // Undoing must not cause what it is meant to prevent: the idle ones sleep on.
-    expect(await frozenGroups()).toHaveLength(job.fleet.agents.length - 1)
+    expect(await frozenGroups(job.fleet.user.uid)).toHaveLength(job.fleet.agents.length - 1)
   })
 
   test('uninstalling gives back every cgroup, hook and setting', { timeout: 180_000 }, async () => {
@@ -167,7 +167,7 @@ describe.skipIf(reason !== null)(`agents suspended from the window, woken by typ
     expect(await readFile(join(app.folder, 'home', '.bashrc'), 'utf8')).toBe('alias l=ls\n')
     await job.helper.uninstall()
     await vi.waitFor(async () => {
-      expect(await frozenGroups()).toEqual([])
+      expect(await frozenGroups(job.fleet.user.uid)).toEqual([])
       expect(await cgroupFolders()).toEqual(folders)
     }, { timeout: 30_000, interval: 500 })
     for (const agent of job.fleet.agents) {

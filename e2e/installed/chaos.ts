@@ -13,8 +13,10 @@ import { readSettings } from './settings-files.ts'
 /** What is killed, and what it should have been doing. */
 export const VICTIMS = ['helper', 'app', 'session', 'agent', 'bus', 'polkitd', 'guard'] as const
 export type Victim = (typeof VICTIMS)[number]
-/** Suspending first and most: it is what could leave something frozen. */
-const DEEDS = ['suspend', 'suspend', 'suspend', 'resume', 'apply', 'apply and keep', 'undo', 'nothing'] as const
+/** Suspending most, and being suspended: they are what could leave something frozen. */
+const DEEDS = ['suspend', 'suspend', 'be suspended', 'be suspended', 'be suspended', 'resume', 'apply', 'apply and keep', 'undo', 'nothing'] as const
+/** Agents less often: the new ones in their place are never idle at once. */
+const LOT: readonly Victim[] = ['helper', 'helper', 'app', 'session', 'session', 'bus', 'polkitd', 'guard', 'guard', 'agent']
 export type Deed = (typeof DEEDS)[number]
 
 export interface ChaosRound {
@@ -22,8 +24,9 @@ export interface ChaosRound {
   readonly deed: Deed
   /** In the order of their death, each some time after the one before. */
   readonly victims: readonly Victim[]
-  /** Agents that were suspended at the end of the round. */
-  readonly suspended: number
+  /** Agents suspended when the first death came, and at the end of the round. */
+  readonly suspendedBefore: number
+  readonly suspendedAfter: number
   /** What did not hold afterwards; empty when all did. */
   readonly problems: readonly string[]
   readonly tookMs: number
@@ -42,8 +45,8 @@ const randomOf = (seed: number): (() => number) => {
 
 const V2_MOUNTS = ['/sys/fs/cgroup/unified', '/sys/fs/cgroup']
 
-/** Folders of cgroups, ours or not, that are frozen and hold processes. */
-export const frozenGroups = async (): Promise<string[]> => {
+/** Folders of cgroups that are frozen and hold processes; of one user's agents where `uid` is given. */
+export const frozenGroups = async (uid?: number): Promise<string[]> => {
   const found: string[] = []
   const look = async (folder: string): Promise<void> => {
     const events = await readFile(join(folder, 'cgroup.events'), 'utf8').catch(() => '')
@@ -55,7 +58,7 @@ export const frozenGroups = async (): Promise<string[]> => {
     const isV2 = await readFile(join(mount, 'cgroup.controllers'), 'utf8').then(() => true, () => false)
     if (isV2) await look(mount)
   }
-  return found
+  return uid === undefined ? found : found.filter((folder) => folder.includes(`/u${uid}/`))
 }
 
 const guardPid = async (): Promise<number | null> => {
@@ -141,9 +144,9 @@ export const startChaos = async (options: { seed: number; settleMs?: number; log
   const idsOf = async (): Promise<string[]> => (await registry())?.entries.filter((entry) => entry.state !== 'gone').map((entry) => entry.id) ?? []
 
   const begin = async (deed: Deed): Promise<void> => {
-    if (deed === 'suspend' || deed === 'resume') {
+    if (deed === 'suspend' || deed === 'be suspended' || deed === 'resume') {
       const ids = await idsOf()
-      if (ids.length > 0) await app.call(deed === 'suspend' ? 'agents.suspend' : 'agents.resume', { ids, cause: 'user' })
+      if (ids.length > 0) await app.call(deed !== 'resume' ? 'agents.suspend' : 'agents.resume', { ids, cause: 'user' })
     } else if (deed === 'apply' || deed === 'apply and keep') {
       const plan = await app.call('plan.make', { presetId: 'layer-ksm-on', agentIds: null })
       if (!plan.ok) return
@@ -178,7 +181,7 @@ export const startChaos = async (options: { seed: number; settleMs?: number; log
   /** Whatever is frozen must be somebody's open suspension, and whatever is changed an open or kept run's. */
   const wrong = async (): Promise<string[]> => {
     const problems: string[] = []
-    const frozen = await frozenGroups()
+    const frozen = await frozenGroups(fleet.user.uid)
     if (frozen.length > 0) {
       const held = (await registry())?.entries.flatMap((entry) => (entry.suspension === null ? [] : [entry.suspension.cgroup])) ?? []
       for (const folder of frozen) if (!held.includes(folder)) problems.push(`${folder} is frozen and nobody answers for it`)
@@ -201,8 +204,10 @@ export const startChaos = async (options: { seed: number; settleMs?: number; log
     const moments: string[] = []
     // What a death does to the call is the dead one's business: it may fail, it may not hang for ever.
     const deeds = begin(deed).catch(() => undefined)
+    if (deed === 'be suspended') await deeds
+    const suspendedBefore = (await frozenGroups(fleet.user.uid)).length
     for (let at = 0; at < kills; at += 1) {
-      const victim = pick(VICTIMS)
+      const victim = pick(LOT)
       const delayMs = Math.floor(random() ** 2 * 3000)
       await sleep(delayMs)
       await kill(victim)
@@ -214,9 +219,9 @@ export const startChaos = async (options: { seed: number; settleMs?: number; log
     // As many as there were, so that there is always somebody to kill.
     while (alive.size < AGENTS) for (const agent of await fleet.add({ [pick(['claude-code', 'gemini-cli', 'opencode'] as const)]: 1 })) alive.add(agent)
     const problems = await settled(settleMs, wrong)
-    const suspended = (await frozenGroups()).length
-    options.log(`${number}: ${deed}; killed ${moments.join(', ')}; ${suspended} suspended; ${Math.round((performance.now() - startedMs) / 1000)} s`)
-    return { number, deed, victims, suspended, problems, tookMs: Math.round(performance.now() - startedMs) }
+    const suspendedAfter = (await frozenGroups(fleet.user.uid)).length
+    options.log(`${number}: ${deed}; killed ${moments.join(', ')}; ${suspendedBefore} suspended before, ${suspendedAfter} after; ${Math.round((performance.now() - startedMs) / 1000)} s`)
+    return { number, deed, victims, suspendedBefore, suspendedAfter, problems, tookMs: Math.round(performance.now() - startedMs) }
   }
 
   return {
@@ -231,7 +236,7 @@ export const startChaos = async (options: { seed: number; settleMs?: number; log
         await sleep(200)
       }
       return settled(60_000, async () => {
-        const problems = (await frozenGroups()).map((folder) => `${folder} is frozen at the end`)
+        const problems = (await frozenGroups(fleet.user.uid)).map((folder) => `${folder} is frozen at the end`)
         const now = await readSettings(Object.keys(untouched))
         for (const [path, text] of Object.entries(now)) if (untouched[path] !== text) problems.push(`${path} holds ${JSON.stringify(text)} at the end, it held ${JSON.stringify(untouched[path])}`)
         for (const agent of alive) if (!(await isAlive(agent))) problems.push(`${agent.kind} ${agent.main.pid} died and nobody killed it`)

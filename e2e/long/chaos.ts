@@ -8,7 +8,7 @@ const atATime = Number(values['at-a-time'])
 console.log(`seed ${values.seed}`)
 const chaos = await startChaos({ seed: Number(values.seed), log: (text) => console.log(text) })
 let bad = 0
-/** Rounds that ended with agents suspended: nothing is proved by rounds in which nobody sleeps. */
+/** Rounds in which agents were suspended: nothing is proved by rounds in which nobody sleeps. */
 let asleep = 0
 /** Ctrl+C ends after the round under way, and gives everything back. */
 const asked = new AbortController()
@@ -18,7 +18,7 @@ try {
   for (let number = 1; number <= Math.ceil(kills / atATime) && !asked.signal.aborted; number += 1) {
     const round = await chaos.round(number, atATime)
     for (const victim of round.victims) killed.set(victim, (killed.get(victim) ?? 0) + 1)
-    if (round.suspended > 0) asleep += 1
+    if (round.suspendedBefore + round.suspendedAfter > 0) asleep += 1
     if (round.problems.length > 0) bad += 1
     for (const problem of round.problems) console.log(`   ${problem}`)
   }
@@ -30,5 +30,5 @@ try {
   await chaos.stop()
 }
 console.log([...killed].map(([victim, times]) => `${victim} ${times}`).join(', '))
-console.log(`${[...killed.values()].reduce((sum, times) => sum + times, 0)} kills; ${asleep} rounds ended with agents suspended; ${bad} with something left wrong`)
+console.log(`${[...killed.values()].reduce((sum, times) => sum + times, 0)} kills; agents were suspended in ${asleep} rounds; ${bad} with something left wrong`)
 if (bad > 0) process.exitCode = 1
