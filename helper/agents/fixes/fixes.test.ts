@@ -95,6 +95,21 @@ describe('settings of the user', () => {
     expect(readFileSync(path, 'utf8')).toBe(claudeSettings)
   })
 
+  test('those of an earlier version of ours give way, others keep their place', () => {
+    const mine = { hooks: [{ type: 'command', command: 'notify-send asks' }] }
+    const older = { hooks: [{ type: 'command', command: '/opt/old/agentmem-hook claude-code asking', timeout: 9 }] }
+    const path = put('.claude/settings.json', JSON.stringify({ hooks: { Notification: [older, mine], Stop: [older] } }))
+    must(apply('hooks-claude-code'))
+    const { hooks } = JSON.parse(readFileSync(path, 'utf8')) as { hooks: Record<string, { matcher?: string; hooks: { command: string }[] }[]> }
+    expect(hooks['Notification']?.map((group) => [group.matcher, group.hooks[0]?.command])).toEqual([
+      [undefined, 'notify-send asks'],
+      [expect.stringContaining('permission_prompt'), '/usr/lib/agentmem/agentmem-hook claude-code asking'],
+      ['idle_prompt', '/usr/lib/agentmem/agentmem-hook claude-code turn-end'],
+    ])
+    expect(hooks['Stop']?.map((group) => group.hooks[0]?.command)).toEqual(['/usr/lib/agentmem/agentmem-hook claude-code turn-end'])
+    expect(fixOf('hooks-claude-code').state).toBe('applied')
+  })
+
   test('changed after applying: only ours is taken out', () => {
     const path = put('.claude/settings.json', claudeSettings)
     must(apply('hooks-claude-code'))

@@ -20,8 +20,9 @@ const CLAUDE_EVENTS: readonly HookEvent[] = [
   { event: 'UserPromptSubmit', words: ['claude-code', 'turn-start'] },
   { event: 'PreToolUse', matcher: '*', words: ['claude-code', 'tool-start'] },
   { event: 'PostToolUse', matcher: '*', words: ['claude-code', 'tool-end'] },
-  // Not its reminder after a minute at the prompt, which would count as news.
   { event: 'Notification', matcher: 'permission_prompt|worker_permission_prompt|agent_needs_input|elicitation_dialog', words: ['claude-code', 'asking'] },
+  // A minute at its prompt: the only word that a turn broken off by Esc has ended.
+  { event: 'Notification', matcher: 'idle_prompt', words: ['claude-code', 'turn-end'] },
   { event: 'Stop', words: ['claude-code', 'turn-end'] },
   { event: 'SessionEnd', words: ['claude-code', 'session-end'] },
 ]
@@ -99,20 +100,42 @@ export const codexHooks: Recipe = {
 const opencodePlugin = ({ hookProgram }: FixPlace): string => `// Agent Memory Center: tells when a turn begins and ends. Written and removed by it; it reads no messages.
 import { spawn } from 'node:child_process'
 
+// One word after the other: each is a process, and the last one counts.
+let before = Promise.resolve()
 const tell = (event, sessionId) => {
-  const child = spawn(${JSON.stringify(hookProgram)}, ['opencode', event, String(sessionId ?? '')], { stdio: 'ignore' })
-  child.on('error', () => undefined)
+  before = before.then(() => new Promise((resolve) => {
+    const child = spawn(${JSON.stringify(hookProgram)}, ['opencode', event, String(sessionId ?? '')], { stdio: 'ignore' })
+    child.on('error', resolve)
+    child.on('close', resolve)
+  }))
+}
+
+// Sessions at work, a subagent's too; they speak under the name of the first.
+const busy = new Set()
+const first = (sessionID) => busy.values().next().value ?? sessionID
+const begin = (sessionID) => {
+  if (busy.has(sessionID)) return
+  busy.add(sessionID)
+  if (busy.size === 1) tell('turn-start', sessionID)
+}
+const end = (sessionID) => {
+  const name = first(sessionID)
+  if (busy.delete(sessionID) && busy.size === 0) tell('turn-end', name)
 }
 
 export const AgentMemory = async () => ({
   event: async ({ event }) => {
-    const { sessionID, status } = event.properties ?? {}
-    if (event.type === 'session.status' && status?.type === 'busy') tell('turn-start', sessionID)
-    if (event.type === 'session.idle' || event.type === 'session.error') tell('turn-end', sessionID)
-    if (event.type === 'permission.asked' || event.type === 'permission.updated') tell('asking', sessionID)
+    const { sessionID, status, info } = event.properties ?? {}
+    if (event.type === 'session.status' && status?.type === 'busy') begin(sessionID)
+    if (event.type === 'session.status' && status?.type === 'idle') end(sessionID)
+    if (event.type === 'session.idle' || event.type === 'session.error') end(sessionID)
+    if (event.type === 'session.deleted') end(info?.id ?? sessionID)
+    if (event.type === 'permission.asked' || event.type === 'permission.updated' || event.type === 'question.asked') tell('asking', first(sessionID))
   },
-  'tool.execute.before': async ({ sessionID }) => tell('tool-start', sessionID),
-  'tool.execute.after': async ({ sessionID }) => tell('tool-end', sessionID),
+  'tool.execute.before': async ({ sessionID }) => tell('tool-start', first(sessionID)),
+  'tool.execute.after': async ({ sessionID }) => {
+    if (busy.size > 0) tell('tool-end', first(sessionID))
+  },
 })
 `
 

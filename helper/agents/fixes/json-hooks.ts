@@ -47,20 +47,23 @@ const groupsOf = (settings: Record<string, unknown>, event: string): unknown[] =
   return Array.isArray(groups) ? groups : []
 }
 
-/** Settings with one group of ours for each event, beside whatever else is there. */
+/** Settings with our groups for each event behind whatever else is there; older ones of ours go. */
 export const withHooks = (path: string, text: string | null, program: string, events: readonly HookEvent[], more: Record<string, unknown> = {}): Result<string> => {
   let now = text === null || text.trim() === '' ? '{}\n' : text
-  for (const { event, words, matcher } of events) {
+  for (const event of new Set(events.map((one) => one.event))) {
     const settings = settingsOf(path, now)
     if (!settings.ok) return settings
-    const wanted = { ...(matcher === undefined ? {} : { matcher }), hooks: [{ type: 'command', command: commandLine(program, words), ...more }] }
+    const wanted = events.filter((one) => one.event === event).map(({ words, matcher }) => ({ ...(matcher === undefined ? {} : { matcher }), hooks: [{ type: 'command', command: commandLine(program, words), ...more }] }))
     const groups = groupsOf(settings.value, event)
-    const at = groups.findIndex((group) => isOurs(program, group))
-    if (at >= 0 && JSON.stringify(groups[at]) === JSON.stringify(wanted)) continue
-    const edits = groups.length === 0
-      ? modify(now, ['hooks', event], [wanted], FORMAT)
-      : modify(now, ['hooks', event, at >= 0 ? at : groups.length], wanted, { ...FORMAT, isArrayInsertion: at < 0 })
-    now = applyEdits(now, edits)
+    const ours = groups.flatMap((group, at) => (isOurs(program, group) ? [at] : []))
+    if (JSON.stringify(ours.map((at) => groups[at])) === JSON.stringify(wanted)) continue
+    const edit = (where: (string | number)[], value: unknown, isArrayInsertion = false): void => {
+      now = applyEdits(now, modify(now, where, value, { ...FORMAT, isArrayInsertion }))
+    }
+    for (const at of ours.toReversed()) edit(['hooks', event, at], undefined)
+    const others = groups.length - ours.length
+    if (others === 0) edit(['hooks', event], wanted)
+    else for (const [at, group] of wanted.entries()) edit(['hooks', event, others + at], group, true)
   }
   return ok(now)
 }

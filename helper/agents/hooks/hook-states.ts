@@ -30,7 +30,10 @@ export const createHookStates = (): HookStates => {
         const agent = agents.find(({ pid, startTimeTicks }) => pid === ref.pid && startTimeTicks === ref.startTimeTicks)
         if (agent === undefined) continue
         const turn = TURN[word.event]
-        states.set(agent.id, { state: turn === null ? null : { turn, sinceMs: word.atMs }, sessionId: word.sessionId ?? states.get(agent.id)?.sessionId ?? null })
+        const last = states.get(agent.id)
+        // An agent that waits and says so again has waited since the first word.
+        const sinceMs = turn === 'waiting' && last?.state?.turn === 'waiting' ? last.state.sinceMs : word.atMs
+        states.set(agent.id, { state: turn === null ? null : { turn, sinceMs }, sessionId: word.sessionId ?? last?.sessionId ?? null })
         return agent.id
       }
       return null

@@ -97,6 +97,9 @@ test('words of a tool keep the turn running, and the end of a session ends what 
   expect(states.of('me')?.turn).toBe('asking')
   say('turn-end', 3)
   expect(states.of('me')).toEqual({ turn: 'waiting', sinceMs: 3 })
-  say('session-end', 4)
+  // Said again, as Claude Code does after a minute, it is no news.
+  say('turn-end', 60_003)
+  expect(states.of('me')).toEqual({ turn: 'waiting', sinceMs: 3 })
+  say('session-end', 60_004)
   expect(states.of('me')).toBeNull()
 })
