@@ -19,7 +19,7 @@ const nativeDir = join(projectDir, 'native')
 /** @typedef {{ name: string, sources: string[], plain?: boolean, shared?: boolean, alone?: boolean }} Program */
 /** @typedef {{ name: string, reason: string }} Skip */
 
-const guardSources = ['agents', 'base', 'config', 'journal', 'kernel-file', 'lock', 'main', 'prefault', 'request', 'runs', 'server', 'terminal', 'text', 'watch', 'words']
+const guardSources = ['agents', 'base', 'bring', 'config', 'journal', 'kernel-file', 'lock', 'main', 'prefault', 'request', 'runs', 'server', 'terminal', 'terminal-file', 'text', 'watch', 'words']
   .map((name) => `privileged/guard/${name}.c`)
 
 /** @type {Program[]} */
@@ -35,6 +35,7 @@ const programs = [
 const testPrograms = [
   { name: 'test-guard-parts', sources: ['test/guard-parts.c', ...['config', 'journal', 'kernel-file', 'prefault', 'terminal', 'text'].map((name) => `privileged/guard/${name}.c`)] },
   { name: 'guard-subject', sources: ['test/guard-subject.c'], plain: true },
+  { name: 'guard-hostile', sources: ['test/guard-hostile.c'], plain: true },
   { name: 'test-parsers', sources: ['test/parsers.c', 'privileged/reclaim/areas.c', 'privileged/reclaim/target.c'] },
   { name: 'test-subject', sources: ['test/subject.c'], plain: true },
   { name: 'refuse-merge', sources: ['test/refuse-merge.c'], plain: true },

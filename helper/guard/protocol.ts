@@ -83,7 +83,8 @@ const rangeLines = (id: string, pid: number, ranges: readonly AddressRange[]): s
 /** The lines of one hold: nothing is held before the last of them is answered `ok`. */
 export const holdLines = (request: HoldRequest): string[] => {
   const { id, uid, freezePath, terminalOf, processes, prefault } = request
-  const kept = processes.slice(0, GUARD_MOST.processesEach)
+  // The guard takes the terminal from a process it knows: that one must be among them.
+  const kept = [...processes.filter(({ pid }) => pid === terminalOf), ...processes.filter(({ pid }) => pid !== terminalOf)].slice(0, GUARD_MOST.processesEach)
   let left: number = GUARD_MOST.rangesEach
   const ranges = prefault
     .filter(({ pid }) => kept.some((process) => process.pid === pid))

@@ -9,16 +9,20 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "bring.h"
 #include "kernel-file.h"
-#include "prefault.h"
+#include "main.h"
 #include "server.h"
+#include "terminal-file.h"
 #include "terminal.h"
 #include "watch.h"
 #include "words.h"
 
 #define AGENTS_MOST 128
-#define PROCESSES_MOST 16
-#define RANGES_MOST 512
+/* Of one user, where there are others: nobody can take all places. */
+#define AGENTS_EACH_MOST 64
+#define PROCESSES_MOST BRING_PROCESSES_MOST
+#define RANGES_MOST BRING_RANGES_MOST
 
 /* Thawing one by one while memory is short: for each, and for all of them. */
 #define THAW_WAIT_MS 2000
@@ -42,6 +46,7 @@ struct agent {
 	int freeze; /* cgroup.freeze */
 	int events; /* cgroup.events */
 	int memory; /* memory.events; -1 without the memory controller */
+	pid_t terminal_of; /* 0: none */
 	int terminal;
 	struct terminal_rule rule;
 	unsigned process_count;
@@ -51,6 +56,7 @@ struct agent {
 	int64_t stuck_since_ms; /* 0: not stuck */
 	int64_t look_ms; /* when a doubtful burst is decided; NEVER_MS: there is none */
 	const char *due; /* cause for which it is to be thawed; NULL: it is not */
+	bool due_until_helper; /* a new helper would stand for it, so that it need not be */
 };
 
 static struct agent agents[AGENTS_MOST];
@@ -59,6 +65,7 @@ static page_range ranges[AGENTS_MOST][RANGES_MOST];
 static struct {
 	int64_t since_ms; /* when the first became due; 0: none is */
 	int64_t last_ms; /* when the last was thawed */
+	unsigned next; /* where to look for the next one: one that cannot be thawed holds up no other */
 } queue;
 
 void agents_begin(void)
@@ -82,10 +89,18 @@ static unsigned index_of(const struct agent *agent)
 	return (unsigned)(agent - agents);
 }
 
+/* Taken out by itself: the agent has the same file open, so that closing ours does not. */
+static void close_terminal(struct agent *agent)
+{
+	if (agent->terminal >= 0)
+		epoll_ctl(epoll_fd, EPOLL_CTL_DEL, agent->terminal, NULL);
+	close_fd(&agent->terminal);
+}
+
 /* An open slave side keeps the hang-up from coming: closed as soon as it has done its work. */
 static void forget(struct agent *agent)
 {
-	close_fd(&agent->terminal);
+	close_terminal(agent);
 	close_fd(&agent->events);
 	close_fd(&agent->memory);
 	close_fd(&agent->freeze);
@@ -94,16 +109,6 @@ static void forget(struct agent *agent)
 	agent->process_count = agent->range_count = 0;
 	agent->due = NULL;
 	agent->state = AGENT_FREE;
-}
-
-static bool open_terminal(struct agent *agent, pid_t pid)
-{
-	char path[64];
-
-	proc_path(path, pid, "fd/0");
-	/* A link of the kernel's own, hence followed; O_NOCTTY: it must not become ours. */
-	agent->terminal = open(path, O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
-	return agent->terminal >= 0 && isatty(agent->terminal) == 1;
 }
 
 /* The other files of the same cgroup, by the folder of the one that was checked. */
@@ -128,8 +133,11 @@ static bool populated(const struct agent *agent)
 {
 	uint64_t count;
 
-	/* A cgroup that is gone cannot be read: nobody is in it. */
-	return read_count(agent->events, "populated", &count) && count != 0;
+	errno = 0;
+	if (read_count(agent->events, "populated", &count))
+		return count != 0;
+	/* A cgroup that is gone cannot be read: nobody is in it. Anything else says nothing. */
+	return errno != ENODEV && errno != ENOENT;
 }
 
 const char *agent_hold(const char *id, int64_t uid, pid_t terminal_of, const char *freeze_path)
@@ -143,6 +151,8 @@ const char *agent_hold(const char *id, int64_t uid, pid_t terminal_of, const cha
 			agent = &agents[i];
 	if (agent == NULL)
 		return "full the guard holds 128 agents already";
+	if (settings.system && uid != 0 && uid != NOBODY && agents_of(uid) >= AGENTS_EACH_MOST)
+		return "full the guard holds 64 agents of this user already";
 	if (!is_freeze_path(freeze_path))
 		return "bad-request expected the cgroup.freeze of a cgroup below /sys/fs/cgroup";
 	agent->freeze = kernel_file_open(freeze_path);
@@ -155,6 +165,7 @@ const char *agent_hold(const char *id, int64_t uid, pid_t terminal_of, const cha
 	agent->stuck_since_ms = 0;
 	agent->look_ms = NEVER_MS;
 	agent->due = NULL;
+	agent->terminal_of = terminal_of;
 	agent->events = open_beside(freeze_path, "cgroup.events");
 	agent->memory = open_beside(freeze_path, "memory.events");
 	read_count(agent->memory, "oom_kill", &agent->oom_kills);
@@ -163,10 +174,7 @@ const char *agent_hold(const char *id, int64_t uid, pid_t terminal_of, const cha
 		forget(agent);
 		return "refused cgroup.events cannot be watched";
 	}
-	if (terminal_of != 0 && !open_terminal(agent, terminal_of)) {
-		forget(agent);
-		return "refused the standard input of the process is not a terminal that can be opened";
-	}
+	bring_begin();
 	return NULL;
 }
 
@@ -191,6 +199,9 @@ const char *agent_process(const char *id, pid_t pid, uint64_t ticks)
 	if (pidfd < 0)
 		return errno == EMFILE || errno == ENFILE ? "full the guard may not open more files" : NULL;
 	agent->processes[agent->process_count++] = (struct process){ .pid = pid, .pidfd = pidfd };
+	/* Of this very process, not of one that has its number by now. */
+	if (pid == agent->terminal_of && agent->terminal < 0)
+		agent->terminal = terminal_file_open(pidfd, pid);
 	return NULL;
 }
 
@@ -223,34 +234,21 @@ const char *agent_held(const char *id)
 		forget(agent);
 		return "gone nobody is in this cgroup";
 	}
+	if (agent->terminal_of != 0 && agent->terminal < 0) {
+		forget(agent);
+		return "refused the standard input of the process named for it is no terminal that can be watched";
+	}
 	agent->state = AGENT_HELD;
 	return NULL;
 }
 
-/* How far bringing back has come. */
-struct progress {
-	unsigned range;
-	uint64_t page; /* of that range */
-	uint64_t bytes;
-	bool refused[PROCESSES_MOST];
-};
-
-static void prefault(const struct agent *agent, struct progress *progress, int64_t until_us)
+static void prefault(const struct agent *agent, struct bring_progress *progress, int64_t until_us)
 {
-	while (progress->range < agent->range_count && now_us() < until_us) {
-		page_range next = ranges[index_of(agent)][progress->range];
-		const struct process *process = &agent->processes[range_process(next)];
-		bool *refused = &progress->refused[range_process(next)];
+	pid_t pids[PROCESSES_MOST] = { 0 };
 
-		if (!*refused && progress->page == 0)
-			*refused = process_ended(process->pidfd);
-		if (!*refused)
-			progress->bytes += prefault_range(process->pid, next, &progress->page, until_us, refused);
-		if (*refused || progress->page == range_pages(next)) {
-			progress->range++;
-			progress->page = 0;
-		}
-	}
+	for (unsigned i = 0; i < agent->process_count; i++)
+		pids[i] = process_ended(agent->processes[i].pidfd) ? 0 : agent->processes[i].pid;
+	bring_back(pids, ranges[index_of(agent)], agent->range_count, progress, until_us);
 }
 
 /*
@@ -266,10 +264,10 @@ static bool wake(struct agent *agent, const char *cause, bool with_prefault, int
 	bool frozen = agent->state == AGENT_FROZEN || agent->state == AGENT_HELD;
 	int64_t uid = agent->uid;
 	int64_t start_us = now_us();
-	struct progress progress = { .range = with_prefault ? 0 : agent->range_count };
+	struct bring_progress progress = { .range = with_prefault ? 0 : agent->range_count };
 
 	prefault(agent, &progress, start_us + (int64_t)settings.prefault_first_ms * 1000);
-	if (frozen && !kernel_file_write(agent->freeze, "0") && errno != ENODEV) {
+	if (frozen && !kernel_file_write(agent->freeze, "0") && errno != ENODEV && errno != ENOENT) {
 		if (agent->due == NULL)
 			leave_word("problem", "An agent could not be thawed; it is tried again.", NULL, agent->id, uid);
 		return false;
@@ -290,6 +288,13 @@ static bool wake(struct agent *agent, const char *cause, bool with_prefault, int
 	return true;
 }
 
+static void try_again(struct agent *agent, const char *cause)
+{
+	agent->due = cause;
+	agent->due_until_helper = false;
+	queue.since_ms = queue.since_ms == 0 ? now_ms() : queue.since_ms;
+}
+
 /* For a reason seen here; where it fails it is due, and tried again. */
 static void wake_here(struct agent *agent, const char *cause, const char *what, const char *text, int64_t since_us)
 {
@@ -298,12 +303,10 @@ static void wake_here(struct agent *agent, const char *cause, const char *what, 
 	struct woken woken;
 
 	strcpy(id, agent->id);
-	if (wake(agent, cause, true, since_us, &woken)) {
+	if (wake(agent, cause, true, since_us, &woken))
 		leave_word(what, text, NULL, id, uid);
-	} else {
-		agent->due = cause;
-		queue.since_ms = queue.since_ms == 0 ? now_ms() : queue.since_ms;
-	}
+	else
+		try_again(agent, cause);
 }
 
 static unsigned queued_bytes(const struct agent *agent)
@@ -353,7 +356,10 @@ const char *agent_wake(const char *id, const char *cause, int64_t since_us, stru
 
 	if (agent == NULL || agent->state == AGENT_MAKING)
 		return "unknown no agent of this name is held";
-	return wake(agent, cause, true, since_us, woken) ? NULL : "refused the kernel refused to thaw it; the guard tries again";
+	if (wake(agent, cause, true, since_us, woken))
+		return NULL;
+	try_again(agent, "guard");
+	return "refused the kernel refused to thaw it; the guard tries again";
 }
 
 unsigned agents_count(void)
@@ -396,8 +402,10 @@ void agents_list(struct out *out)
 void agents_thaw(int64_t uid, const char *cause, bool patient)
 {
 	for (unsigned i = 0; i < AGENTS_MOST; i++)
-		if (is_held(&agents[i]) && (uid == NOBODY || agents[i].uid == uid) && agents[i].due == NULL)
+		if (is_held(&agents[i]) && (uid == NOBODY || agents[i].uid == uid) && (agents[i].due == NULL || uid != NOBODY)) {
 			agents[i].due = cause;
+			agents[i].due_until_helper = uid == NOBODY;
+		}
 	if (queue.since_ms == 0)
 		queue.since_ms = queue.last_ms = now_ms();
 	/* Not patient: the first need not wait. */
@@ -407,9 +415,10 @@ void agents_thaw(int64_t uid, const char *cause, bool patient)
 
 void agents_keep(void)
 {
+	/* What is due for another reason stays so: its holder has ended, or a key was typed. */
 	for (unsigned i = 0; i < AGENTS_MOST; i++)
-		agents[i].due = NULL;
-	queue.since_ms = 0;
+		if (agents[i].due_until_helper)
+			agents[i].due = NULL;
 }
 
 void agents_drop_made(void)
@@ -421,9 +430,12 @@ void agents_drop_made(void)
 
 static struct agent *next_due(void)
 {
-	for (unsigned i = 0; i < AGENTS_MOST; i++)
-		if (is_held(&agents[i]) && agents[i].due != NULL)
-			return &agents[i];
+	for (unsigned i = 0; i < AGENTS_MOST; i++) {
+		struct agent *agent = &agents[(queue.next + i) % AGENTS_MOST];
+
+		if (is_held(agent) && agent->due != NULL)
+			return agent;
+	}
 	return NULL;
 }
 
@@ -443,6 +455,7 @@ static int64_t thaw_step(int64_t at_ms)
 	strcpy(id, agent->id);
 	uid = agent->uid;
 	queue.last_ms = at_ms;
+	queue.next = index_of(agent) + 1;
 	/* No prefault: nobody waits for this one, and it would take memory from those who do. */
 	if (!wake(agent, agent->due, false, now_us(), &woken))
 		return at_ms + THAW_RETRY_MS;
@@ -501,10 +514,8 @@ void agents_cgroup_event(unsigned index)
 	/* Reading it is also what ends the event. */
 	if (agent->state == AGENT_FREE || populated(agent))
 		return;
-	if (agent->state == AGENT_MAKING) {
-		close_fd(&agent->terminal);
+	if (agent->state == AGENT_MAKING)
 		return;
-	}
 	strcpy(id, agent->id);
 	forget(agent);
 	server_tell("gone ", id, false);

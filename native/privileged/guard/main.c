@@ -18,6 +18,7 @@
 
 #include "agents.h"
 #include "base.h"
+#include "bring.h"
 #include "config.h"
 #include "lock.h"
 #include "runs.h"
@@ -269,8 +270,11 @@ static void serve(void)
 int main(int argc, char **argv)
 {
 	const char *problem;
-	int status = parse_options(argc, argv);
+	int status;
 
+	if (argc == 4 && strcmp(argv[1], "--bring-back") == 0)
+		return bring_main(argv[2], argv[3]);
+	status = parse_options(argc, argv);
 	if (status != EXIT_FINE)
 		return status;
 	umask(077);
@@ -293,6 +297,7 @@ int main(int argc, char **argv)
 	allow_files();
 	agents_begin();
 	watch_begin();
+	bring_begin();
 	stay_in_memory();
 	if (epoll_fd < 0 || listen_to_signals() < 0 || !server_begin(settings.socket)) {
 		if (errno == EADDRINUSE)
