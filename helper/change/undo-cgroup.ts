@@ -13,7 +13,7 @@ type CgroupAccess = Pick<MachineAccess, 'root' | 'kernel' | 'checkpoint'>
 type Outcome = Pick<UndoLine, 'found' | 'outcome' | 'reason'>
 
 /** A frozen cgroup runs again. One that is gone froze nobody. */
-export const undoThaw = async ({ kernel, root, checkpoint }: CgroupAccess, record: JournalRecord): Promise<Outcome> => {
+export const undoThaw = async ({ kernel, root, checkpoint }: CgroupAccess, record: Pick<JournalRecord, 'target'>): Promise<Outcome> => {
   if (listNames(under(root, dirname(record.target))).value === null) return { found: 'absent', outcome: 'already-so', reason: 'The cgroup is gone.' }
   const now = kernel.read(record.target)
   if (now.value === null) return { found: null, outcome: 'failed', reason: `The file cannot be read any more (${now.detail ?? now.reason}).` }

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { mkdirSync } from 'node:fs'
 import type { KernelFiles } from '../../change/write.ts'
-import { createJournal, listJournals, moveJournal, newJournalId, pruneJournals, readJournal, type JournalHeader } from '../../change/journal.ts'
+import { createJournal, journalState, listJournals, moveJournal, newJournalId, pruneJournals, readJournal, type JournalHeader } from '../../change/journal.ts'
 import { undoThaw } from '../../change/undo-cgroup.ts'
 import { fail, ok, type Result } from '../../contract/errors.ts'
 import { readText, under } from '../../observe/files.ts'
@@ -61,12 +61,19 @@ export const freeze = async (access: FreezeAccess, cgroup: string, limitMs: numb
   }
 }
 
-/** Takes back what a suspension's journal names, and closes it. False where it could not be thawed: the journal stays open. */
-export const closeFreeze = async (access: FreezeAccess, journalId: string): Promise<boolean> => {
+/**
+ * Takes back what a suspension's journal names, and closes it. False where it
+ * could not be thawed: the journal stays open. `freezePath`: what is thawed
+ * where the open journal cannot be read (no descriptors left, a bad disk).
+ */
+export const closeFreeze = async (access: FreezeAccess, journalId: string, freezePath: string | null = null): Promise<boolean> => {
   const { root, kernel, journalFolder, bootId, checkpoint } = access
   const journal = readJournal(journalFolder, journalId, 'open')
-  // Closed by somebody else, or unreadable: there is nothing to go by.
-  if (!journal.ok) return true
+  if (!journal.ok) {
+    // Closed by somebody else: there is nothing to do.
+    if (freezePath === null || journalState(journalFolder, journalId) !== 'open') return true
+    return (await undoThaw({ root, kernel, checkpoint }, { target: freezePath })).outcome !== 'failed'
+  }
   const sameBoot = journal.value.header.bootId === bootId()
   for (const record of journal.value.records.filter(({ verb }) => verb === 'thaw').toReversed()) {
     if (!sameBoot) continue

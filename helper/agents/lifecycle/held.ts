@@ -20,8 +20,8 @@ export interface HeldStore {
   all(): HeldRecord[]
   saveSets(agentId: string, sets: readonly WorkingSet[]): void
   sets(agentId: string): WorkingSet[] | null
-  /** Learned sets of agents that are gone. */
-  keepSets(agentIds: ReadonlySet<string>): void
+  /** Removes learned sets of all other agents. */
+  keepSets(agentIds: Pick<ReadonlySet<string>, 'has'>): void
 }
 
 export const createHeldStore = (folder: string): HeldStore => {

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -251,6 +251,52 @@ describe.skipIf(why !== null)(`suspending on this machine's cgroups${why === nul
     expect(await eager.suspend(root, { agent, ...CAUSE })).toMatchObject({ error: { code: 'cancelled', message: expect.stringContaining('key') } })
     expect(eager.suspended(0)).toEqual([])
     expect(journals('.open')).toHaveLength(1)
+  })
+
+  test('another user cannot call off a suspension, its own user can, also by resuming all', async () => {
+    const { pid } = await start()
+    const { id } = targetOf(pid)
+    const during = (resume: () => Promise<unknown>) => make(guard, { checkpoint: (name) => { if (name === 'placed') void resume() } })
+    const one: Lifecycle = during(() => one.resume(4711, [id], 'user'))
+    expect(await one.suspend(root, { agent: targetOf(pid), ...CAUSE })).toMatchObject({ ok: true })
+    await one.resume(0, [id], 'user')
+    const other: Lifecycle = during(() => other.resume(0, null, 'machine-sleep'))
+    expect(await other.suspend(root, { agent: targetOf(pid), ...CAUSE })).toMatchObject({ ok: false, error: { code: 'cancelled' } })
+  })
+
+  test('a process that joins its cgroup at the last moment and leaves its tree does not stand still', async () => {
+    const { pid } = await start()
+    const stranger = await start('true')
+    const late = make(guard, {
+      checkpoint: (name) => {
+        if (name === 'held') writeFileSync(`/sys/fs/cgroup/unified/agentmem.slice/u0/agent-${pid}-${targetOf(pid).processes[0]?.startTimeTicks}/cgroup.procs`, String(stranger.pid))
+      },
+    })
+    expect(await late.suspend(root, { agent: targetOf(pid), ...CAUSE })).toMatchObject({ ok: false, error: { code: 'busy', about: String(stranger.pid) } })
+    expect(late.suspended(0)).toEqual([])
+  })
+
+  test('a journal that cannot be read keeps nothing frozen', async () => {
+    const { pid } = await start()
+    const { cgroup } = await suspend(pid)
+    const [open] = journals('.open').toSorted().toReversed()
+    const path = join(stateDir, 'journal/agents', open ?? '')
+    rmSync(path)
+    mkdirSync(path)
+    guard.die()
+    await expect.poll(() => isFrozen('/', cgroup)).toBe(false)
+    rmSync(path, { recursive: true })
+  })
+
+  test('what was learned of an agent that has ended goes', async () => {
+    const { pid } = await start()
+    mkdirSync(join(stateDir, 'agents'))
+    const keep = (id: string) => writeFileSync(join(stateDir, 'agents', `${id.split(':').slice(1).join('-')}.sets`), JSON.stringify({ version: 1, agentId: id, sets: [] }))
+    const { id } = targetOf(pid)
+    keep(id)
+    keep(id.replace(/:\d+$/u, ':1'))
+    await life.recover()
+    expect(readdirSync(join(stateDir, 'agents'))).toEqual([`${id.split(':').slice(1).join('-')}.sets`])
   })
 
   test('agents of others are neither shown nor resumed', async () => {

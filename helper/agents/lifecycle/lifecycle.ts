@@ -19,6 +19,8 @@ import type { Woken } from '../../guard/protocol.ts'
 /** One suspension that is being made. */
 export interface Underway {
   abort: AbortController
+  /** Whose agent it is. */
+  uid: number
   /** Why it was called off. */
   why: Failure | null
 }
@@ -102,7 +104,7 @@ export const createLifecycle = (deps: LifecycleDeps): Lifecycle => {
     const resumed: Resumed = { agentId, cause: woken.cause, suspendedForMs: Math.max(0, state.now() - suspension.sinceMs), prefaultedBytes: woken.prefaultedBytes, tookMs: woken.tookMs }
     recent.set(agentId, resumed)
     if (recent.size > 200) for (const first of recent.keys()) { recent.delete(first); break }
-    if (!(await closeFreeze(access, journalId))) {
+    if (!(await closeFreeze(access, journalId, record.freezePath))) {
       held.set(agentId, record)
       return null
     }
@@ -185,6 +187,13 @@ export const createLifecycle = (deps: LifecycleDeps): Lifecycle => {
     // Held by the guard, and no record of ours says what it is.
     for (const agentId of heldByGuard) if (!held.has(agentId)) await guard?.wake(agentId, 'startup-recovery')
     await sweep()
+    // What was learned of agents that have ended is of no use to anybody.
+    store.keepSets({
+      has: (agentId) => {
+        const [boot, pid, ticks] = agentId.split(':')
+        return boot === bootId() && isAlive(root, { pid: Number(pid), startTimeTicks: Number(ticks) })
+      },
+    })
     return resumed
   }
 
@@ -201,7 +210,7 @@ export const createLifecycle = (deps: LifecycleDeps): Lifecycle => {
     suspend: async (asker, request) => {
       const { id } = request.agent
       if (underway.has(id)) return fail('busy', `${request.agent.title} is being suspended already.`)
-      const making: Underway = { abort: new AbortController(), why: null }
+      const making: Underway = { abort: new AbortController(), uid: asker.uid, why: null }
       underway.set(id, making)
       try {
         return await inTurn(async () => {
@@ -219,9 +228,10 @@ export const createLifecycle = (deps: LifecycleDeps): Lifecycle => {
       const result: Resume = { resumed: [], left: [] }
       waking += 1
       try {
-        for (const id of agentIds ?? []) {
-          const making = underway.get(id)
-          if (making === undefined) continue
+        for (const [id, making] of underway) {
+          // Nobody calls off what another user asked for.
+          if (uid !== 0 && making.uid !== uid) continue
+          if (agentIds === null ? making.uid !== uid : !agentIds.includes(id)) continue
           making.why ??= fail('cancelled', 'It was resumed while it was being suspended.').error
           making.abort.abort()
         }

@@ -3,6 +3,9 @@ import { createInterface } from 'node:readline'
 import type { ProcessRef } from '../../contract/agents.ts'
 import { fail, ok, type Result } from '../../contract/errors.ts'
 
+/** Whose page it is may make looking at it wait for ever (a FUSE server that does not answer); others wait behind it. */
+const MOST_MS = 5 * 60_000
+
 export interface ProgramRun {
   program: string
   args: readonly string[]
@@ -20,6 +23,8 @@ export const runReclaim = ({ program, args, uid, processes, signal }: ProgramRun
       env: { PATH: '/usr/bin:/bin', LC_ALL: 'C' },
       cwd: '/',
       stdio: ['ignore', 'pipe', 'pipe'],
+      timeout: MOST_MS,
+      killSignal: 'SIGKILL',
       ...(signal === undefined ? {} : { signal }),
     })
     child.stderr.on('data', (chunk: Buffer) => {

@@ -94,8 +94,9 @@ export const suspendAgent = async (state: LifecycleState, asker: Asker, { agent,
     const again = look()
     if (!again.ok) return again.error
     const known = new Set(processes.map(({ pid }) => pid))
-    const born = again.value.processes.find(({ pid }) => !known.has(pid))
-    return born === undefined ? null : fail('busy', `${agent.title} has just started a process.`, { about: String(born.pid) }).error
+    // Also one that has left the tree by now: it stands still as well, and may be another user's (sudo in the background).
+    const born = again.value.processes.find(({ pid }) => !known.has(pid))?.pid ?? strangerIn(root, cgroup, processes)
+    return born === null ? null : fail('busy', `${agent.title} has just started a process.`, { about: String(born) }).error
   })
   const problem = suspended ?? (signal.aborted ? calledOff() : null)
   if (problem === null) {
@@ -105,7 +106,7 @@ export const suspendAgent = async (state: LifecycleState, asker: Asker, { agent,
     held.delete(agent.id)
   }
   await backOut(guard, agent.id)
-  if (!(await closeFreeze(access, record.journalId))) {
+  if (!(await closeFreeze(access, record.journalId, freezePath))) {
     held.set(agent.id, record)
     store.save(record)
     return fail('write-refused', `${agent.title} could not be thawed again.`, { about: freezePath, advice: 'It is tried again when the helper starts.' })
