@@ -21,7 +21,8 @@ const CLAUDE_EVENTS: readonly HookEvent[] = [
   { event: 'PreToolUse', matcher: '*', words: ['claude-code', 'tool-start'] },
   { event: 'PostToolUse', matcher: '*', words: ['claude-code', 'tool-end'] },
   { event: 'Notification', matcher: 'permission_prompt|worker_permission_prompt|agent_needs_input|elicitation_dialog', words: ['claude-code', 'asking'] },
-  // A minute at its prompt: the only word that a turn broken off by Esc has ended.
+  // A minute at its prompt: an end that Stop did not tell. After Esc neither comes (seen in 2.1.329); there the
+  // activity decision stops trusting the last word by itself.
   { event: 'Notification', matcher: 'idle_prompt', words: ['claude-code', 'turn-end'] },
   { event: 'Stop', words: ['claude-code', 'turn-end'] },
   { event: 'SessionEnd', words: ['claude-code', 'session-end'] },
