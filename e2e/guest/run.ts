@@ -23,18 +23,18 @@ const finish = (result: GuestResult): void => {
   writeFileSync(join(projectDir, 'build', 'results', 'guest.json'), `${JSON.stringify(result, null, 2)}\n`)
 }
 
-/** `agentmemctl run` alone, as one file: the app is not installed in the guest. */
-const bundleRun = async (file: string): Promise<void> => {
+/** What needs packages of ours, each as one file: the guest has none. */
+const bundleFor = async (code: string, file: string): Promise<void> => {
   const bundle = await rolldown({
-    input: 'run-cli',
+    input: 'entry',
     platform: 'node',
     logLevel: 'warn',
     plugins: [
       {
-        name: 'run-cli',
+        name: 'entry',
         // Optional parts of dbus-next are left out, as in tools/helper-bundle.mjs.
-        resolveId: (id) => (['usocket', 'x11', 'event-stream', 'run-cli'].includes(id) ? `\0${id}` : null),
-        load: (id) => (id === '\0run-cli' ? `import { run } from ${JSON.stringify(join(projectDir, 'electron/cli/run.ts'))}\nprocess.exitCode = await run(process.argv.slice(2))` : id.startsWith('\0') ? 'module.exports = {}' : null),
+        resolveId: (id) => (['usocket', 'x11', 'event-stream', 'entry'].includes(id) ? `\0${id}` : null),
+        load: (id) => (id === '\0entry' ? code : id.startsWith('\0') ? 'module.exports = {}' : null),
       },
     ],
   })
@@ -49,7 +49,10 @@ const makeDisk = async (): Promise<string> => {
   mkdirSync(folder, { recursive: true })
   cpSync(join(projectDir, 'build', 'helper'), join(folder, 'product'), { recursive: true })
   cpSync(join(here, 'inside'), join(folder, 'inside'), { recursive: true })
-  await bundleRun(join(folder, 'cli', 'run.mjs'))
+  const at = (path: string): string => JSON.stringify(join(projectDir, path))
+  // `agentmemctl run` alone: the app is not installed in the guest.
+  await bundleFor(`import { run } from ${at('electron/cli/run.ts')}\nprocess.exitCode = await run(process.argv.slice(2))`, join(folder, 'cli', 'run.mjs'))
+  await bundleFor(`import ${at('e2e/installed/bus-caller.ts')}`, join(folder, 'cli', 'caller.mjs'))
   writeFileSync(join(folder, 'package.json'), '{"type":"module"}\n')
   writeFileSync(join(folder, 'filter'), process.argv[2] ?? '')
   const image = join(work, 'disk.img')

@@ -2,7 +2,8 @@
 import { spawn } from 'node:child_process'
 import { appendFileSync, chownSync, copyFileSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { check, read, run, tryRun, until } from './harness.ts'
-import { asUser, bootId, cgroupOf, DEV, INSTALLED, startTicks, type User } from './world.ts'
+import { asUser, DEV, INSTALLED, type User } from './users.ts'
+import { bootId, cgroupOf, startTicks } from './world.ts'
 
 export interface FakeAgent {
   readonly pid: number

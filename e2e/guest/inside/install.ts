@@ -1,9 +1,18 @@
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync, readlinkSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { closeCallers } from './caller.ts'
+import { checkNothingFrozen, isBeating, startAgent } from './fake-agent.ts'
 import { check, read, run, same, tryRun, until, type Test } from './harness.ts'
-import { allowDev, DEV, EVE, good, helper, INSTALLED, linger, PRODUCT, session } from './world.ts'
+import { known } from './own.ts'
+import { differences, lookAtMachine } from './machine.ts'
+import { DEV, EVE, INSTALLED, PRODUCT } from './users.ts'
+import { allowDev, cgroupOf, good, helper, linger, session } from './world.ts'
 
 const unitState = (unit: string): string => run('systemctl', 'show', '--property=ActiveState,Result', '--value', unit).trim().replaceAll('\n', ' ')
+
+/** What the machine was like before anything of ours came to it. */
+let before: ReadonlySet<string> = new Set()
 
 export const installTests: readonly Test[] = [
   {
@@ -16,14 +25,21 @@ export const installTests: readonly Test[] = [
     },
   },
   {
+    name: 'the machine before installing is written down',
+    run: async () => {
+      allowDev()
+      await linger(DEV)
+      await linger(EVE)
+      before = lookAtMachine()
+      check(before.size > 5000, `only ${before.size} lines`)
+    },
+  },
+  {
     name: 'install.sh installs the bundle',
     run: async () => {
       const digest = createHash('sha256').update(readFileSync(`${PRODUCT}/MANIFEST`)).digest('hex')
       run('sh', `${PRODUCT}/install.sh`, 'install', PRODUCT, digest)
       check(existsSync(`${INSTALLED}/node`), 'node is not there')
-      allowDev()
-      await linger(DEV)
-      await linger(EVE)
     },
   },
   {
@@ -36,7 +52,7 @@ export const installTests: readonly Test[] = [
   {
     name: 'the bus starts the helper within its sandbox',
     run: async () => {
-      const status = good(helper(DEV, 'Status'), 'Status')
+      const status = good(await helper(DEV, 'Status'), 'Status')
       same(status['role'], 'system', 'role')
       same(unitState('agentmem-helper.service'), 'success active', 'unit')
       const pid = Number(status['pid'])
@@ -48,14 +64,14 @@ export const installTests: readonly Test[] = [
   {
     name: 'the helper sees the machine from inside its sandbox',
     run: async () => {
-      const probe = JSON.stringify(good(helper(DEV, 'Probe'), 'Probe'))
+      const probe = JSON.stringify(good(await helper(DEV, 'Probe'), 'Probe'))
       check(probe.includes('"memoryController":true'), `no memory controller in ${probe.slice(0, 600)}`)
     },
   },
   {
     name: 'the session bus starts the session role',
     run: async () => {
-      const status = good(session(DEV, 'Status'), 'Status')
+      const status = good(await session(DEV, 'Status'), 'Status')
       same(status['role'], 'session', 'role')
       const state = tryRun('runuser', ['-u', 'dev', '--', 'env', 'XDG_RUNTIME_DIR=/run/user/1000', 'systemctl', '--user', 'is-active', 'agentmem-session.service'])
       same(state.out.trim(), 'active', 'unit')
@@ -64,15 +80,15 @@ export const installTests: readonly Test[] = [
   {
     name: 'polkit denies who is not allowed, and lets look',
     run: async () => {
-      good(helper(EVE, 'Status'), 'Status')
-      const answer = helper(EVE, 'DropCaches', { level: 1 })
+      good(await helper(EVE, 'Status'), 'Status')
+      const answer = await helper(EVE, 'DropCaches', { level: 1 })
       check(!answer.ok && answer.error.code.startsWith('authorization-'), JSON.stringify(answer))
     },
   },
   {
     name: 'polkit allows who is allowed by a rule',
     run: async () => {
-      good(helper(DEV, 'DropCaches', { level: 1 }), 'DropCaches')
+      good(await helper(DEV, 'DropCaches', { level: 1 }), 'DropCaches')
     },
   },
   {
@@ -87,11 +103,35 @@ export const installTests: readonly Test[] = [
 
 export const uninstallTests: readonly Test[] = [
   {
-    name: 'install.sh uninstalls everything it brought',
+    name: 'install.sh uninstalls while agents are suspended and limited: all of them run, without limits, where they were',
     run: async () => {
-      run('sh', `${INSTALLED}/install.sh`, 'uninstall')
-      const left = run('sh', '-c', 'find / -xdev \\( -path /proc -o -path /mnt \\) -prune -o -name "*agentmem*" -print').trim().split('\n')
-      same(left.filter((path) => !/agentmem-guest|^$|^\/var\/log|^\/tmp\/|\/home\//u.test(path)), [], 'files left')
+      const [frozen, limited, own] = [await startAgent(10), await startAgent(10), await startAgent(10, 'user-service', EVE)]
+      const homes = [frozen, limited, own].map((agent) => cgroupOf(agent.pid))
+      good(await helper(DEV, 'Suspend', { agent: frozen.target, cause: 'user' }), 'Suspend')
+      good(await helper(DEV, 'Limit', { agent: limited.target, limits: { highBytes: 300 * 1024 * 1024 }, cause: 'user' }), 'Limit')
+      await until('the session role to be back', async () => (await session(EVE, 'Status')).ok)
+      await known(own)
+      good(await session(EVE, 'Limit', { id: own.id, limits: { highBytes: 300 * 1024 * 1024 } }), 'Limit')
+      check(!(await isBeating(frozen)), 'it runs')
+      console.log(`# ${run('sh', `${INSTALLED}/install.sh`, 'uninstall').trim().replaceAll('\n', ' / ')}`)
+      for (const agent of [frozen, limited, own]) check(await isBeating(agent, 5000), `agent ${agent.pid} of ${cgroupOf(agent.pid)} stands still`)
+      same([frozen, limited, own].map((agent) => cgroupOf(agent.pid)), homes, 'where they are')
+      checkNothingFrozen()
+      for (const agent of [frozen, limited, own]) await agent.end()
+    },
+  },
+  {
+    name: 'after uninstalling the machine is as it was: files, units, control groups, limits, settings',
+    run: async () => {
+      await closeCallers()
+      let found = differences(before, lookAtMachine())
+      // A unit that has ended is forgotten a moment later.
+      for (let again = 0; again < 5 && found.length > 0; again += 1) {
+        await sleep(1000)
+        found = differences(before, lookAtMachine())
+      }
+      for (const line of found) console.log(`# ${line}`)
+      same(found.length, 0, `differences, the first of them ${found.slice(0, 3).join(' / ')}`)
     },
   },
 ]

@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { check, read, same, tryRun, until, type Test } from './harness.ts'
 import { checkNothingFrozen, isBeating, startAgent, type FakeAgent } from './fake-agent.ts'
-import { cgroupOf, DEV, good, helper, type Answer } from './world.ts'
+import type { Answer } from './caller.ts'
+import { DEV } from './users.ts'
+import { cgroupOf, good, helper } from './world.ts'
 
 const MIB = 1024 * 1024
 
@@ -12,9 +14,9 @@ interface View {
   readonly text: string
 }
 
-const limit = (agent: FakeAgent | null, limits: Record<string, number | null>): Answer => helper(DEV, 'Limit', { agent: agent?.target ?? null, limits, cause: 'user' })
-const limited = (agent: FakeAgent | null, limits: Record<string, number | null>): View => good(limit(agent, limits), 'Limit') as unknown as View
-const views = (): View[] => (good(helper(DEV, 'Held'), 'Held') as unknown as { limits: View[] }).limits
+const limit = (agent: FakeAgent | null, limits: Record<string, number | null>): Promise<Answer> => helper(DEV, 'Limit', { agent: agent?.target ?? null, limits, cause: 'user' })
+const limited = async (agent: FakeAgent | null, limits: Record<string, number | null>): Promise<View> => good(await limit(agent, limits), 'Limit') as unknown as View
+const views = async (): Promise<View[]> => (good(await helper(DEV, 'Held'), 'Held') as unknown as { limits: View[] }).limits
 const bytes = (path: string): number => Number(read(path))
 
 export const limitTests: readonly Test[] = [
@@ -23,7 +25,7 @@ export const limitTests: readonly Test[] = [
     run: async () => {
       const agent = await startAgent(20)
       const home = cgroupOf(agent.pid)
-      const view = limited(agent, { highBytes: 300 * MIB, maxBytes: 400 * MIB, swapMaxBytes: 200 * MIB, lowBytes: 16 * MIB })
+      const view = await limited(agent, { highBytes: 300 * MIB, maxBytes: 400 * MIB, swapMaxBytes: 200 * MIB, lowBytes: 16 * MIB })
       same(view.state, 'watching', 'state')
       same(bytes(`${view.cgroup}/memory.high`), 300 * MIB, 'memory.high')
       same(bytes(`${view.cgroup}/memory.max`), 400 * MIB, 'memory.max')
@@ -34,8 +36,8 @@ export const limitTests: readonly Test[] = [
       for (let at = view.cgroup.slice(0, view.cgroup.lastIndexOf('/')); at !== '/sys/fs/cgroup'; at = at.slice(0, at.lastIndexOf('/'))) check(bytes(`${at}/memory.low`) >= 16 * MIB, `${at} does not hand protection down`)
       tryRun('systemctl', ['daemon-reload'])
       same(bytes(`${view.cgroup}/memory.high`), 300 * MIB, 'memory.high after a reload of systemd')
-      same(limited(agent, { highBytes: null, maxBytes: null, swapMaxBytes: null, lowBytes: null }).state, 'undone', 'state')
-      same(views(), [], 'limits left')
+      same((await limited(agent, { highBytes: null, maxBytes: null, swapMaxBytes: null, lowBytes: null })).state, 'undone', 'state')
+      same(await views(), [], 'limits left')
       await until('it to be where it was', () => cgroupOf(agent.pid) === home)
       for (const slice of ['/sys/fs/cgroup/user.slice', '/sys/fs/cgroup/user.slice/user-1000.slice']) same(read(`${slice}/memory.low`), '0', `memory.low of ${slice}`)
       await agent.end()
@@ -46,10 +48,10 @@ export const limitTests: readonly Test[] = [
     run: async () => {
       const agent = await startAgent(10)
       for (const wrong of [{ highBytes: 63 * MIB }, { maxBytes: 200 * MIB }, { highBytes: 300 * MIB, maxBytes: 200 * MIB }]) {
-        const answer = limit(agent, wrong)
+        const answer = await limit(agent, wrong)
         check(!answer.ok && answer.error.code === 'bad-request', `${JSON.stringify(wrong)}: ${JSON.stringify(answer)}`)
       }
-      same(views(), [], 'limits')
+      same(await views(), [], 'limits')
       await agent.end()
     },
   },
@@ -57,14 +59,14 @@ export const limitTests: readonly Test[] = [
     name: 'high throttles and pages out before max ends anything',
     run: async () => {
       const agent = await startAgent(10)
-      const view = limited(agent, { highBytes: 80 * MIB, maxBytes: 300 * MIB })
+      const view = await limited(agent, { highBytes: 80 * MIB, maxBytes: 300 * MIB })
       await agent.order('grow 100')
       await until('high to be felt', () => Number(/^high (\d+)/mu.exec(read(`${view.cgroup}/memory.events`))?.[1] ?? 0) > 0)
       same(/^oom_kill (\d+)/mu.exec(read(`${view.cgroup}/memory.events`))?.[1], '0', 'oom_kill')
       console.log(`# current ${Math.round(bytes(`${view.cgroup}/memory.current`) / MIB)}, swap ${Math.round(bytes(`${view.cgroup}/memory.swap.current`) / MIB)} MiB`)
       check(bytes(`${view.cgroup}/memory.swap.current`) > 5 * MIB, 'nothing went to swap')
       check(await isBeating(agent, 3000), 'it stands still')
-      limit(agent, { highBytes: null, maxBytes: null })
+      await limit(agent, { highBytes: null, maxBytes: null })
       await agent.end()
     },
   },
@@ -72,11 +74,11 @@ export const limitTests: readonly Test[] = [
     name: 'a limit that ends a process is seen and taken back by itself',
     run: async () => {
       const agent = await startAgent(10)
-      const view = limited(agent, { highBytes: 150 * MIB, maxBytes: 150 * MIB, swapMaxBytes: 0 })
+      const view = await limited(agent, { highBytes: 150 * MIB, maxBytes: 150 * MIB, swapMaxBytes: 0 })
       // The tool is larger than the agent: it is what the kernel ends.
       await agent.order('tool 400')
-      await until('the limit to be taken back', () => views().some((one) => one.agentId === agent.id && one.state === 'undone'), 90_000)
-      const last = views().find((one) => one.agentId === agent.id)
+      await until('the limit to be taken back', async () => (await views()).some((one) => one.agentId === agent.id && one.state === 'undone'), 90_000)
+      const last = (await views()).find((one) => one.agentId === agent.id)
       console.log(`# ${last?.text ?? ''}`)
       check(cgroupOf(agent.pid) !== '' , 'the agent itself was ended')
       const at = `/sys/fs/cgroup${cgroupOf(agent.pid)}`
@@ -91,7 +93,7 @@ export const limitTests: readonly Test[] = [
       const agent = await startAgent(10)
       await agent.order('tool 150')
       const tool = Number(tryRun('pgrep', ['-f', 'gemini-cli/tool.py']).out.trim().split('\n').at(-1))
-      const view = limited(agent, { toolsHighBytes: 64 * MIB })
+      const view = await limited(agent, { toolsHighBytes: 64 * MIB })
       tryRun('sh', ['-c', `echo ${tool} >${view.cgroup}/tools/cgroup.procs`])
       same(bytes(`${view.cgroup}/tools/memory.high`), 64 * MIB, 'high of its tools')
       for (let more = 0; more < 3; more += 1) await agent.order(`tool 15${more}`)
@@ -99,7 +101,7 @@ export const limitTests: readonly Test[] = [
       await sleep(6000)
       check(await isBeating(agent, 2000), 'the agent itself stands still')
       same(tryRun('pgrep', ['-fc', 'gemini-cli/tool.py']).out.trim(), '4', 'tools alive')
-      limit(agent, { toolsHighBytes: null })
+      await limit(agent, { toolsHighBytes: null })
       checkNothingFrozen()
       await agent.end()
     },
@@ -108,13 +110,13 @@ export const limitTests: readonly Test[] = [
     name: 'a budget for all agents together, on their slice',
     run: async () => {
       const agent = await startAgent(10)
-      good(helper(DEV, 'Limit', { agent: agent.target, limits: { highBytes: 500 * MIB }, cause: 'user' }), 'Limit')
-      const view = limited(null, { highBytes: 600 * MIB })
+      good(await helper(DEV, 'Limit', { agent: agent.target, limits: { highBytes: 500 * MIB }, cause: 'user' }), 'Limit')
+      const view = await limited(null, { highBytes: 600 * MIB })
       same(bytes(`${view.cgroup}/memory.high`), 600 * MIB, 'memory.high')
       check(`/sys/fs/cgroup${cgroupOf(agent.pid)}`.startsWith(`${view.cgroup}/`), `${cgroupOf(agent.pid)} is not below ${view.cgroup}`)
-      limited(null, { highBytes: null })
-      limit(agent, { highBytes: null })
-      same(views(), [], 'limits')
+      await limited(null, { highBytes: null })
+      await limit(agent, { highBytes: null })
+      same(await views(), [], 'limits')
       await agent.end()
     },
   },
@@ -122,10 +124,10 @@ export const limitTests: readonly Test[] = [
     name: 'SIGKILL of the helper: limits do not outlive who watches them',
     run: async () => {
       const agent = await startAgent(10)
-      const view = limited(agent, { highBytes: 300 * MIB })
+      const view = await limited(agent, { highBytes: 300 * MIB })
       tryRun('systemctl', ['kill', '--signal=KILL', '--kill-whom=main', 'agentmem-helper.service'])
       await until('the limit to go', () => ['max', ''].includes(read(`${view.cgroup}/memory.high`)), 60_000)
-      await until('the helper to be back', () => helper(DEV, 'Status').ok)
+      await until('the helper to be back', async () => (await helper(DEV, 'Status')).ok)
       tryRun('systemctl', ['daemon-reload'])
       check(['max', ''].includes(read(`${view.cgroup}/memory.high`)), 'the limit came back with systemd')
       await agent.end()

@@ -1,13 +1,17 @@
 /** In the guest, as root: all tests, in an order in which the later ones need the earlier. */
+import { closeCallers } from './caller.ts'
 import { read, run, runTests, tryRun, type Test } from './harness.ts'
 import { installTests, uninstallTests } from './install.ts'
+import { endTests } from './ends.ts'
 import { limitTests } from './limits.ts'
 import { ownTests } from './own.ts'
+import { pressureTests } from './pressure.ts'
 import { suspendTests } from './suspend.ts'
 import { swapTests } from './swap.ts'
 
 const filter = read('/mnt/guest/filter')
-const chosen: readonly Test[] = [...installTests, ...swapTests, ...limitTests, ...suspendTests, ...ownTests, ...uninstallTests]
+const chosen: readonly Test[] = [...installTests, ...swapTests, ...limitTests, ...suspendTests, ...pressureTests, ...ownTests, ...endTests, ...uninstallTests]
 console.log(`# ${run('uname', '-r').trim()}, ${run('systemctl', '--version').split('\n')[0]}`)
-await runTests(chosen.filter((test) => filter === '' || installTests.includes(test) || swapTests.includes(test) || filter.split(',').some((word) => test.name.includes(word))))
+await runTests(chosen.filter((test) => filter === '' || installTests.includes(test) || swapTests.includes(test) || uninstallTests.includes(test) || filter.split(',').some((word) => test.name.includes(word))))
+await closeCallers()
 console.log(tryRun('journalctl', ['-b', '--no-pager', '-o', 'short-monotonic', '-u', 'agentmem-*', '-n', '120']).out.split('\n').map((line) => `# ${line}`).join('\n'))

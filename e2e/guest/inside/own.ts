@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { check, read, same, tryRun, until, type Test } from './harness.ts'
 import { checkNothingFrozen, isBeating, isFrozen, startAgent, type FakeAgent } from './fake-agent.ts'
-import { asUser, cgroupOf, EVE, good, session } from './world.ts'
+import { asUser, EVE } from './users.ts'
+import { cgroupOf, good, session } from './world.ts'
 
 const MIB = 1024 * 1024
 
@@ -15,8 +16,8 @@ const systemctl = (...args: string[]): string => {
   return tryRun(program, rest).out.trim()
 }
 
-const known = async (agent: FakeAgent): Promise<void> =>
-  until('the session role to find the agent', () => (good(session(EVE, 'Registry'), 'Registry') as unknown as Registry).entries.some((entry) => entry.id === agent.id), 60_000)
+export const known = async (agent: FakeAgent): Promise<void> =>
+  until('the session role to find the agent', async () => (good(await session(EVE, 'Registry'), 'Registry') as unknown as Registry).entries.some((entry) => entry.id === agent.id), 60_000)
 
 interface Answer {
   readonly suspended: { cgroup: string; wonBytes: number; before: { costBytes: number }; after: { costBytes: number } }[]
@@ -24,10 +25,10 @@ interface Answer {
 }
 
 /** Asked again while it counts as busy: what was last seen of it may be from while it started. */
-const suspend = async (agent: FakeAgent): Promise<Answer['suspended'][number]> => {
+export const suspendOwn = async (agent: FakeAgent): Promise<Answer['suspended'][number]> => {
   let last = ''
   for (let tries = 0; tries < 20; tries += 1) {
-    const answer = good(session(EVE, 'Suspend', { ids: [agent.id], cause: 'user' }), 'Suspend') as unknown as Answer
+    const answer = good(await session(EVE, 'Suspend', { ids: [agent.id], cause: 'user' }), 'Suspend') as unknown as Answer
     const [first] = answer.suspended
     if (first !== undefined) return first
     last = JSON.stringify(answer.left)
@@ -55,7 +56,7 @@ export const ownTests: readonly Test[] = [
     run: async () => {
       const agent = await startAgent(60, 'run', EVE)
       await known(agent)
-      const found = await suspend(agent)
+      const found = await suspendOwn(agent)
       check(found.cgroup.includes('/user@1001.service/'), `cgroup ${found.cgroup}`)
       check(isFrozen(found.cgroup), 'not frozen')
       const swapped = Number(read(`${found.cgroup}/memory.swap.current`))
@@ -63,7 +64,7 @@ export const ownTests: readonly Test[] = [
       check(swapped > 30 * MIB, `${swapped} bytes in swap`)
       check(found.wonBytes > 20 * MIB, `won ${found.wonBytes}`)
       check(!(await isBeating(agent)), 'its heart beats')
-      good(session(EVE, 'Resume', { ids: null, cause: 'user' }), 'Resume')
+      good(await session(EVE, 'Resume', { ids: null, cause: 'user' }), 'Resume')
       check(await isBeating(agent, 5000), 'its heart does not beat')
       checkNothingFrozen()
       await agent.end()
@@ -75,12 +76,12 @@ export const ownTests: readonly Test[] = [
       const agent = await startAgent(10, 'user-service', EVE)
       const home = cgroupOf(agent.pid)
       await known(agent)
-      const view = good(session(EVE, 'Limit', { id: agent.id, limits: { highBytes: 300 * MIB, toolsHighBytes: 100 * MIB } }), 'Limit') as unknown as { cgroup: string }
+      const view = good(await session(EVE, 'Limit', { id: agent.id, limits: { highBytes: 300 * MIB, toolsHighBytes: 100 * MIB } }), 'Limit') as unknown as { cgroup: string }
       check(view.cgroup.includes('/user@1001.service/app.slice/app-agents.slice/'), `cgroup ${view.cgroup}`)
       same(read(`${view.cgroup}/memory.high`), String(300 * MIB), 'memory.high')
       same(read(`${view.cgroup}/tools/memory.high`), String(100 * MIB), 'memory.high of its tools')
       same(systemctl('show', '-P', 'MemoryHigh', view.cgroup.split('/').at(-1) ?? ''), String(300 * MIB), 'what systemd knows')
-      good(session(EVE, 'Limit', { id: agent.id, limits: { highBytes: null, toolsHighBytes: null } }), 'Limit')
+      good(await session(EVE, 'Limit', { id: agent.id, limits: { highBytes: null, toolsHighBytes: null } }), 'Limit')
       await until('it to be where it was', () => cgroupOf(agent.pid) === home)
       await agent.end()
     },
@@ -90,7 +91,7 @@ export const ownTests: readonly Test[] = [
     run: async () => {
       const agent = await startAgent(10, 'run', EVE)
       await known(agent)
-      await suspend(agent)
+      await suspendOwn(agent)
       systemctl('kill', '--signal=KILL', '--kill-whom=main', 'agentmem-session.service')
       await until('the agent to run', () => isBeating(agent, 1000))
       checkNothingFrozen()
@@ -101,10 +102,10 @@ export const ownTests: readonly Test[] = [
     name: 'the session role stopped, as at logout: what it suspended runs again, limits go',
     run: async () => {
       const agent = await startAgent(10, 'run', EVE)
-      await until('the session role to be back', () => session(EVE, 'Status').ok)
+      await until('the session role to be back', async () => (await session(EVE, 'Status')).ok)
       await known(agent)
-      const view = good(session(EVE, 'Limit', { id: agent.id, limits: { highBytes: 300 * MIB } }), 'Limit') as unknown as { cgroup: string }
-      await suspend(agent)
+      const view = good(await session(EVE, 'Limit', { id: agent.id, limits: { highBytes: 300 * MIB } }), 'Limit') as unknown as { cgroup: string }
+      await suspendOwn(agent)
       systemctl('stop', 'agentmem-session.service')
       await until('the agent to run', () => isBeating(agent, 1000))
       same(read(`${view.cgroup}/memory.high`), 'max', 'memory.high')

@@ -1,17 +1,8 @@
-/** The users of the guest and what they can ask for. */
+/** What the users of the guest can ask for. */
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { ask, type Answer } from './caller.ts'
 import { check, read, run, tryRun, until, type Ran } from './harness.ts'
-
-export const PRODUCT = '/mnt/guest/product'
-export const INSTALLED = '/usr/lib/agentmem'
-export const DEV = { name: 'dev', uid: 1000 } as const
-export const EVE = { name: 'eve', uid: 1001 } as const
-export type User = typeof DEV | typeof EVE
-
-/** A command as this user, with the user's own bus. */
-export const asUser = (user: User, ...command: string[]): string[] => [
-  'runuser', '-u', user.name, '--', 'env', `HOME=/home/${user.name}`, `XDG_RUNTIME_DIR=/run/user/${user.uid}`, `DBUS_SESSION_BUS_ADDRESS=unix:path=/run/user/${user.uid}/bus`, ...command,
-]
+import { asUser, type User } from './users.ts'
 
 export const tryAs = (user: User, ...command: string[]): Ran => {
   const [program = '', ...args] = asUser(user, ...command)
@@ -24,27 +15,10 @@ export const runAs = (user: User, ...command: string[]): string => {
   return out
 }
 
-export interface Answer {
-  readonly ok: boolean
-  readonly value: Record<string, unknown>
-  readonly error: { readonly code: string; readonly message: string }
-}
-
-const ask = (user: User, bus: '--system' | '--user', role: 'Helper1' | 'Session1', method: string, request: unknown): Answer => {
-  const name = `org.agentmem.${role}`
-  const call = (): Ran => tryAs(user, 'busctl', bus, '--json=short', '--timeout=240', 'call', name, `/org/agentmem/${role}`, name, method, 's', JSON.stringify(request))
-  let { status, out } = call()
-  // The bus waits 25 s for a service to start: on a busy host an emulated one may need longer, and is there the next time.
-  for (let again = 0; again < 5 && status !== 0 && /service_start_timeout|Connection timed out/u.test(out); again += 1) ({ status, out } = call())
-  check(status === 0, `${role}.${method}: ${out.slice(-600)}`)
-  const envelope: { data: [string] } = JSON.parse(out)
-  return JSON.parse(envelope.data[0])
-}
-
 /** A request to the system role. */
-export const helper = (user: User, method: string, request: unknown = {}): Answer => ask(user, '--system', 'Helper1', method, request)
+export const helper = (user: User, method: string, request: unknown = {}): Promise<Answer> => ask(user, 'Helper1', method, request)
 /** A request to the user's own session role. */
-export const session = (user: User, method: string, request: unknown = {}): Answer => ask(user, '--user', 'Session1', method, request)
+export const session = (user: User, method: string, request: unknown = {}): Promise<Answer> => ask(user, 'Session1', method, request)
 
 export const good = (answer: Answer, what: string): Record<string, unknown> => {
   check(answer.ok, `${what}: ${JSON.stringify(answer.error)}`)
