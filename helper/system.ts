@@ -150,10 +150,11 @@ const tellRecovered = (records: readonly RunRecord[]): void => {
   for (const line of records.flatMap(recordLines)) console.error(line)
 }
 
-/** Without a bus: --recover and --rollback-all. */
-const withoutBus = async (): Promise<number> => {
+/** --recover and --rollback-all: nobody is served. Limits that systemd knows it has to forget as well, or it sets them again; at boot there are none. */
+const withoutService = async (): Promise<number> => {
   const signatures = signaturesOrStop()
-  const agents = createAgents(signatures, null)
+  const bus = values['rollback-all'] && root === '/' && existsSync('/run/systemd/system') ? await openBus(values.bus) : null
+  const agents = createAgents(signatures, bus?.ok === true ? bus.value : null)
   const runs = createRuns(createTrackers(signatures), agents, { progress: () => undefined, outcome: () => undefined })
   try {
     // Takes the lock: no other helper is at work from here on.
@@ -276,8 +277,15 @@ const serve = async (bus: Bus): Promise<void> => {
     // What is suspended stays so: the guard goes on without this program, and the next one takes over.
     onIdle: () => void leave(),
   })
-  // Undoes nothing: an open journal is taken back at the next start, which a restart or the boot unit brings.
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => process.exit(0))
+  // Undoes no run: an open journal is taken back at the next start, which a restart or the boot unit brings. Limits do not outlive who watches them.
+  const stopped = async (): Promise<void> => {
+    try {
+      if ((agents.limits?.inForce() ?? 0) > 0) for (const problem of (await agents.limits?.undoAll()) ?? []) console.error(logLine(`limits: ${problem}`))
+    } finally {
+      process.exit(0)
+    }
+  }
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void stopped())
 
   const service: Service = {
     name: SYSTEM_BUS_NAME,
@@ -304,7 +312,7 @@ const serve = async (bus: Bus): Promise<void> => {
   process.exit(reason === 'closed' ? 0 : 1)
 }
 
-if (values.recover || values['rollback-all']) process.exit(await withoutBus())
+if (values.recover || values['rollback-all']) process.exit(await withoutService())
 const opened = await openBus(values.bus)
 if (opened.ok) await serve(opened.value)
 else stop(opened.error.message)
