@@ -58,7 +58,10 @@ has_systemd() { [ -z "$DESTDIR" ] && [ -d /run/systemd/system ] && command -v sy
 # Both watch their folders by themselves; this makes it sure and at once.
 tell_services() {
   [ -z "$DESTDIR" ] || return 0
-  if has_systemd; then systemctl daemon-reload || true; fi
+  if has_systemd; then
+    systemctl daemon-reload || true
+    for user in $(user_managers); do as_user "$user" systemctl --user daemon-reload </dev/null; done
+  fi
   if command -v dbus-send >/dev/null 2>&1; then
     dbus-send --system --type=method_call --dest=org.freedesktop.DBus / org.freedesktop.DBus.ReloadConfig 2>/dev/null || true
   fi
@@ -104,6 +107,57 @@ end_guards() {
     done
   done
   [ ! -d "$STATE/journal" ] || "$LIB/agentmem-guard" --role system --recover-held --journal "$STATE/journal" --words /run/agentmem/guard-words.jsonl || true
+}
+
+# Users with a systemd of their own that runs.
+user_managers() {
+  has_systemd || return 0
+  for folder in /run/user/[0-9]*; do
+    [ -S "$folder/systemd/private" ] && id -nu "${folder#/run/user/}" 2>/dev/null || true
+  done
+}
+
+# A command as this user: root itself reads and changes nothing in a user's folders.
+as_user() {
+  name=$1
+  shift
+  runuser -u "$name" -- env XDG_RUNTIME_DIR="/run/user/$(id -u "$name")" "$@" 2>/dev/null || true
+}
+
+# Ends the session roles. Each wakes what it suspended and takes its limits back.
+end_sessions() {
+  for user in $(user_managers); do as_user "$user" systemctl --user stop agentmem-session.service </dev/null; done
+}
+
+# Groups of agents that hold nobody any more, and what systemd wrote down of
+# their limits. With an agent still in it a group stays: stopping it ends the agent.
+remove_groups() {
+  has_systemd || return 0
+  for folder in /sys/fs/cgroup/user.slice/user-*.slice/user-*-agents.slice; do
+    grep -qx 'populated 0' "$folder/cgroup.events" 2>/dev/null || continue
+    systemctl stop "${folder##*/}" 2>/dev/null || true
+  done
+  for folder in /run/systemd/system.control/user-*-agents.slice.d; do
+    for property in MemoryLow MemoryHigh MemoryMax MemorySwapMax MemoryZSwapMax; do rm -f "$folder/50-$property.conf"; done
+    rmdir "$folder" 2>/dev/null || true
+  done
+  # Protection was handed down through groups that are not ours: only what says "none" again goes.
+  for folder in /run/systemd/system.control/user.slice.d /run/systemd/system.control/user-*.slice.d; do
+    file=$folder/50-MemoryLow.conf
+    [ "$(grep -v '^#' "$file" 2>/dev/null | tr -d '\n')" = '[Slice]MemoryLow=0' ] || continue
+    rm -f "$file"
+    rmdir "$folder" 2>/dev/null || true
+  done
+  rmdir /run/systemd/system.control 2>/dev/null || true
+  # shellcheck disable=SC2016 # The user's shell is to expand these.
+  for user in $(user_managers); do
+    as_user "$user" sh -c '
+      group=/sys/fs/cgroup$(systemctl --user show -P ControlGroup)/app.slice/app-agents.slice
+      if grep -qx "populated 0" "$group/cgroup.events"; then systemctl --user stop app-agents.slice; fi
+      control=$XDG_RUNTIME_DIR/systemd/user.control
+      for property in MemoryLow MemoryHigh MemoryMax MemorySwapMax MemoryZSwapMax; do rm -f "$control/app-agents.slice.d/50-$property.conf"; done
+      rmdir "$control/app-agents.slice.d" "$control"' </dev/null
+  done
 }
 
 check_copy() {
@@ -173,6 +227,7 @@ install_bundle() {
 
 uninstall() {
   [ -d "$LIB" ] || { say 'not installed'; return 0; }
+  end_sessions
   end_helper
   # Nobody may stay frozen behind us.
   end_guards
@@ -182,6 +237,7 @@ uninstall() {
       stop 'Not every run could be undone, see above. Nothing was removed.'
     rm -rf "$STATE"
   fi
+  remove_groups
   places | while read -r _file place; do rm -f "$DESTDIR/$place"; done
   rm -f "$DESTDIR/$WANTS/agentmem-recover.service"
   [ -n "$DESTDIR" ] || rm -rf /run/agentmem
