@@ -6,16 +6,16 @@ import { fail, ok, type Result } from '../../contract/errors.ts'
 import type { Limits, LimitView } from '../../contract/limits.ts'
 import type { AgentTarget } from '../../contract/requests.ts'
 import { readText, under } from '../../observe/files.ts'
-import { createJournal, journalState, listJournals, moveJournal, newJournalId, readJournal, type Journal, type JournalHeader, type JournalRecord } from '../../change/journal.ts'
+import { createJournal, journalState, listJournals, moveJournal, newJournalId, readJournal, type Journal, type JournalHeader } from '../../change/journal.ts'
 import type { KernelFiles } from '../../change/write.ts'
 import type { GuardClient } from '../../guard/client.ts'
 import { watchBurst, type Burst, type Hold } from './burst.ts'
-import { LIMIT_FILES, type LimitField } from './files.ts'
 import { isFolder, pidsBelow } from './folders.ts'
 import { readHealth, STALLED_PERCENT, verdict, type GroupHealth } from './health.ts'
-import { amountText, isOutOfOrder, limitWrites, parseAmount, type Amount, type LimitWrite } from './limit-order.ts'
+import { createLimitFiles, FIELDS } from './limit-files.ts'
+import { amountText, isOutOfOrder, limitWrites, type Amount, type LimitWrite } from './limit-order.ts'
 import type { Placer } from './place.ts'
-import type { MemoryProperty, Systemd } from './systemd.ts'
+import type { Systemd } from './systemd.ts'
 
 /** How long a limit is watched before it counts as a success, and how often. */
 export interface LimitPace {
@@ -65,9 +65,6 @@ export interface AgentLimits {
   guardUndid(journalId: string): Promise<void>
 }
 
-const PROPERTIES: Readonly<Record<LimitField, MemoryProperty>> = { lowBytes: 'MemoryLow', highBytes: 'MemoryHigh', maxBytes: 'MemoryMax', swapMaxBytes: 'MemorySwapMax', zswapMaxBytes: 'MemoryZSwapMax' }
-const FIELDS = new Map<string, LimitField>(Object.entries(LIMIT_FILES).map(([field, file]) => [file, field as LimitField]))
-
 interface Entry {
   readonly key: string
   readonly uid: number
@@ -106,24 +103,7 @@ export const createLimits = (deps: LimitsDeps): AgentLimits => {
     return mine
   }
 
-  const amountOf = (path: string): Amount | undefined => {
-    const text = readText(under(root, path), 'vanished').value
-    return text === null ? undefined : parseAmount(text.trim())
-  }
-  const present = (folder: string): Partial<Record<LimitField, Amount>> =>
-    Object.fromEntries([...FIELDS].flatMap(([file, field]): [LimitField, Amount][] => {
-      const found = amountOf(`${folder}/${file}`)
-      return found === undefined ? [] : [[field, found]]
-    }))
-
-  /** By systemd where the unit is its own, so that it knows what it has to keep; else the file. */
-  const put = async (unit: string | null, path: string, bytes: Amount): Promise<Result<null>> => {
-    const file = path.slice(path.lastIndexOf('/') + 1)
-    const field = FIELDS.get(file)
-    if (unit === null || systemd === null || field === undefined) return kernel.write(path, amountText(bytes))
-    const set = await systemd.setMemory(unit, { [PROPERTIES[field]]: bytes })
-    return set
-  }
+  const { amountOf, present, put, unitOfPath, takeBack } = createLimitFiles(root, kernel, systemd)
 
   const viewOf = (entry: Entry): LimitView => ({
     agentId: entry.agentId,
@@ -135,34 +115,6 @@ export const createLimits = (deps: LimitsDeps): AgentLimits => {
     watchUntilMs: entry.watchUntilMs,
     text: entry.text,
   })
-
-  /** The unit that a file of a limit belongs to: the group's own, or for protection one above it; a leaf has none. */
-  const unitOfPath = (entryUnit: string | null, entryFolder: string, path: string): string | null => {
-    const folder = path.slice(0, path.lastIndexOf('/'))
-    if (entryUnit === null || folder.startsWith(`${entryFolder}/`)) return null
-    return folder.slice(folder.lastIndexOf('/') + 1)
-  }
-
-  const takeBack = async (records: readonly JournalRecord[], unit: string | null, folder: string): Promise<string[]> => {
-    const problems: string[] = []
-    for (const record of records.toReversed()) {
-      if (record.verb === 'thaw' && isFolder(root, record.target.slice(0, record.target.lastIndexOf('/')))) {
-        const thawed = await kernel.write(record.target, '0')
-        if (!thawed.ok) problems.push(thawed.error.message)
-      }
-      if (record.verb !== 'write') continue
-      const now = amountOf(record.target)
-      const old = parseAmount(record.old ?? '')
-      // Gone, or changed by somebody else since: theirs.
-      if (now === undefined || old === undefined || (amountText(now) !== record.new && now !== old)) continue
-      const ofUnit = unitOfPath(unit, folder, record.target)
-      // Where the guard was here before, systemd still has to hear of it, or it sets the limit again.
-      if (now === old && ofUnit === null) continue
-      const back = await put(ofUnit, record.target, old)
-      if (!back.ok) problems.push(back.error.message)
-    }
-    return problems
-  }
 
   const finish = async (entry: Entry, text: string): Promise<string[]> => {
     await entry.burst?.thaw()
