@@ -92,10 +92,9 @@ export const openFreezes = (journalFolder: string): { journalId: string; freezeP
     return listJournals(journalFolder, 'open').flatMap((journalId) => {
       const journal = readJournal(journalFolder, journalId, 'open')
       if (!journal.ok) return []
-      const thaw = journal.value.records.find(({ verb }) => verb === 'thaw')
-      // Killed between making the journal and its line: nothing was frozen.
-      const empty = journal.value.records.length === 0
-      return thaw !== undefined || empty ? [{ journalId, freezePath: thaw?.target ?? '' }] : []
+      const { records } = journal.value
+      // Without any line it was killed before its line: nothing was frozen. A limit's journal may name a thaw among its writes, which are not ours to close.
+      return records.every(({ verb }) => verb === 'thaw') ? [{ journalId, freezePath: records[0]?.target ?? '' }] : []
     })
   } catch {
     return []

@@ -48,7 +48,8 @@ export const createGuardLink = (connect: (onlyRunning: boolean) => Promise<Resul
     const before = coming
     if (before !== null) {
       const there = await before
-      if (there.ok || onlyRunning) return there
+      // Several may have waited for it: the first opens anew, the others share that.
+      return there.ok || onlyRunning ? there : get(onlyRunning)
     }
     const mine = open(onlyRunning).finally(() => {
       if (coming === mine) coming = null

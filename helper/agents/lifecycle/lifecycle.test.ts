@@ -4,6 +4,7 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSyn
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { fail } from '../../contract/errors.ts'
 import { readCgroupPids } from '../../observe/cgroup.ts'
@@ -23,6 +24,10 @@ const shellTree = async (script: string): Promise<ChildProcess & { pid: number }
   await once(child.stdout, 'data')
   const { pid } = child
   if (pid === undefined) throw new Error('sh did not start')
+  // What it started is a copy of itself until it has become another program, and a shell counts as a tool.
+  const isShell = (one: string): boolean => existsSync(`/proc/${one}/comm`) && readFileSync(`/proc/${one}/comm`, 'utf8') === 'sh\n'
+  const isStarting = (): boolean => isShell(String(pid)) || readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').some((one) => one !== '' && isShell(one))
+  for (let tries = 0; tries < 100 && isStarting(); tries += 1) await sleep(10)
   return Object.assign(child, { pid })
 }
 

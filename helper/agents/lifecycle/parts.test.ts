@@ -2,10 +2,15 @@ import { mkdirSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } 
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { createJournal } from '../../change/journal.ts'
+import { fail, ok } from '../../contract/errors.ts'
+import { openFreezes } from './freeze.ts'
+import { createGuardLink } from './guard-link.ts'
 import { createHeldStore, readWords } from './held.ts'
 import { lockOthersWaitFor, parseLocks, servesOthers } from './others-wait.ts'
 import { watchPressure } from './page-out.ts'
 import { swapRoom } from './swap.ts'
+import { createFakeGuard } from './testing/fake-guard.ts'
 import { bounded, workingSetBytes } from './working-set.ts'
 
 let root = ''
@@ -121,4 +126,33 @@ describe('records on disk', () => {
     expect(readWords(join(root, 'words')).map(({ text }) => text)).toEqual(Array.from({ length: 50 }, (_, index) => String(index + 10)))
     expect(readWords(join(root, 'none'))).toEqual([])
   })
+})
+
+test('a limit that also stopped tools is not taken for a suspension', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'agentmem-journals-'))
+  const write = (runId: string, verbs: ('write' | 'thaw')[]) => {
+    const made = createJournal(folder, { bootId: 'boot', runId, role: 'system' })
+    if (!made.ok) throw new Error(made.error.message)
+    for (const verb of verbs) made.value.append({ undoClass: 'now', verb, target: `/sys/fs/cgroup/a/${verb}`, old: '0', new: '1' })
+    made.value.close()
+  }
+  write('20261121T010203Z-0a1b2c3d', ['write', 'thaw'])
+  write('20261121T010204Z-0a1b2c3d', ['thaw'])
+  write('20261121T010205Z-0a1b2c3d', [])
+  expect(openFreezes(folder).map(({ journalId }) => journalId)).toEqual(['20261121T010204Z-0a1b2c3d', '20261121T010205Z-0a1b2c3d'])
+  rmSync(folder, { recursive: true })
+})
+
+test('many who need the guard at once get one connection, also after a try that failed', async () => {
+  let tries = 0
+  const guard = createFakeGuard()
+  const link = createGuardLink(async () => {
+    tries += 1
+    const first = tries === 1
+    await new Promise((resolve) => setTimeout(resolve, 5))
+    return first ? fail('helper-missing', 'not yet') : ok(guard)
+  })
+  const all = await Promise.all([link.get(), link.get(), link.get()])
+  expect(all.map((one) => one.ok)).toEqual([false, true, true])
+  expect(tries).toBe(2)
 })
