@@ -26,6 +26,17 @@ const isAlive = (text: string, bootId: string): boolean => {
   return holder !== null && holder.bootId === bootId && processStartTicks('/', holder.pid) === holder.startTicks && !hasEnded('/', holder.pid)
 }
 
+/** False where the call fails with this code; any other failure is thrown. */
+const unless = (code: string, call: () => void): boolean => {
+  try {
+    call()
+    return true
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === code) return false
+    throw error
+  }
+}
+
 /**
  * A file with pid, start time and boot id of its holder, made by link(2), so
  * that it is whole from its first moment. That of a dead holder is moved away
@@ -38,25 +49,23 @@ export const takeLock = (stateDir: string, bootId: string): Result<Lock> => {
   try {
     writeFileSync(own, text, { mode: 0o600 })
     for (let attempt = 0; attempt < 5; attempt += 1) {
-      try {
-        linkSync(own, path)
+      if (unless('EEXIST', () => linkSync(own, path))) {
         return ok({
           release: () => {
             if (read(path) === text) rmSync(path, { force: true })
           },
         })
-      } catch (error) {
-        if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error
       }
       const held = read(path)
       if (held === null) continue
       if (held === text) return ok({ release: () => rmSync(path, { force: true }) })
       if (isAlive(held, bootId)) return fail('busy', 'Another helper is running and holds the lock.', { about: path, got: held.trim() })
       const aside = `${path}.stale.${process.pid}`
-      renameSync(path, aside)
+      // Moved away by the guard meanwhile, which takes back too: look again.
+      if (!unless('ENOENT', () => renameSync(path, aside))) continue
       const moved = read(aside)
-      // Somebody took it between our look and our move: give it back.
-      if (moved !== null && moved !== held && isAlive(moved, bootId)) linkSync(aside, path)
+      // Somebody took it between our look and our move: give it back, unless there is another by now.
+      if (moved !== null && moved !== held && isAlive(moved, bootId)) unless('EEXIST', () => linkSync(aside, path))
       rmSync(aside, { force: true })
     }
     return fail('busy', 'Another helper is taking the lock.', { about: path })
