@@ -44,7 +44,9 @@ export const writeUserFile = (path: string, text: string | null): Result<null> =
     const target = lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true ? realpathSync(path) : path
     const mode = (lstatSync(target, { throwIfNoEntry: false })?.mode ?? 0o600) & 0o777
     const fresh = join(dirname(target), `.agentmem-${process.pid}.new`)
-    const fd = openSync(fresh, constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW, mode)
+    // Made here and by nobody else: one that lies there already may be another user's, who could write to it later.
+    rmSync(fresh, { force: true })
+    const fd = openSync(fresh, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, mode)
     try {
       const bytes = Buffer.from(text)
       for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at)
