@@ -97,6 +97,28 @@ export const tests = [
     },
   },
   {
+    name: 'guard: told to end, the process that brings memory back ends, and another takes its place',
+    run: async (/** @type {Context} */ context) => {
+      if (cgroupRoot() === null) return needsCgroup
+      return withGuard(context, '', (guard) => withAgent(context, async (agent) => {
+        const client = await connect(guard.socket)
+        await client.good('hello 1 own')
+        const helpers = () => readFileSync(`/proc/${guard.pid}/task/${guard.pid}/children`, 'utf8').trim().split(' ').filter((one) => one !== '' && !readFileSync(`/proc/${one}/stat`, 'utf8').includes(') Z'))
+        const [first] = helpers()
+        // Once it sleeps it has begun its work.
+        await until(() => readFileSync(`/proc/${first}/stat`, 'utf8').includes(') S'), 'a process that waits')
+        process.kill(Number(first), 'SIGTERM')
+        await until(() => helpers().length === 0, 'its end')
+        await agent.suspend(client)
+        assert.equal((await client.ask(`wake ${agent.id} user`)).split(' ')[1], '0', 'it is noticed at the next wake')
+        await agent.suspend(client)
+        assert.equal(helpers().length, 1)
+        assert.equal(Number((await client.ask(`wake ${agent.id} user`)).split(' ')[1]), 4 * 1024 * 1024)
+        client.end()
+      }, 4))
+    },
+  },
+  {
     name: 'guard: one user cannot take every place',
     run: async (/** @type {Context} */ context) => {
       if (cgroupRoot() === null) return needsCgroup

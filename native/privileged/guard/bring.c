@@ -159,10 +159,16 @@ int bring_main(const char *channel_text, const char *memory_text)
 {
 	uint64_t own_channel;
 	uint64_t own_memory;
+	sigset_t none;
 	char byte;
 
 	if (!number_from_text(channel_text, INT_MAX, &own_channel) || !number_from_text(memory_text, INT_MAX, &own_memory))
 		return 2;
+	/* The guard hears of SIGTERM by a descriptor and has it blocked; here it ends the process, which is no loss. */
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	/* Started by way of /proc it would be called "exe". */
+	prctl(PR_SET_NAME, "agentmem-bring");
 	/* It may wait where nothing but this reaches it. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	job = mmap(NULL, sizeof(*job), PROT_READ | PROT_WRITE, MAP_SHARED, (int)own_memory, 0);
