@@ -38,8 +38,8 @@ export const startAgent = async (heapMib: number, how: 'user-service' | 'login' 
   const unit = `terminal-${count}`
   const launcher = how === 'run' ? [`${INSTALLED}/node`, '/mnt/guest/cli/run.mjs'] : []
   if (how !== 'login') {
-    // In a terminal: an agent without one is taken for somebody else's tool.
-    const terminal = ['/usr/bin/tmux', '-L', unit, 'new-session', '-d', '-x', '80', '-y', '24', ['exec', ...launcher, ...command].join(' ')]
+    // In a terminal: an agent without one is taken for somebody else's tool. In a shell, which keeps the scope that tmux makes for it: without one there is nowhere to go back to.
+    const terminal = ['/usr/bin/tmux', '-L', unit, 'new-session', '-d', '-x', '80', '-y', '24', `${[...launcher, ...command].join(' ')}; exit`]
     const [program = '', ...args] = asUser(user, 'systemd-run', '--user', '--quiet', '--collect', `--unit=${unit}`, '--property=Type=forking', '--property=KillMode=process', `--working-directory=${folder}`, ...terminal)
     run(program, ...args)
   } else {

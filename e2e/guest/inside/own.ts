@@ -82,7 +82,7 @@ export const ownTests: readonly Test[] = [
       same(read(`${view.cgroup}/tools/memory.high`), String(100 * MIB), 'memory.high of its tools')
       same(systemctl('show', '-P', 'MemoryHigh', view.cgroup.split('/').at(-1) ?? ''), String(300 * MIB), 'what systemd knows')
       good(await session(EVE, 'Limit', { id: agent.id, limits: { highBytes: null, toolsHighBytes: null } }), 'Limit')
-      await until('it to be where it was', () => cgroupOf(agent.pid) === home)
+      await until(`it to be back in ${home}`, () => cgroupOf(agent.pid) === home)
       await agent.end()
     },
   },
