@@ -116,6 +116,12 @@ export const createLimits = (deps: LimitsDeps): AgentLimits => {
     text: entry.text,
   })
 
+  /** What became of the limit of an agent that has ended is of no use to anybody. */
+  const isThere = ({ agentId }: LimitView): boolean => {
+    const [, pid, ticks] = agentId?.split(':') ?? []
+    return agentId === null || processStartTicks(root, Number(pid)) === Number(ticks)
+  }
+
   const finish = async (entry: Entry, text: string): Promise<string[]> => {
     await entry.burst?.thaw()
     const state = journalState(journalFolder, entry.journalId) ?? 'open'
@@ -348,7 +354,7 @@ export const createLimits = (deps: LimitsDeps): AgentLimits => {
 
   return {
     set: (agent, uid, limits, tools) => inTurn(() => set(agent, uid, limits, tools)),
-    views: (uid) => [...[...entries.values()].filter((entry) => entry.uid === uid).map(viewOf), ...[...ended.values()].filter((one) => one.uid === uid).map((one) => one.view)],
+    views: (uid) => [...[...entries.values()].filter((entry) => entry.uid === uid).map(viewOf), ...[...ended.values()].filter((one) => one.uid === uid && isThere(one.view)).map((one) => one.view)],
     inForce: () => entries.size,
     undoAll: () => inTurn(async () => {
       const problems: string[] = []
