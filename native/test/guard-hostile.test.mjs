@@ -52,13 +52,17 @@ export const tests = [
       return withGuard(context, '', (guard) =>
         withAgent(context, async (other) => {
           const terminal = readlinkSync(`/proc/${other.pid}/fd/0`)
+          // Somebody else's that was handed down to it, as by su, is its own to be woken by.
+          const client = await connect(guard.socket)
+          await client.good('hello 1 own', `hold su 1000 ${other.pid} ${other.freezePath}`, `process su ${other.pid} ${other.ticks}`, 'held su', 'release su')
+          client.end()
           for (const file of [terminal, '/dev/zero', '/dev/tty']) {
             await withHostile(context, ['path', file], async (agent) => {
-              const client = await connect(guard.socket)
-              await client.good('hello 1 own', ...agent.hold(String(agent.pid)))
+              const hostile = await connect(guard.socket)
+              await hostile.good('hello 1 own', ...agent.hold(String(agent.pid)))
               assert.ok(!openFiles(guard.pid).includes(file), file)
-              assert.match(await client.ask(`held ${agent.id}`), /^error refused the standard input /u, file)
-              client.end()
+              assert.match(await hostile.ask(`held ${agent.id}`), /^error refused the standard input /u, file)
+              hostile.end()
             })
           }
         }))

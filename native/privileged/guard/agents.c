@@ -11,7 +11,6 @@
 
 #include "bring.h"
 #include "kernel-file.h"
-#include "main.h"
 #include "server.h"
 #include "terminal-file.h"
 #include "terminal.h"
@@ -89,18 +88,10 @@ static unsigned index_of(const struct agent *agent)
 	return (unsigned)(agent - agents);
 }
 
-/* Taken out by itself: the agent has the same file open, so that closing ours does not. */
-static void close_terminal(struct agent *agent)
-{
-	if (agent->terminal >= 0)
-		epoll_ctl(epoll_fd, EPOLL_CTL_DEL, agent->terminal, NULL);
-	close_fd(&agent->terminal);
-}
-
 /* An open slave side keeps the hang-up from coming: closed as soon as it has done its work. */
 static void forget(struct agent *agent)
 {
-	close_terminal(agent);
+	close_fd(&agent->terminal);
 	close_fd(&agent->events);
 	close_fd(&agent->memory);
 	close_fd(&agent->freeze);
@@ -201,7 +192,7 @@ const char *agent_process(const char *id, pid_t pid, uint64_t ticks)
 	agent->processes[agent->process_count++] = (struct process){ .pid = pid, .pidfd = pidfd };
 	/* Of this very process, not of one that has its number by now. */
 	if (pid == agent->terminal_of && agent->terminal < 0)
-		agent->terminal = terminal_file_open(pidfd, pid);
+		agent->terminal = terminal_file_open(pidfd, pid, agent->uid);
 	return NULL;
 }
 

@@ -4,14 +4,10 @@
 #include <fcntl.h>
 #include <stdbool.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base.h"
-
-#ifndef SYS_pidfd_getfd
-#define SYS_pidfd_getfd 438 /* Linux 5.6; the same on every architecture */
-#endif
+#include "text.h"
 
 /* Documentation/admin-guide/devices.txt: consoles and serial lines, /dev/tty, ports of ARM, of virtual machines, and pseudo terminals. */
 static bool is_terminal_device(unsigned device)
@@ -19,42 +15,49 @@ static bool is_terminal_device(unsigned device)
 	return device == 4 || device == 5 || device == 204 || device == 229 || (device >= 136 && device <= 143);
 }
 
-/*
- * Looked at without asking whoever serves the file: that may be a program of
- * the user's (FUSE) which never answers.
- */
-static bool is_terminal(int fd)
+/* Whether the process has this very file as its standard input, open for reading: all in one look of the kernel's. */
+static bool reads_it(pid_t pid, uint64_t inode)
 {
-	struct statx file;
+	char path[64];
+	char text[1024];
+	uint64_t flags;
+	uint64_t found;
 
-	return statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &file) == 0 && S_ISCHR(file.stx_mode) &&
-	       is_terminal_device(file.stx_rdev_major) && isatty(fd) == 1;
+	proc_path(path, pid, "fdinfo/0");
+	/* "ino" since Linux 5.14. */
+	return read_at(AT_FDCWD, path, text, sizeof(text)) > 0 && field_of(text, "flags", 8, &flags) && field_of(text, "ino", 10, &found) &&
+	       found == inode && (flags & O_PATH) == 0 && (flags & O_ACCMODE) != O_WRONLY;
 }
 
 /*
- * For root the very file the process has open: opening its /proc/PID/fd/0
- * anew would open, with root's rights, whatever it put there by O_PATH:
- * another user's terminal, a watchdog, a file that never answers. A user's own
- * guard may open no more than the user.
+ * Looked at first, by O_PATH and without asking whoever serves the file: it may
+ * be a program of the user's (FUSE) that never answers, and any call on a file
+ * of its, even close, would wait. Opening what a process merely names there
+ * would open, with root's rights, another user's terminal or a watchdog.
  */
-int terminal_file_open(int pidfd, pid_t pid)
+int terminal_file_open(int pidfd, pid_t pid, int64_t uid)
 {
 	char path[64];
-	int flags;
-	int fd;
+	struct statx file;
+	int named;
+	int fd = -1;
 
-	if (settings.system) {
-		fd = (int)syscall(SYS_pidfd_getfd, pidfd, 0, 0);
-	} else {
-		proc_path(path, pid, "fd/0");
-		/* A link of the kernel's own, hence followed; O_NOCTTY: it must not become ours. */
+	proc_path(path, pid, "fd/0");
+	/* A link of the kernel's own, hence followed. */
+	named = open(path, O_PATH | O_CLOEXEC);
+	if (named < 0)
+		return -1;
+	if (statx(named, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE | STATX_UID | STATX_INO, &file) == 0 && S_ISCHR(file.stx_mode) &&
+	    is_terminal_device(file.stx_rdev_major) && ((int64_t)file.stx_uid == uid || reads_it(pid, file.stx_ino)) && !process_ended(pidfd)) {
+		struct out out = out_begin(path, sizeof(path));
+
+		out_text(&out, "/proc/self/fd/");
+		out_number(&out, (uint64_t)named);
+		/* O_NOCTTY: it must not become ours. A node on a file system of the user's is refused before anybody is asked. */
 		fd = open(path, O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
 	}
-	if (fd < 0)
-		return -1;
-	flags = fcntl(fd, F_GETFL);
-	if (flags >= 0 && (flags & O_PATH) == 0 && (flags & O_ACCMODE) != O_WRONLY && is_terminal(fd))
-		return fd;
-	close(fd);
-	return -1;
+	close(named);
+	if (fd >= 0 && isatty(fd) != 1)
+		close_fd(&fd);
+	return fd;
 }

@@ -3,9 +3,10 @@
 #ifndef GUARD_TERMINAL_FILE_H
 #define GUARD_TERMINAL_FILE_H
 
+#include <stdint.h>
 #include <sys/types.h>
 
-/* Standard input of the process; -1 where it is no terminal, or not open for reading. Take it out of any epoll before closing. */
-int terminal_file_open(int pidfd, pid_t pid);
+/* Standard input of the process; -1 where it is no terminal, or neither this user's nor open for reading there. */
+int terminal_file_open(int pidfd, pid_t pid, int64_t uid);
 
 #endif
