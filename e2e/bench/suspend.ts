@@ -48,6 +48,37 @@ const busyMs = (): number => {
   return (user + nice + system + irq + softirq) * 10
 }
 
+/**
+ * CPU time, in ms, of every program that is none of ours, ended children
+ * included: the machine may be shared, and what others do is no cost of ours.
+ * Kernel threads are ours: paging is done there.
+ */
+const othersMs = (ours: ReadonlySet<number>): Map<number, number> => {
+  const found = new Map<number, number>()
+  for (const name of readdirSync('/proc')) {
+    if (!/^\d+$/u.test(name) || ours.has(Number(name))) continue
+    try {
+      const fields = readFileSync(`/proc/${name}/stat`, 'latin1').replace(/^.*\) /su, '').split(' ')
+      // Parent 2 is kthreadd.
+      if (fields[1] !== '2' && name !== '2') found.set(Number(name), [11, 12, 13, 14].reduce((sum, at) => sum + Number(fields[at]), 0) * 10)
+    } catch {
+      continue // ended meanwhile: its time is its parent's now
+    }
+  }
+  return found
+}
+
+/** What the machine did in a minute that was not others' doing, in percent of one core. */
+const ownPercent = async (ours: ReadonlySet<number>): Promise<number> => {
+  const before = othersMs(ours)
+  const from = busyMs()
+  await sleep(60_000)
+  const busy = busyMs() - from
+  let others = 0
+  for (const [pid, ms] of othersMs(ours)) others += Math.max(0, ms - (before.get(pid) ?? 0))
+  return Math.max(0, busy - others) / 60 / ONE_CORE_MS_PER_S * 100
+}
+
 const cpuMsOf = (pids: readonly number[]): number =>
   pids.reduce((sum, pid) => {
     try {
@@ -96,9 +127,7 @@ const total = (counts: Record<Kind, number>): number => KINDS.reduce((sum, kind)
 
 // Before anything of ours runs: what the machine does without us.
 say(`load ${readFileSync('/proc/loadavg', 'utf8').split(' ')[0]}; CPU of the machine without agents, for a minute`)
-const quietFromMs = busyMs()
-await sleep(60_000)
-const quietPercent = (busyMs() - quietFromMs) / 60 / ONE_CORE_MS_PER_S * 100
+const quietPercent = await ownPercent(new Set())
 
 say(`starting ${total(treatedCounts)} agents to suspend and ${total(controlCounts)} to leave alone`)
 const plain = Object.fromEntries(KINDS.map((kind) => [kind, treatedCounts[kind] + controlCounts[kind]])) as Record<Kind, number>
@@ -168,16 +197,15 @@ try {
     rows.shown('  won, as each suspend reported it, sum', wins.reduce((sum, won) => sum + won, 0) / MIB, 'MiB')
     rows.shown('  time for one, mean', tookMs / ids.length, 'ms')
 
-    const controlPids = (await Promise.all([...control].map((agent) => treeOf(agent.main.pid)))).flat()
     const sessionCpuFromMs = cpuMsOf([session.pid])
     const sessionFromMs = performance.now()
     await sleep(Math.max(0, suspendedMs - 70_000))
     say('CPU of the machine with the agents suspended, for a minute')
-    const from = { busy: busyMs(), control: cpuMsOf(controlPids) }
-    await sleep(60_000)
-    const withAgentsPercent = (busyMs() - from.busy - (cpuMsOf(controlPids) - from.control)) / 60 / ONE_CORE_MS_PER_S * 100
-    rows.shown('CPU of the machine without agents, of one core', quietPercent, '%')
-    rows.shown('  with all of them suspended, less what the control used', withAgentsPercent, '%')
+    const treatedPids = (await Promise.all(treated.map((agent) => treeOf(agent.main.pid)))).flat()
+    const helperPid = await helper.pid()
+    const withAgentsPercent = await ownPercent(new Set([...treatedPids, ...programsNamed('agentmem-guard'), session.pid, ...(helperPid === null ? [] : [helperPid])]))
+    rows.shown('CPU of the machine without agents, less what other programs used, of one core', quietPercent, '%')
+    rows.shown('  with all of them suspended, helper, guard and session role included', withAgentsPercent, '%')
     rows.atMost('  difference', withAgentsPercent - quietPercent, 1, '%')
     rows.below('session role, CPU of one core meanwhile', (cpuMsOf([session.pid]) - sessionCpuFromMs) / (performance.now() - sessionFromMs) * 100, 0.5, '%')
     const role = pssOf(session.pid)
