@@ -45,7 +45,8 @@ export const enterOwnScope = async (title: string): Promise<boolean> => {
       ['PIDs', new Variant('au', [process.pid])],
       ['Slice', new Variant('s', 'app-agents.slice')],
       ['Description', new Variant('s', `Agent: ${title}`)],
-      ['Delegate', new Variant('b', true)],
+      // Memory alone: delegating all would turn on cpuset and io in every group above.
+      ['DelegateControllers', new Variant('as', ['memory'])],
       ['MemoryAccounting', new Variant('b', true)],
       ['OOMPolicy', new Variant('s', 'continue')],
       ['CollectMode', new Variant('s', 'inactive-or-failed')],

@@ -43,8 +43,8 @@ export const startAgent = async (heapMib: number, how: 'user-service' | 'login' 
     const [program = '', ...args] = asUser(user, 'systemd-run', '--user', '--quiet', '--collect', `--unit=${unit}`, '--property=Type=forking', '--property=KillMode=process', `--working-directory=${folder}`, ...terminal)
     run(program, ...args)
   } else {
-    // Through PAM, as login does: logind makes a session of it.
-    spawn('systemd-run', ['--quiet', '--collect', `--unit=${unit}`, '--property=PAMName=login', `--property=User=${user.name}`, `--working-directory=${folder}`, ...command], { stdio: 'ignore' })
+    // Through PAM, as login does: logind makes a session of it. In a shell: systemd's keeper of that session is a child of what it starts.
+    spawn('systemd-run', ['--quiet', '--collect', `--unit=${unit}`, '--property=PAMName=login', `--property=User=${user.name}`, `--working-directory=${folder}`, '/bin/sh', '-c', `${command.join(' ')}; exit`], { stdio: 'ignore' })
   }
   await until(`agent ${count} to start`, () => existsSync(`${folder}/ready`), 60_000)
   const pid = Number(read(`${folder}/ready`))

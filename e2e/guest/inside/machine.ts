@@ -22,7 +22,7 @@ const groups = (): string[] =>
   out('find', '/sys/fs/cgroup', '-type', 'd').filter((path) => !RESTLESS_GROUPS.test(path)).flatMap((path) => [path, ...LIMITS.map((file) => `${path}/${file}: ${read(`${path}/${file}`)}`)])
 
 const units = (label: string, ...systemctl: string[]): string[] => [
-  ...out(...systemctl, 'list-unit-files', '--no-legend', '--no-pager').map((line) => `${label} unit file ${line.split(/\s+/u).slice(0, 2).join(' ')}`),
+  ...out(...systemctl, 'list-unit-files', '--no-legend', '--no-pager').filter((line) => !RESTLESS_UNITS.test(line)).map((line) => `${label} unit file ${line.split(/\s+/u).slice(0, 2).join(' ')}`),
   ...out(...systemctl, 'list-units', '--all', '--plain', '--no-legend', '--no-pager', '--type=service,scope,slice,socket,timer')
     .map((line) => line.trim().split(/\s+/u)[0] ?? '').filter((name) => !RESTLESS_UNITS.test(name)).map((name) => `${label} unit ${name}`),
 ]

@@ -14,4 +14,4 @@ const chosen: readonly Test[] = [...installTests, ...swapTests, ...limitTests, .
 console.log(`# ${run('uname', '-r').trim()}, ${run('systemctl', '--version').split('\n')[0]}`)
 await runTests(chosen.filter((test) => filter === '' || installTests.includes(test) || swapTests.includes(test) || uninstallTests.includes(test) || filter.split(',').some((word) => test.name.includes(word))))
 await closeCallers()
-console.log(tryRun('journalctl', ['-b', '--no-pager', '-o', 'short-monotonic', '-u', 'agentmem-*', '-n', '120']).out.split('\n').map((line) => `# ${line}`).join('\n'))
+console.log(tryRun('journalctl', ['-b', '--no-pager', '-o', 'short-monotonic', '-u', 'agentmem-helper', '-u', 'agentmem-guard', '-u', 'agentmem-recover', '-n', '120']).out.split('\n').map((line) => `# ${line}`).join('\n'))

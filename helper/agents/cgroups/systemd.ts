@@ -62,7 +62,8 @@ export const createSystemd = (bus: BusClient): Systemd => {
         ['PIDs', new Variant('au', [...pids])],
         ['Slice', new Variant('s', slice)],
         ['Description', new Variant('s', description)],
-        ['Delegate', new Variant('b', true)],
+        // Memory alone: delegating all would turn on cpuset and io in every group above.
+        ['DelegateControllers', new Variant('as', ['memory'])],
         ['MemoryAccounting', new Variant('b', true)],
         // A limit that ends one process is bad enough: the rest is not ended with it.
         ['OOMPolicy', new Variant('s', 'continue')],
