@@ -44,7 +44,7 @@ describe.skipIf(needed !== undefined)(needed === undefined ? 'agents over time' 
       copyFileSync('/bin/sleep', program)
       chmodSync(program, 0o755)
     }
-    const terminal = await startProgram('/usr/bin/script', ['-qec', `echo started; exec ${program} 600`, '/dev/null'], { ready: /started/u })
+    const terminal = await startProgram('/usr/bin/script', ['-qec', `stty -icanon -echo; echo started; exec ${program} 600`, '/dev/null'], { ready: /started/u })
     running.push(terminal)
     const child = (): number => Number(readFileSync(`/proc/${terminal.pid}/task/${terminal.pid}/children`, 'utf8').trim())
     await vi.waitFor(() => expect(readFileSync(`/proc/${child()}/comm`, 'utf8')).toContain('agentmem-own-ag'), 5_000)
