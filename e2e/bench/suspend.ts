@@ -1,4 +1,5 @@
 import { readFileSync, readdirSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
@@ -68,7 +69,7 @@ const othersMs = (ours: ReadonlySet<number>): Map<number, number> => {
   return found
 }
 
-/** What the machine did in a minute that was not others' doing, in percent of one core. */
+/** What the machine did in a minute that was not others' doing, in percent of all its cores. */
 const ownPercent = async (ours: ReadonlySet<number>): Promise<number> => {
   const before = othersMs(ours)
   const from = busyMs()
@@ -76,7 +77,7 @@ const ownPercent = async (ours: ReadonlySet<number>): Promise<number> => {
   const busy = busyMs() - from
   let others = 0
   for (const [pid, ms] of othersMs(ours)) others += Math.max(0, ms - (before.get(pid) ?? 0))
-  return Math.max(0, busy - others) / 60 / ONE_CORE_MS_PER_S * 100
+  return Math.max(0, busy - others) / 60 / ONE_CORE_MS_PER_S / availableParallelism() * 100
 }
 
 const cpuMsOf = (pids: readonly number[]): number =>
@@ -204,7 +205,7 @@ try {
     const treatedPids = (await Promise.all(treated.map((agent) => treeOf(agent.main.pid)))).flat()
     const helperPid = await helper.pid()
     const withAgentsPercent = await ownPercent(new Set([...treatedPids, ...programsNamed('agentmem-guard'), session.pid, ...(helperPid === null ? [] : [helperPid])]))
-    rows.shown('CPU of the machine without agents, less what other programs used, of one core', quietPercent, '%')
+    rows.shown('CPU of the machine without agents, less what other programs used', quietPercent, '%')
     rows.shown('  with all of them suspended, helper, guard and session role included', withAgentsPercent, '%')
     rows.atMost('  difference', withAgentsPercent - quietPercent, 1, '%')
     rows.below('session role, CPU of one core meanwhile', (cpuMsOf([session.pid]) - sessionCpuFromMs) / (performance.now() - sessionFromMs) * 100, 0.5, '%')
