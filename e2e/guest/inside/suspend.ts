@@ -1,4 +1,5 @@
 import { existsSync, readdirSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { check, read, same, tryRun, until, type Test } from './harness.ts'
 import { checkNothingFrozen, isBeating, isFrozen, startAgent } from './fake-agent.ts'
 import { DEV, EVE } from './users.ts'
@@ -60,6 +61,10 @@ export const suspendTests: readonly Test[] = [
       same(read(`/proc/${pid}/oom_score_adj`), '-1000', 'oom_score_adj')
       const pss = Number(/^Pss:\s+(\d+)/mu.exec(read(`/proc/${pid}/smaps_rollup`))?.[1] ?? 0)
       check(pss > 0 && pss < 2048, `PSS ${pss} KiB`)
+      const ticks = (): number => read(`/proc/${pid}/stat`).split(' ').slice(13, 15).reduce((sum, field) => sum + Number(field), 0)
+      const before = ticks()
+      await sleep(10_000)
+      console.log(`# PSS ${pss} KiB, ${(ticks() - before) * 10} ms of CPU time in 10 s with one agent held, ${before * 10} ms before`)
       good(await helper(DEV, 'Resume', { agentIds: null, cause: 'user' }), 'Resume')
       await agent.end()
     },
