@@ -232,7 +232,8 @@ describe.skipIf(reason !== null)(`the main job, with real agents and the install
     process.kill(pid, 'SIGKILL')
     const recovered = await waitForRun(app, runId, ['undone', 'partly-undone', 'failed'], 120_000)
     expect(recovered.record.state).toBe('undone')
-    expect(recovered.record.undoCause).toBe('startup-recovery')
+    // The guard is faster than the next helper; whoever comes first takes it back.
+    expect(['watchdog', 'startup-recovery']).toContain(recovered.record.undoCause)
     const again = await job.helper.pid()
     expect(again).not.toBeNull()
     expect(again).not.toBe(pid)
