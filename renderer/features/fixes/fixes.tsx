@@ -89,9 +89,9 @@ const Row = ({ fix, onOpen }: { fix: Fix; onOpen: () => void }) => {
         {fix.agents.length > 0 && <p className="muted small">{fix.state === 'applied' ? 'For' : 'Concerns'} {plural(fix.agents.length, 'running agent')}.</p>}
       </div>
       <div className="fix-side">
-        {fix.savesBytes.value !== null && fix.savesBytes.value > 0 && (
+        {fix.state !== 'applied' && fix.savesBytes.value !== null && fix.savesBytes.value >= 500_000 && (
           <p className="num fix-saves">
-            {megabytes(fix.savesBytes.value)}&nbsp;MB <span className="muted">{fix.state === 'applied' ? 'saved' : 'to save'}</span>
+            {megabytes(fix.savesBytes.value)}&nbsp;MB <span className="muted">to save</span>
           </p>
         )}
         {fix.state !== 'not-possible' && (

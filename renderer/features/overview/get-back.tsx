@@ -78,7 +78,7 @@ export const PresetsOnly = () => {
 
 /** What can be won, what to press, and what that makes room for. */
 export const GetBack = ({ live }: { live: Live }) => {
-  const { couldGetBackBytes, couldGetBackBasis, idleCount, agentsCount } = live.totals
+  const { couldGetBackBytes, couldGetBackBasis, idleCount, agentsCount, suspendedCount } = live.totals
   const run = useRun((state) => state.progress)
   const blocked = run !== null && isOpenState(run.state)
   return (
@@ -88,7 +88,7 @@ export const GetBack = ({ live }: { live: Live }) => {
           <Why what="What you could get back" how={couldGetBackBasis} sources={['/proc/PID/smaps_rollup of the idle agents']} atMs={live.agentsMeasuredAtMs}>
             {couldGetBackBytes.value === null ? <span className="big-value"><Gap reason={missingWords(couldGetBackBytes.reason, couldGetBackBytes.detail)} /></span> : <BigBytes bytes={couldGetBackBytes.value} />}
           </Why>
-          <span className="figure-text">{idleCount === 0 ? `none of your ${plural(agentsCount, 'agent')} is idle yet; Settings says from when` : `from ${plural(idleCount, 'idle agent')}`}</span>
+          <span className="figure-text">{idleCount === 0 ? (suspendedCount > 0 && suspendedCount === agentsCount ? 'all of your agents are suspended already' : `none of your ${plural(agentsCount, 'agent')} is idle yet; Settings says from when`) : `from ${plural(idleCount, 'idle agent')}`}</span>
         </p>
         <Presets blocked={blocked} />
       </Panel>
