@@ -7,8 +7,8 @@ import { say } from './toolchain.mjs'
 
 /** @type {Need[]} */
 export const startNeeds = [
-  { package: 'gcc', paths: ['/usr/bin/gcc', '/usr/bin/cc'], why: 'to build two small native programs' },
-  { package: 'libc6-dev', paths: ['/usr/include/stdio.h'], why: 'to build two small native programs' },
+  { package: 'gcc', paths: ['/usr/bin/gcc', '/usr/bin/cc'], why: 'to build the native programs' },
+  { package: 'libc6-dev', paths: ['/usr/include/stdio.h'], why: 'to build the native programs' },
   { package: 'dbus', paths: ['/usr/bin/dbus-daemon'], why: 'for the window to reach the helper' },
 ]
 
@@ -27,6 +27,7 @@ export const testNeeds = [
   { package: 'qemu-system-x86', paths: ['/usr/bin/qemu-system-x86_64'], why: 'for a virtual machine with systemd' },
   { package: 'mmdebstrap', paths: ['/usr/bin/mmdebstrap'], why: 'to build that virtual machine' },
   { package: 'e2fsprogs', paths: ['/usr/sbin/mke2fs', '/sbin/mke2fs'], why: 'to build that virtual machine' },
+  { package: 'python3', paths: ['/usr/bin/python3'], why: 'for programs that need much memory' },
   { package: 'procps', paths: ['/usr/bin/ps'], why: 'for the agents under test' },
 ]
 
