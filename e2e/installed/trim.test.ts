@@ -48,7 +48,9 @@ describe.skipIf(reason !== null)(`idle agents are trimmed while they run${reason
     const before = new Map(await Promise.all(job.fleet.agents.map(async ({ main }): Promise<[number, number]> => [main.pid, await residentAnon(main.pid)])))
     await vi.waitFor(async () => {
       const trimmed = (await entries()).map(({ trimmedBytes }) => trimmedBytes)
-      expect(Math.min(...trimmed)).toBeGreaterThan(4 * MIB)
+      // One that touches its memory again gives little: its feedback says stop.
+      expect(Math.min(...trimmed)).toBeGreaterThan(0)
+      expect(trimmed.reduce((sum, bytes) => sum + bytes, 0)).toBeGreaterThan(8 * MIB)
     }, { timeout: 400_000, interval: 3_000 })
     expect(await frozenGroups()).toEqual([])
     const lines: string[] = []
