@@ -9,40 +9,18 @@ import { chmodSync, cpSync, existsSync, globSync, mkdirSync, mkdtempSync, readdi
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { programs, testPrograms } from './native-programs.mjs'
 
 const projectDir = dirname(dirname(fileURLToPath(import.meta.url)))
 const nativeDir = join(projectDir, 'native')
 
-/** `plain`: what is tested with, not what is tested; sanitizers would add terabytes of shadow areas. */
-/** `shared`: loaded into other programs, which have no sanitizers. */
-/** `alone`: without shared libraries, which would be locked memory too. */
-/** @typedef {{ name: string, sources: string[], plain?: boolean, shared?: boolean, alone?: boolean }} Program */
+/** @typedef {import('./native-programs.mjs').Program} Program */
 /** @typedef {{ name: string, reason: string }} Skip */
-
-const guardSources = ['agents', 'base', 'bring', 'config', 'journal', 'kernel-file', 'lock', 'main', 'prefault', 'request', 'runs', 'server', 'terminal', 'terminal-file', 'text', 'watch', 'words']
-  .map((name) => `privileged/guard/${name}.c`)
-
-/** @type {Program[]} */
-const programs = [
-  { name: 'agentmem-guard', sources: guardSources, alone: true },
-  { name: 'agentmem-reclaim', sources: ['privileged/reclaim/main.c', 'privileged/reclaim/target.c', 'privileged/reclaim/areas.c', 'privileged/reclaim/scan.c', 'privileged/reclaim/list.c', 'privileged/reclaim/advise.c'] },
-  { name: 'agentmem-run', sources: ['user/run/main.c'] },
-  { name: 'agentmem-hook', sources: ['user/hook/main.c'] },
-  { name: 'agentmem-trim.so', sources: ['user/preload/trim.c'], shared: true },
-]
-
-/** @type {Program[]} */
-const testPrograms = [
-  { name: 'test-guard-parts', sources: ['test/guard-parts.c', ...['config', 'journal', 'kernel-file', 'prefault', 'terminal', 'text'].map((name) => `privileged/guard/${name}.c`)] },
-  { name: 'guard-subject', sources: ['test/guard-subject.c'], plain: true },
-  { name: 'guard-hostile', sources: ['test/guard-hostile.c'], plain: true },
-  { name: 'test-parsers', sources: ['test/parsers.c', 'privileged/reclaim/areas.c', 'privileged/reclaim/target.c'] },
-  { name: 'test-subject', sources: ['test/subject.c'], plain: true },
-  { name: 'refuse-merge', sources: ['test/refuse-merge.c'], plain: true },
-]
+/** @typedef {'hardened' | 'sanitized' | 'threaded'} Kind */
 
 const warnings = ['-Wall', '-Wextra', '-Werror', '-Wshadow', '-Wconversion', '-Wstrict-prototypes', '-Wformat=2', '-Wvla']
-const common = ['-std=c17', '-D_GNU_SOURCE', `-I${join(nativeDir, 'privileged', 'reclaim')}`, ...warnings]
+const includes = [join(nativeDir, 'user'), join(nativeDir, 'include'), join(projectDir, 'kmod'), join(nativeDir, 'privileged', 'reclaim')].map((folder) => `-I${folder}`)
+const common = ['-std=c17', '-D_GNU_SOURCE', ...includes, ...warnings]
 const hardened = [
   ...common, '-O2', '-U_FORTIFY_SOURCE', '-D_FORTIFY_SOURCE=2', '-fstack-protector-strong', '-fstack-clash-protection', '-fPIE',
   '-pie', '-Wl,-z,relro,-z,now,-z,noexecstack', '-s',
@@ -53,8 +31,16 @@ const alone = (flags) => [...flags.filter((flag) => flag !== '-pie'), '-static-p
 // Shadow areas of sanitizers cannot be locked.
 const sanitized = [...common, '-DGUARD_UNLOCKED', '-O1', '-g', '-fno-omit-frame-pointer', '-fsanitize=address,undefined', '-fno-sanitize-recover=all']
 
-/** @param {Program} program @param {'hardened' | 'sanitized'} kind */
-const flagsOf = (program, kind) => (program.shared === true ? shared : kind === 'sanitized' ? sanitized : program.alone === true ? alone(hardened) : hardened)
+const threaded = [...common, '-DGUARD_UNLOCKED', '-O1', '-g', '-fno-omit-frame-pointer', '-fsanitize=thread', '-pthread']
+
+/** @param {Program} program @param {Kind} kind */
+const baseFlagsOf = (program, kind) => {
+  if (program.shared === true) return shared
+  if (kind === 'hardened' || program.plain === true) return program.alone === true ? alone(hardened) : hardened
+  return kind === 'sanitized' ? sanitized : threaded
+}
+/** @param {Program} program @param {Kind} kind */
+const flagsOf = (program, kind) => [...baseFlagsOf(program, kind), ...(program.flags ?? []), ...(program.map === undefined ? [] : [`-Wl,--version-script=${join(nativeDir, program.map)}`])]
 
 /** A stop with a sentence for the user. */
 class BuildProblem extends Error {}
@@ -66,13 +52,13 @@ const findCompiler = () => {
   throw new BuildProblem('A C compiler is needed for the native programs and none was found. On Debian and Ubuntu: sudo apt install gcc libc6-dev')
 }
 
-/** Why the sanitizers cannot be used here; null when they can. @returns {string | null} */
-const sanitizerProblem = () => {
+/** Why sanitizers cannot be used here; null when they can. @param {Kind} kind @returns {string | null} */
+const sanitizerProblem = (kind) => {
   const compiler = findCompiler()
   const folder = mkdtempSync(join(tmpdir(), 'agentmem-native-'))
   try {
     const program = join(folder, 'empty')
-    const built = spawnSync(compiler, [...sanitized, '-x', 'c', '-', '-o', program], { input: 'int main(void) { return 0; }', encoding: 'utf8' })
+    const built = spawnSync(compiler, [...(kind === 'threaded' ? threaded : sanitized), '-x', 'c', '-', '-o', program], { input: 'int main(void) { return 0; }', encoding: 'utf8' })
     if (built.status !== 0) return `needs the sanitizer libraries of ${compiler}: sudo apt install libgcc-12-dev, or libclang-rt-dev for clang`
     return spawnSync(program).status === 0 ? null : 'needs a machine where programs built with sanitizers run'
   } finally {
@@ -83,8 +69,8 @@ const sanitizerProblem = () => {
 /** Everything that can change the outcome: sources, headers, flags, compiler. @param {string} compiler @param {Program} program @param {string[]} flags */
 const digestOf = (compiler, program, flags) => {
   const hash = createHash('sha256').update(JSON.stringify([compiler, flags, program]))
-  const headers = globSync('**/*.h', { cwd: nativeDir }).toSorted()
-  for (const file of [...program.sources, ...headers]) hash.update(file).update(readFileSync(join(nativeDir, file)))
+  const headers = [...globSync('**/*.h', { cwd: nativeDir }), ...globSync('../kmod/{core,uapi}/*.h', { cwd: nativeDir })].toSorted()
+  for (const file of [...program.sources, ...headers, ...(program.map === undefined ? [] : [program.map])]) hash.update(file).update(readFileSync(join(nativeDir, file)))
   return hash.digest('hex')
 }
 
@@ -96,30 +82,34 @@ const buildOne = (compiler, program, folder, flags) => {
   if (existsSync(target) && existsSync(stamp) && readFileSync(stamp, 'utf8') === digest) return
   // Built aside and renamed: a program that is running keeps its old file, and nobody sees half of one.
   const fresh = `${target}.${process.pid}`
-  const { status, stderr } = spawnSync(compiler, [...flags, '-o', fresh, ...program.sources.map((file) => join(nativeDir, file))], { encoding: 'utf8' })
+  const { status, stderr } = spawnSync(compiler, [...flags, '-o', fresh, ...program.sources.map((file) => join(nativeDir, file)), ...(program.libs ?? [])], { encoding: 'utf8' })
   if (status !== 0) {
-    const hint = /fatal error: [\w/]+\.h: No such file/u.test(stderr) ? '\nOn Debian and Ubuntu: sudo apt install libc6-dev linux-libc-dev' : ''
+    const hint = /fatal error: [\w/]+\.h: No such file|cannot find -l/u.test(stderr) ? '\nOn Debian and Ubuntu: sudo apt install libc6-dev linux-libc-dev libssl-dev libzstd-dev liburing-dev libxxhash-dev' : ''
     throw new BuildProblem(`${program.name} does not compile:\n${stderr.trim()}${hint}`)
   }
   renameSync(fresh, target)
   writeFileSync(stamp, digest)
 }
 
+const folders = { hardened: 'native', sanitized: 'native-sanitized', threaded: 'native-threaded' }
+
 /**
- * Builds into build/native/, or with `kind` 'sanitized' into build/native-sanitized/.
- * @param {'hardened' | 'sanitized'} kind
+ * Builds into build/native/, or into build/native-sanitized/ or build/native-threaded/ (ThreadSanitizer; what has threads only).
+ * @param {Kind} kind
  * @param {boolean} withTests
  * @returns {string} the folder
  */
 export const buildNative = (kind, withTests) => {
-  const folder = join(projectDir, 'build', kind === 'hardened' ? 'native' : 'native-sanitized')
+  const folder = join(projectDir, 'build', folders[kind])
+  /** @param {Program} program */
+  const isWanted = (program) => kind !== 'threaded' || program.threads === true
   const compiler = findCompiler()
   mkdirSync(folder, { recursive: true })
-  for (const program of programs) buildOne(compiler, program, folder, flagsOf(program, kind))
+  for (const program of programs.filter(isWanted)) buildOne(compiler, program, folder, flagsOf(program, kind))
   if (withTests) {
     const tests = join(projectDir, 'build', `native-tests-${kind}`)
     mkdirSync(tests, { recursive: true })
-    for (const program of testPrograms) buildOne(compiler, program, tests, kind === 'hardened' || program.plain === true ? hardened : sanitized)
+    for (const program of testPrograms.filter(isWanted)) buildOne(compiler, program, tests, flagsOf(program, kind))
   }
   return folder
 }
@@ -141,10 +131,10 @@ const runTestsIn = async (copies) => {
   /** @type {string[]} */
   const failures = []
   let passed = 0
-  for (const kind of /** @type {const} */ (['hardened', 'sanitized'])) {
-    const unsanitized = kind === 'sanitized' ? sanitizerProblem() : null
+  for (const kind of /** @type {const} */ (['hardened', 'sanitized', 'threaded'])) {
+    const unsanitized = kind === 'hardened' ? null : sanitizerProblem(kind)
     if (unsanitized !== null) {
-      skips.push({ name: 'sanitized: everything', reason: unsanitized })
+      skips.push({ name: `${kind}: everything`, reason: unsanitized })
       continue
     }
     const built = [buildNative(kind, true), join(projectDir, 'build', `native-tests-${kind}`)]
@@ -155,8 +145,9 @@ const runTestsIn = async (copies) => {
     for (const from of built) cpSync(from, folder, { recursive: true })
     const context = { binDir: folder, testDir: folder, kind }
     for (const file of readdirSync(join(nativeDir, 'test')).filter((name) => name.endsWith('.test.mjs')).toSorted()) {
-      /** @type {{ tests: { name: string, run: (context: unknown) => unknown }[] }} */
-      const { tests } = await import(pathToFileURL(join(nativeDir, 'test', file)).href)
+      /** `threaded`: what it starts has threads, and is looked at by ThreadSanitizer too. @type {{ threaded?: boolean, tests: { name: string, run: (context: unknown) => unknown }[] }} */
+      const module = await import(pathToFileURL(join(nativeDir, 'test', file)).href)
+      const tests = kind === 'threaded' && module.threaded !== true ? [] : module.tests
       for (const test of tests) {
         const name = `${kind}: ${test.name}`
         try {

@@ -9,6 +9,10 @@ import { say } from './toolchain.mjs'
 export const startNeeds = [
   { package: 'gcc', paths: ['/usr/bin/gcc', '/usr/bin/cc'], why: 'to build the native programs' },
   { package: 'libc6-dev', paths: ['/usr/include/stdio.h'], why: 'to build the native programs' },
+  { package: 'libssl-dev', paths: ['/usr/include/openssl/sha.h'], why: 'to build the native programs' },
+  { package: 'libzstd-dev', paths: ['/usr/include/zstd.h'], why: 'to build the native programs' },
+  { package: 'liburing-dev', paths: ['/usr/include/liburing.h'], why: 'to build the native programs' },
+  { package: 'libxxhash-dev', paths: ['/usr/include/xxhash.h'], why: 'to build the native programs' },
   { package: 'dbus', paths: ['/usr/bin/dbus-daemon'], why: 'for the window to reach the helper' },
 ]
 

@@ -1,0 +1,30 @@
+/** The C programs and libraries: what each is made of. Paths are below native/. */
+
+/** `plain`: what is tested with, not what is tested; sanitizers would add terabytes of shadow areas. */
+/** `shared`: loaded into other programs, which have no sanitizers. */
+/** `alone`: without shared libraries, which would be locked memory too. */
+/** `threads`: built once more for ThreadSanitizer. */
+/** `libs`: after the sources; archives, so that an installed program needs nothing beside it. `map`: of the symbols a library shows. */
+/** @typedef {{ name: string, sources: string[], plain?: boolean, shared?: boolean, alone?: boolean, threads?: boolean, libs?: string[], flags?: string[], map?: string }} Program */
+
+const guardSources = ['agents', 'base', 'bring', 'config', 'journal', 'kernel-file', 'lock', 'main', 'prefault', 'request', 'runs', 'server', 'terminal', 'terminal-file', 'text', 'watch', 'words']
+  .map((name) => `privileged/guard/${name}.c`)
+
+/** @type {Program[]} */
+export const programs = [
+  { name: 'agentmem-guard', sources: guardSources, alone: true },
+  { name: 'agentmem-reclaim', sources: ['privileged/reclaim/main.c', 'privileged/reclaim/target.c', 'privileged/reclaim/areas.c', 'privileged/reclaim/scan.c', 'privileged/reclaim/list.c', 'privileged/reclaim/advise.c'] },
+  { name: 'agentmem-run', sources: ['user/run/main.c'] },
+  { name: 'agentmem-hook', sources: ['user/hook/main.c'] },
+  { name: 'agentmem-trim.so', sources: ['user/preload/trim.c'], shared: true },
+]
+
+/** @type {Program[]} */
+export const testPrograms = [
+  { name: 'test-guard-parts', sources: ['test/guard-parts.c', ...['config', 'journal', 'kernel-file', 'prefault', 'terminal', 'text'].map((name) => `privileged/guard/${name}.c`)] },
+  { name: 'guard-subject', sources: ['test/guard-subject.c'], plain: true },
+  { name: 'guard-hostile', sources: ['test/guard-hostile.c'], plain: true },
+  { name: 'test-parsers', sources: ['test/parsers.c', 'privileged/reclaim/areas.c', 'privileged/reclaim/target.c'] },
+  { name: 'test-subject', sources: ['test/subject.c'], plain: true },
+  { name: 'refuse-merge', sources: ['test/refuse-merge.c'], plain: true },
+]
