@@ -34,6 +34,8 @@ export interface SessionServices {
 
 /** What is held may have been changed by others; asking wakes the system role, so it is not asked with each look of the window. */
 const HELD_FRESH_MS = 30_000
+/** While the guard stands for something, what it says is news. */
+const HELD_NEWS_MS = 10_000
 
 const NEEDS_PASSWORD = 'A password is needed once: suspend one agent by hand.'
 
@@ -45,7 +47,7 @@ export const createSessionHandlers = (services: SessionServices): SessionHandler
   const freshen = async (): Promise<void> => {
     const atMs = keeper.refreshedAtMs()
     if (atMs === null) await keeper.refresh()
-    else if (keeper.check() || Date.now() - atMs > HELD_FRESH_MS) void keeper.refresh()
+    else if (keeper.check() || Date.now() - atMs > (keeper.facts().guard?.running === true ? HELD_NEWS_MS : HELD_FRESH_MS)) void keeper.refresh()
   }
 
   const suspendAbility = (): SessionResponse<'Registry'>['suspend'] => {

@@ -156,7 +156,7 @@ describe.skipIf(reason !== null)(`agents suspended from the window, woken by typ
     }
     const run = await waitForRun(app, runId, ['undone', 'partly-undone'], 60_000)
     expect(run.record).toMatchObject({ state: 'undone', undoCause: 'watchdog' })
-    await vi.waitFor(async () => expect((await registry()).guard?.words.map(({ what }) => what)).toContain('pressure'), { timeout: 20_000, interval: 500 })
+    await vi.waitFor(async () => expect((await registry()).guard?.words.map(({ what }) => what)).toContain('pressure'), { timeout: 45_000, interval: 500 })
     // Undoing must not cause what it is meant to prevent: the idle ones sleep on.
     expect(await frozenGroups(job.fleet.user.uid)).toHaveLength(job.fleet.agents.length - 1)
   })
