@@ -53,6 +53,10 @@ enum agentmem_state { AGENTMEM_ACTIVE = 1, AGENTMEM_IDLE, AGENTMEM_SUSPENDED, AG
 
 enum agentmem_tier { AGENTMEM_HOT = 1, AGENTMEM_WARM, AGENTMEM_COLD };
 
+/* Flags: looks only and is no agent (ENOENT from every call about own units); does not start a broker where none runs (ENODEV). */
+#define AGENTMEM_OBSERVER 1u
+#define AGENTMEM_NO_START 2u
+
 struct agentmem_options {
 	size_t size;			/* sizeof(struct agentmem_options) */
 	int backend;			/* enum agentmem_backend; AUTO unless forced */
@@ -60,7 +64,7 @@ struct agentmem_options {
 	const char *domain;		/* trust domain, up to 63 bytes; NULL: the user's common one. Content is shared inside a domain only */
 	const uint8_t *token;		/* AGENTMEM_TOKEN_BYTES: be one more process of that agent; NULL: a new agent */
 	uint32_t importance;		/* 0 to 100, higher stays; 0 means 50 */
-	uint32_t flags;			/* 0 */
+	uint32_t flags;			/* AGENTMEM_OBSERVER, AGENTMEM_NO_START */
 	uint64_t quota_bytes;		/* of plain bytes this agent may hold; 0: the broker's own limit */
 	const char *socket_path;	/* NULL: $AGENTMEM_SOCKET, else $XDG_RUNTIME_DIR/agentmem/broker.sock */
 };
@@ -97,6 +101,30 @@ struct agentmem_stat {
 	uint64_t user_warm_bytes;	/* compressed in memory, as stored */
 	uint64_t user_cold_bytes;	/* on disk, as stored */
 	uint64_t user_own_bytes;	/* tables of the broker itself */
+};
+
+/* One line of agentmem_agents(): an agent of this user's. */
+struct agentmem_agent_line {
+	uint64_t agent;
+	uint32_t pid, state, importance, processes;
+	uint64_t units, bytes, shared_bytes, hot_bytes, warm_bytes, cold_bytes, idle_ms;
+	char name[AGENTMEM_NAME_BYTES];
+	char domain[AGENTMEM_NAME_BYTES];
+};
+
+/* One line of agentmem_units(). */
+struct agentmem_unit_line {
+	uint64_t unit, agent, bytes, stored_bytes, idle_ms;
+	uint32_t kind, tier, sharers, importance;
+	uint8_t digest[8];		/* its first bytes, to tell units apart */
+};
+
+/* Ages and limits of the user's broker; a field that is 0 is left as it is. */
+struct agentmem_settings {
+	size_t size;
+	uint64_t warm_after_ms, cold_after_ms, thorough_after_ms;
+	uint64_t hot_most_bytes, warm_most_bytes, cold_most_bytes;
+	uint64_t quota_bytes;
 };
 
 /* EINVAL, ENOMEM, ENODEV (forced backend is not there), EACCES (token), EPROTO (broker of another version). */
@@ -138,6 +166,12 @@ int agentmem_stat_unit(agentmem_t *am, agentmem_unit_t unit, struct agentmem_uni
 int agentmem_stat(agentmem_t *am, struct agentmem_stat *stat);
 /* This agent holds it no more. ENOENT. */
 int agentmem_free(agentmem_t *am, agentmem_unit_t unit);
+
+/* For control centers: lines with a number above `after`, smallest first; how many were written, or a negative errno. Not in the private backend: 1 and its own units. */
+int agentmem_agents(agentmem_t *am, uint64_t after, struct agentmem_agent_line *lines, unsigned most);
+int agentmem_units(agentmem_t *am, uint64_t agent, uint64_t after, struct agentmem_unit_line *lines, unsigned most);
+/* Sets what is not 0, then fills in what is in force. */
+int agentmem_settings(agentmem_t *am, struct agentmem_settings *settings);
 
 /*
  * More errors: ESTALE, the broker ended and what it held of this unit in memory

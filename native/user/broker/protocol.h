@@ -60,6 +60,8 @@ struct broker_hello {
 	uint8_t token[16];	/* all zero: a new agent */
 	char name[64];		/* ended by 0 */
 	char domain[64];
+	uint32_t flags;		/* 1: looks only (LIST, STAT, SETTINGS) and is no agent */
+	uint32_t reserved;
 };
 
 struct broker_welcome {
