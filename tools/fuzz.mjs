@@ -1,6 +1,8 @@
 /**
- * `npm run fuzz -- --seconds N`: bytes at random for what our C programs
- * parse, N seconds a target, with address and undefined-behaviour sanitizers.
+ * `npm run fuzz -- --seconds N [--target NAME]...`: bytes at random for what
+ * our C programs parse, N seconds a target, with address and
+ * undefined-behaviour sanitizers. A target is native/fuzz/NAME.c with its seeds
+ * in native/fuzz/NAME-seeds, and a line in tools/fuzz-targets.mjs.
  * With clang's libFuzzer where it is installed, else with native/fuzz/driver.c,
  * which does not look at what is reached. Exit code 1 where something was found.
  */
@@ -8,18 +10,17 @@ import { spawnSync } from 'node:child_process'
 import { cpSync, mkdirSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { targets } from './fuzz-targets.mjs'
 import { projectDir, runTool, SetUpProblem } from './toolchain.mjs'
 
 const native = join(projectDir, 'native')
-const targets = [
-  { name: 'guard', sources: ['request', 'journal', 'config', 'text', 'kernel-file', 'terminal'].map((name) => `privileged/guard/${name}.c`) },
-]
-const FLAGS = ['-g', '-O1', '-std=c17', '-D_GNU_SOURCE', '-fno-omit-frame-pointer', '-fno-sanitize-recover=all']
+const includes = [join(native, 'user'), join(native, 'include'), join(projectDir, 'kmod')].map((folder) => `-I${folder}`)
+const FLAGS = ['-g', '-O1', '-std=c17', '-D_GNU_SOURCE', ...includes, '-fno-omit-frame-pointer', '-fno-sanitize-recover=all']
 
-/** @param {{ name: string, sources: string[] }} target @param {string} folder @returns {{ program: string, coverage: boolean }} */
+/** @param {import('./fuzz-targets.mjs').Target} target @param {string} folder @returns {{ program: string, coverage: boolean }} */
 const build = (target, folder) => {
   const program = join(folder, target.name)
-  const sources = [join(native, 'fuzz', `${target.name}.c`), ...target.sources.map((file) => join(native, file))]
+  const sources = [join(native, 'fuzz', `${target.name}.c`), ...target.sources.map((file) => join(native, file)), ...(target.libs ?? [])]
   const guided = spawnSync('clang', [...FLAGS, '-fsanitize=fuzzer,address,undefined', '-o', program, ...sources], { encoding: 'utf8' })
   if (guided.status === 0) return { program, coverage: true }
   const plain = spawnSync(process.env['CC'] ?? 'cc', [...FLAGS, '-fsanitize=address,undefined', '-o', program, join(native, 'fuzz', 'driver.c'), ...sources], { encoding: 'utf8' })
@@ -28,13 +29,15 @@ const build = (target, folder) => {
 }
 
 await runTool(() => {
-  const { values } = parseArgs({ options: { seconds: { type: 'string', default: '60' } } })
+  const { values } = parseArgs({ options: { seconds: { type: 'string', default: '60' }, target: { type: 'string', multiple: true } } })
   const seconds = Number(values.seconds)
   if (!Number.isInteger(seconds) || seconds < 1) throw new SetUpProblem(`--seconds: expected a whole number above 0, got ${values.seconds}.`)
+  const unknown = values.target?.find((name) => targets.every((target) => target.name !== name))
+  if (unknown !== undefined) throw new SetUpProblem(`--target: expected one of ${targets.map((target) => target.name).join(', ')}, got ${unknown}.`)
   const folder = join(projectDir, 'build', 'fuzz')
   mkdirSync(folder, { recursive: true })
   let failed = 0
-  for (const target of targets) {
+  for (const target of targets.filter(({ name }) => values.target?.includes(name) ?? true)) {
     const { program, coverage } = build(target, folder)
     const seeds = join(native, 'fuzz', `${target.name}-seeds`)
     process.stdout.write(`${target.name}: ${seconds} s${coverage ? '' : ', without coverage: libFuzzer is not installed (sudo apt install clang libclang-rt-14-dev)'}\n`)
@@ -42,7 +45,7 @@ await runTool(() => {
     const corpus = join(folder, `${target.name}-corpus`)
     rmSync(corpus, { recursive: true, force: true })
     cpSync(seeds, corpus, { recursive: true })
-    const args = coverage ? [`-max_total_time=${seconds}`, '-print_final_stats=1', '-verbosity=0', `-artifact_prefix=${folder}/`, corpus] : [String(seconds), ...readdirSync(seeds).map((file) => join(seeds, file))]
+    const args = coverage ? [`-max_total_time=${seconds}`, '-print_final_stats=1', '-verbosity=0', `-artifact_prefix=${folder}/${target.name}-`, ...(target.mostBytes === undefined ? [] : [`-max_len=${target.mostBytes}`]), corpus] : [String(seconds), ...readdirSync(seeds).map((file) => join(seeds, file))]
     const { status } = spawnSync(program, args, { stdio: 'inherit', cwd: folder })
     if (status !== 0) failed += 1
     process.stdout.write(`${target.name}: ${status === 0 ? 'nothing found' : `ended with ${status}; what made it so is in build/fuzz`}\n`)

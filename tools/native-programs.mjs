@@ -10,6 +10,9 @@
 const guardSources = ['agents', 'base', 'bring', 'config', 'journal', 'kernel-file', 'lock', 'main', 'prefault', 'request', 'runs', 'server', 'terminal', 'terminal-file', 'text', 'watch', 'words']
   .map((name) => `privileged/guard/${name}.c`)
 
+/** The freestanding core, for the sources of whoever stands on it. */
+export const coreSources = ['chunk', 'gear', 'policy', 'sketch', 'table'].map((name) => `../kmod/core/${name}.c`)
+
 /** @type {Program[]} */
 export const programs = [
   { name: 'agentmem-guard', sources: guardSources, alone: true },

@@ -1,0 +1,8 @@
+/** What is fuzzed, a line a target: native/fuzz/NAME.c, its seeds in native/fuzz/NAME-seeds, and the sources below it (paths below native/). */
+/** `libs`: after the sources. `mostBytes`: longest input libFuzzer tries; by default the longest seed, at least 4 KiB. */
+/** @typedef {{ name: string, sources: string[], libs?: string[], mostBytes?: number }} Target */
+
+/** @type {Target[]} */
+export const targets = [
+  { name: 'guard', sources: ['request', 'journal', 'config', 'text', 'kernel-file', 'terminal'].map((name) => `privileged/guard/${name}.c`) },
+]
