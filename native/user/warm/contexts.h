@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What packing and unpacking work with: several MB each, so they are kept
+ * only while there is work, as many as there were threads at once.
+ */
+#ifndef WARM_CONTEXTS_H
+#define WARM_CONTEXTS_H
+
+#define ZSTD_STATIC_LINKING_ONLY
+#include <pthread.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <zstd.h>
+
+struct context {
+	struct context *next;
+	ZSTD_CCtx *pack;	/* NULL until asked for */
+	ZSTD_DCtx *unpack;
+	uint8_t *room;		/* pages are there once touched */
+	size_t room_bytes;
+};
+
+struct contexts {
+	pthread_mutex_t lock;
+	struct context *free;
+};
+
+void contexts_open(struct contexts *contexts);
+/* Frees those not in use. */
+void contexts_rest(struct contexts *contexts);
+void contexts_close(struct contexts *contexts);
+size_t contexts_bytes(struct contexts *contexts);
+
+/* NULL without memory. */
+struct context *context_take(struct contexts *contexts);
+void context_give(struct contexts *contexts, struct context *context);
+
+/* Each NULL without memory. */
+ZSTD_CCtx *context_pack(struct context *context);
+ZSTD_DCtx *context_unpack(struct context *context);
+uint8_t *context_room(struct context *context, size_t bytes);
+
+#endif
