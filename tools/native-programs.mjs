@@ -11,7 +11,7 @@ const guardSources = ['agents', 'base', 'bring', 'config', 'journal', 'kernel-fi
   .map((name) => `privileged/guard/${name}.c`)
 
 /** The freestanding core, for the sources of whoever stands on it. */
-export const coreSources = ['chunk', 'gear', 'policy', 'sketch', 'table'].map((name) => `../kmod/core/${name}.c`)
+export const coreSources = ['chunk', 'gear', 'policy', 'sketch', 'sketch-index', 'table', 'victims'].map((name) => `../kmod/core/${name}.c`)
 
 /** @type {Program[]} */
 export const programs = [

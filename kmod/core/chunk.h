@@ -5,7 +5,18 @@
 
 #include "types.h"
 
-/* Bytes. `average` is a power of two from 4 KiB to 16 MiB; min <= average <= max, max <= 64 MiB. */
+#define AM_CHUNK_MIN_LEAST 64u
+#define AM_CHUNK_AVERAGE_LEAST (4u << 10)
+#define AM_CHUNK_AVERAGE_MOST (16u << 20)
+#define AM_CHUNK_MAX_MOST (64u << 20)
+
+/*
+ * Bytes. `average` is a power of two from 4 KiB to 16 MiB; 64 <= min <= average
+ * <= max, max <= 64 MiB. The first `min` bytes of a chunk are not looked at.
+ * Before `average` a place to cut is four times rarer than 1 in `average`,
+ * after it four times more frequent: with min = average / 4 and max = 2 x
+ * average the mean is about 1.1 x average, and one chunk in fifty is cut at max.
+ */
 struct am_chunk_sizes {
 	am_u32 min;
 	am_u32 average;
@@ -22,5 +33,11 @@ bool am_chunk_sizes_ok(const struct am_chunk_sizes *sizes);
  * whole: a cut depends on the bytes of its own chunk alone.
  */
 am_size am_chunk_cut(const struct am_chunk_sizes *sizes, const am_u8 *data, am_size bytes, bool last);
+/*
+ * The same for a chunk that grows: an earlier call saw its first `seen` bytes
+ * and answered 0. They are not looked at again, so that appending costs by
+ * what is appended.
+ */
+am_size am_chunk_cut_on(const struct am_chunk_sizes *sizes, const am_u8 *data, am_size seen, am_size bytes, bool last);
 
 #endif

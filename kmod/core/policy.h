@@ -24,7 +24,7 @@ struct am_policy {
 	am_u64 thorough_after_ms;	/* default 1 h: packed once more, smaller */
 	am_u64 hot_most_bytes;		/* 0: no limit of its own */
 	am_u64 warm_most_bytes;		/* stored bytes in RAM; 0: no limit of its own */
-	bool has_cold;
+	bool has_cold;			/* default false: the host knows whether there is a store */
 };
 
 extern const struct am_policy am_policy_default;
@@ -41,14 +41,33 @@ struct am_view {
 	bool pinned;		/* mapped now, or marked hot a moment ago: stays hot whatever its age */
 };
 
-/* Where it belongs by its age, state and the pressure. Never nearer than it is: only use brings a unit back. */
+/*
+ * Where it belongs by its age, state and the pressure. Never nearer than it is:
+ * only use brings a unit back.
+ *
+ * Without pressure the ages hold as they are set, for active and idle agents
+ * alike: what an agent at work has not read for five minutes (the beginning of
+ * its conversation) it will not read in the next. A suspended agent reads
+ * nothing, so its units go warm at once, and cold at a quarter of the age; one
+ * that has gone may be back in days, if at all: cold at once. Under pressure
+ * ages shrink, less for what is important; all that is not read now and
+ * belongs to nobody awake goes cold. Then nothing goes from hot to cold at
+ * once: packing frees most of it sooner than a disk takes it.
+ */
 enum am_tier am_policy_tier(const struct am_policy *policy, const struct am_view *view, enum am_pressure pressure);
-/* How hard to pack it, by kind, age and pressure; NONE for what is not worth it. */
+/*
+ * How hard to pack it, by kind, age and pressure; NONE for what is not worth it.
+ * Unpacking costs the same whatever the effort, so the effort pays by how long
+ * it lies and how many hold it. Prompts and tool definitions are packed seldom
+ * and shared by many: thorough at a quarter of the age. Results of tools are
+ * most of all that is packed and soon forgotten: fast at first. Under hard
+ * pressure all is fast: what counts is memory in the next second.
+ */
 enum am_effort am_policy_effort(const struct am_policy *policy, const struct am_view *view, enum am_pressure pressure);
-/* When to look at it next, in ms from now: young ones often, old ones seldom. */
+/* When to look at it next, in ms from now, never 0: young ones often, old ones seldom, but none later than it is due. */
 am_u64 am_policy_next_look_ms(const struct am_policy *policy, const struct am_view *view);
 
-/* Higher goes first: state in the top bits, then age on a logarithmic scale of 1/4 octaves, then 100 - importance. 0 for what must stay. */
+/* Higher goes first: state in the top bits, then age on a logarithmic scale of 1/4 octaves, then 100 - importance, then size, so that few are disturbed. 0 for what must stay. */
 am_u64 am_policy_rank(const struct am_view *view);
 
 /*
@@ -67,6 +86,7 @@ struct am_victims {
 	am_u32 count;
 	am_u64 want_bytes;
 	am_u64 held_bytes;
+	bool taking;		/* in the order for taking, not for offers */
 };
 
 void am_victims_begin(struct am_victims *victims, struct am_victim *room, am_u32 most, am_u64 want_bytes);

@@ -7,7 +7,12 @@
  * handed to `retire`, which may free it once no reader can still see it (an
  * RCU grace period, or an epoch in user space; a host without concurrent
  * readers frees at once). The bucket arrays are replaced in the same way when
- * the table grows.
+ * the table grows or shrinks, a few buckets with each add or remove, so that no
+ * call takes long. Where an entry is in the table from a search's begin to its
+ * end, the search finds it.
+ *
+ * Buckets are chosen by SipHash-1-3 of domain and digest with a secret seed:
+ * digests sought out to meet in one bucket meet by chance only.
  */
 #ifndef AM_CORE_TABLE_H
 #define AM_CORE_TABLE_H
@@ -24,18 +29,23 @@ struct am_entry {
 	struct am_entry *next_digest;
 };
 
+/* Random bytes of the host's, different in each run. */
+struct am_seed {
+	am_u64 words[2];
+};
+
 struct am_table;
 typedef void (*am_retire)(void *context, void *memory, am_size bytes);
 
 /* `retire` gets old bucket arrays; NULL frees them at once through the host. NULL without memory. */
-struct am_table *am_table_open(const struct am_host *host, am_retire retire, void *retire_context);
-/* Entries are the caller's: take them out first. */
+struct am_table *am_table_open(const struct am_host *host, const struct am_seed *seed, am_retire retire, void *retire_context);
+/* Entries are the caller's: take them out first. No reader may be left. */
 void am_table_close(struct am_table *table);
 
 /* False where the number is taken, or without memory. An entry with the domain and digest of another is allowed; find_digest gives the newest. */
 bool am_table_add(struct am_table *table, struct am_entry *entry);
 void am_table_remove(struct am_table *table, struct am_entry *entry);
-/* Gives an entry that has none a digest. */
+/* Gives an entry that has none a digest. Readers who came by number look at `digest` after an acquire load of `has_digest` only. */
 void am_table_set_digest(struct am_table *table, struct am_entry *entry, const struct am_digest *digest);
 
 struct am_entry *am_table_find(const struct am_table *table, am_u64 number);
@@ -44,7 +54,7 @@ struct am_entry *am_table_find_digest(const struct am_table *table, am_u64 domai
 
 am_size am_table_count(const struct am_table *table);
 am_size am_table_bytes(const struct am_table *table);
-/* Calls `look` for each entry until it says false; the entry given may be removed in it. Writers only. */
+/* Calls `look` for each entry until it says false; the entry given may be removed in it, nothing else. Writers only. */
 void am_table_each(struct am_table *table, bool (*look)(void *context, struct am_entry *entry), void *context);
 
 #endif

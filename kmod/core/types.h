@@ -12,6 +12,9 @@
 typedef size_t am_size;
 #else
 #include <stdbool.h>
+#ifndef NULL
+#define NULL ((void *)0)
+#endif
 typedef __SIZE_TYPE__ am_size;
 /* A compiler may call these wherever it likes; so every host has them. */
 void *memcpy(void *to, const void *from, am_size bytes);
