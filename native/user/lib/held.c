@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <pthread.h>
+#include <stddef.h>
+#include <unistd.h>
+
+#include "held.h"
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct held *list;
+
+void held_begin(void)
+{
+	pthread_mutex_lock(&lock);
+}
+
+void held_end(struct held *held, int fd)
+{
+	held->fd = fd;
+	if (fd >= 0) {
+		held->next = list;
+		held->at = &list;
+		if (list != NULL)
+			list->at = &held->next;
+		list = held;
+	}
+	pthread_mutex_unlock(&lock);
+}
+
+int held_keep(struct held *held)
+{
+	int fd;
+
+	pthread_mutex_lock(&lock);
+	fd = held->fd;
+	if (fd >= 0) {
+		*held->at = held->next;
+		if (held->next != NULL)
+			held->next->at = held->at;
+		held->fd = -1;
+	}
+	pthread_mutex_unlock(&lock);
+	return fd;
+}
+
+void held_close(struct held *held)
+{
+	int fd = held_keep(held);
+
+	if (fd >= 0)
+		close(fd);
+}
+
+void held_before_fork(void)
+{
+	pthread_mutex_lock(&lock);
+}
+
+void held_after_fork(bool is_child)
+{
+	if (!is_child) {
+		pthread_mutex_unlock(&lock);
+		return;
+	}
+	for (struct held *held = list; held != NULL; held = held->next) {
+		close(held->fd);
+		held->fd = -1;
+	}
+	list = NULL;
+	pthread_mutex_init(&lock, NULL);
+}
