@@ -5,7 +5,8 @@
 /** `alone`: without shared libraries, which would be locked memory too. */
 /** `threads`: built once more for ThreadSanitizer. */
 /** `libs`: after the sources; archives, so that an installed program needs nothing beside it. `map`: of the symbols a library shows. */
-/** @typedef {{ name: string, sources: string[], plain?: boolean, shared?: boolean, alone?: boolean, threads?: boolean, libs?: string[], flags?: string[], map?: string }} Program */
+/** `alias`: a link beside it, by which loaders look for a library. */
+/** @typedef {{ name: string, sources: string[], plain?: boolean, shared?: boolean, alone?: boolean, threads?: boolean, libs?: string[], flags?: string[], map?: string, alias?: string }} Program */
 
 const guardSources = ['agents', 'base', 'bring', 'config', 'journal', 'kernel-file', 'lock', 'main', 'prefault', 'request', 'runs', 'server', 'terminal', 'terminal-file', 'text', 'watch', 'words']
   .map((name) => `privileged/guard/${name}.c`)
@@ -13,12 +14,19 @@ const guardSources = ['agents', 'base', 'bring', 'config', 'journal', 'kernel-fi
 /** The freestanding core, for the sources of whoever stands on it. */
 export const coreSources = ['chunk', 'gear', 'policy', 'sketch', 'sketch-index', 'table', 'victims'].map((name) => `../kmod/core/${name}.c`)
 
+const libNames = ['broker', 'calls', 'error', 'fork', 'held', 'host', 'maps', 'memfd', 'module', 'open', 'private', 'private-look', 'private-map', 'private-text', 'wish']
+/** libagentmem as sources, for programs that are tested with it inside. */
+export const libSources = [...libNames.map((name) => `user/lib/${name}.c`), 'user/common/digest.c', '../kmod/core/table.c']
+/** What these stand on. */
+export const libLibs = ['-l:libcrypto.a', '-pthread']
+
 /** @type {Program[]} */
 export const programs = [
   { name: 'agentmem-guard', sources: guardSources, alone: true },
   { name: 'agentmem-reclaim', sources: ['privileged/reclaim/main.c', 'privileged/reclaim/target.c', 'privileged/reclaim/areas.c', 'privileged/reclaim/scan.c', 'privileged/reclaim/list.c', 'privileged/reclaim/advise.c'] },
   { name: 'agentmem-run', sources: ['user/run/main.c'] },
   { name: 'agentmem-hook', sources: ['user/hook/main.c'] },
+  { name: 'libagentmem.so', sources: libSources, shared: true, libs: libLibs, map: 'user/lib/libagentmem.map', flags: ['-Wl,-soname,libagentmem.so.1', '-Wl,--exclude-libs,ALL'], alias: 'libagentmem.so.1' },
   { name: 'agentmem-trim.so', sources: ['user/preload/trim.c'], shared: true },
 ]
 
@@ -30,4 +38,10 @@ export const testPrograms = [
   { name: 'test-parsers', sources: ['test/parsers.c', 'privileged/reclaim/areas.c', 'privileged/reclaim/target.c'] },
   { name: 'test-subject', sources: ['test/subject.c'], plain: true },
   { name: 'refuse-merge', sources: ['test/refuse-merge.c'], plain: true },
+]
+
+const benchParts = ['bench/bench.c', 'bench/corpus.c']
+
+/** @type {Program[]} */
+export const benchPrograms = [
 ]

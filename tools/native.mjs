@@ -5,11 +5,11 @@
  */
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { chmodSync, cpSync, existsSync, globSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, cpSync, existsSync, globSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { programs, testPrograms } from './native-programs.mjs'
+import { benchPrograms, programs, testPrograms } from './native-programs.mjs'
 
 const projectDir = dirname(dirname(fileURLToPath(import.meta.url)))
 const nativeDir = join(projectDir, 'native')
@@ -79,6 +79,7 @@ const buildOne = (compiler, program, folder, flags) => {
   const target = join(folder, program.name)
   const stamp = join(folder, `.${program.name}.sha256`)
   const digest = digestOf(compiler, program, flags)
+  if (program.alias !== undefined && !existsSync(join(folder, program.alias))) symlinkSync(program.name, join(folder, program.alias))
   if (existsSync(target) && existsSync(stamp) && readFileSync(stamp, 'utf8') === digest) return
   // Built aside and renamed: a program that is running keeps its old file, and nobody sees half of one.
   const fresh = `${target}.${process.pid}`
@@ -111,6 +112,15 @@ export const buildNative = (kind, withTests) => {
     mkdirSync(tests, { recursive: true })
     for (const program of testPrograms.filter(isWanted)) buildOne(compiler, program, tests, flagsOf(program, kind))
   }
+  return folder
+}
+
+/** What `npm run bench` starts: into build/native-bench/. @returns {string} the folder */
+export const buildBenches = () => {
+  const folder = join(projectDir, 'build', 'native-bench')
+  const compiler = findCompiler()
+  mkdirSync(folder, { recursive: true })
+  for (const program of benchPrograms) buildOne(compiler, program, folder, flagsOf(program, 'hardened'))
   return folder
 }
 
