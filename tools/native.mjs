@@ -11,7 +11,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { benchPrograms, programs, testPrograms } from './native-programs.mjs'
 
-const projectDir = dirname(dirname(fileURLToPath(import.meta.url)))
+export const projectDir = dirname(dirname(fileURLToPath(import.meta.url)))
 const nativeDir = join(projectDir, 'native')
 
 /** @typedef {import('./native-programs.mjs').Program} Program */

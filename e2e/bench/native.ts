@@ -1,0 +1,98 @@
+/**
+ * What units cost beside doing without them: look-up, hand-in, mapping,
+ * spawning, packing, cold reads, the broker's own memory, and a thousand light
+ * agents. `--only PART,PART`: core, warm, store, units, memory, load.
+ */
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { parseArgs } from 'node:util'
+import { buildBenches } from '../../tools/native.mjs'
+import { figure, figures, pssBytes, startBroker, textFolder, type Broker } from './parts/broker.ts'
+import { createRows } from './parts/rows.ts'
+
+const { values } = parseArgs({ options: { only: { type: 'string' }, seconds: { type: 'string', default: '60' } } })
+const wanted = values.only?.split(',')
+const rows = createRows('native')
+const MB = 1e6
+
+const part = async (name: string, run: () => Promise<void>): Promise<void> => {
+  if (wanted === undefined || wanted.includes(name)) await run()
+}
+const withBroker = async (run: (broker: Broker) => Promise<void>): Promise<void> => {
+  const broker = await startBroker()
+  try {
+    await run(broker)
+  } finally {
+    await broker.stop()
+  }
+}
+
+const units = async (broker: Broker): Promise<void> => {
+  const lookup = await figures('bench-units', ['lookup', textFolder], broker.env)
+  rows.below('look-up of known content by digest', figure(lookup, 'lookup-digest') / 1000, 1, 'us')
+  rows.below('look-up by handle: map and unmap', figure(lookup, 'lookup-handle') / 1000, 1, 'us')
+  rows.shown('  peer: memcpy of 4 KiB', figure(lookup, 'memcpy-4k') / 1000, 'us')
+  const handIn = await figures('bench-units', ['handin', textFolder], broker.env)
+  rows.below('hand in 50 MB known, beside one digest pass', figure(handIn, 'handin-ratio'), 1.2, 'x')
+  rows.atMost('  more resident by it', figure(handIn, 'handin-resident'), 0, 'B')
+  rows.shown('  hand-in', figure(handIn, 'handin-known'), 'ms')
+  rows.shown('  one digest pass', figure(handIn, 'digest-pass'), 'ms')
+  rows.shown('  peer: malloc and memcpy', figure(handIn, 'malloc-memcpy'), 'ms')
+  const map = await figures('bench-units', ['map', textFolder], broker.env)
+  rows.below('open and map 50 MB in a new process, to the first byte', figure(map, 'map-first-byte'), 1, 'ms')
+  rows.shown('  peer: read of the file', figure(map, 'read-file'), 'ms')
+  const spawned = await figures('bench-units', ['spawn', textFolder], broker.env)
+  rows.below('spawn an agent on 150 MB shared: memory set-up', figure(spawned, 'spawn-set-up'), 1, 'ms')
+  rows.shown('  of it registering the agent', figure(spawned, 'spawn-open'), 'ms')
+  rows.shown('  peer: private copies', figure(spawned, 'spawn-copies'), 'ms')
+}
+
+/** The same units in redis-server: what it takes beyond their bytes; null where it is not installed. */
+const redisOwnBytes = async (plainBytes: number): Promise<number | null> => {
+  const folder = mkdtempSync('/var/tmp/agentmem-bench-')
+  const socket = join(folder, 'redis.sock')
+  const server = spawn('redis-server', ['--port', '0', '--unixsocket', socket, '--save', '', '--dir', folder], { stdio: 'ignore' })
+  const ended = once(server, 'exit').catch(() => null)
+  try {
+    await sleep(1000)
+    if (server.pid === undefined || server.exitCode !== null) return null
+    const load = spawnSync('sh', ['-c', '"$0" held "$1" | redis-cli -s "$2" --pipe', join(buildBenches(), 'bench-units'), textFolder, socket], { encoding: 'utf8', maxBuffer: 2 ** 24 })
+    if (load.status !== 0) throw new Error(`redis-cli: ${load.stdout}${load.stderr}`)
+    await sleep(2000)
+    return pssBytes(server.pid) - plainBytes
+  } finally {
+    server.kill('SIGTERM')
+    await ended
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+const memory = async (broker: Broker): Promise<void> => {
+  const seen = await figures('bench-units', ['memory', textFolder, String(broker.pid)], broker.env)
+  const heldMB = figure(seen, 'memory-held')
+  const empty = figure(seen, 'memory-empty')
+  rows.shown('10,000 units, plain', figure(seen, 'memory-plain'), 'MB')
+  rows.shown('  as stored', heldMB, 'MB')
+  rows.below("broker's own memory with them", empty + figure(seen, 'memory-own'), 2 + heldMB / 100, 'MB')
+  rows.shown('  of it the empty broker', empty, 'MB')
+  const redis = await redisOwnBytes(figure(seen, 'memory-plain') * MB)
+  if (redis !== null) rows.shown('  peer: redis-server beyond their bytes', redis / MB, 'MB')
+}
+
+const load = async (broker: Broker): Promise<void> => {
+  const seen = await figures('bench-load', [textFolder, '1000', '10000', values.seconds, '8'], broker.env)
+  rows.shown(`1,000 light agents, 10,000 units, ${values.seconds} s: operations`, figure(seen, 'load-operations'), '')
+  rows.atMost('  lost units', figure(seen, 'load-lost'), 0, '')
+  rows.atMost('  wrong reads', figure(seen, 'load-wrong'), 0, '')
+  rows.below('  look-up, 99 of 100', figure(seen, 'load-lookup-p99'), 50, 'us')
+  rows.shown('  read of 256 bytes, median', figure(seen, 'load-read-p50'), 'us')
+  rows.shown('  read of 256 bytes, 99 of 100', figure(seen, 'load-read-p99'), 'us')
+}
+
+await part('units', () => withBroker(units))
+await part('memory', () => withBroker(memory))
+await part('load', () => withBroker(load))
+rows.print()
