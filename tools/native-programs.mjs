@@ -38,10 +38,15 @@ export const testPrograms = [
   { name: 'test-parsers', sources: ['test/parsers.c', 'privileged/reclaim/areas.c', 'privileged/reclaim/target.c'] },
   { name: 'test-subject', sources: ['test/subject.c'], plain: true },
   { name: 'refuse-merge', sources: ['test/refuse-merge.c'], plain: true },
+  { name: 'units-chaos', sources: ['test/units-chaos.c', ...libSources], libs: libLibs, threads: true },
 ]
 
-const benchParts = ['bench/bench.c', 'bench/corpus.c']
+const benchParts = ['bench/bench.c', 'bench/corpus.c', ...libSources]
+const benchLibs = ['-l:libzstd.a', ...libLibs]
 
 /** @type {Program[]} */
 export const benchPrograms = [
+  { name: 'bench-units', sources: ['bench/units.c', ...benchParts], libs: benchLibs },
+  { name: 'bench-load', sources: ['bench/load.c', ...benchParts], libs: benchLibs },
+  { name: 'bench-hundred', sources: ['bench/hundred.c', ...benchParts], libs: benchLibs },
 ]
