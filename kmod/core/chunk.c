@@ -10,10 +10,10 @@ bool am_chunk_sizes_ok(const struct am_chunk_sizes *sizes)
 	       sizes->min >= AM_CHUNK_MIN_LEAST && sizes->min <= average && average <= sizes->max && sizes->max <= AM_CHUNK_MAX_MOST;
 }
 
-/* The top bits: they alone depend on the whole window. */
-static am_u64 top_mask(unsigned bits)
+/* The upper bits, which depend on most of the window. */
+static am_u64 upper_mask(unsigned bits)
 {
-	return ~(am_u64)0 << (64 - bits);
+	return (((am_u64)1 << bits) - 1) << (AM_GEAR_BITS - bits);
 }
 
 static unsigned bits_of(am_u32 average)
@@ -68,11 +68,11 @@ am_size am_chunk_cut_on(const struct am_chunk_sizes *sizes, const am_u8 *data, a
 	am_size cut = 0;
 
 	if (from <= rare_end) {
-		cut = look(data, from, rare_end, top_mask(bits + 2));
+		cut = look(data, from, rare_end, upper_mask(bits + 2));
 		from = rare_end + 1;
 	}
 	if (cut == 0 && from <= end)
-		cut = look(data, from, end, top_mask(bits - 2));
+		cut = look(data, from, end, upper_mask(bits - 2));
 	if (cut != 0)
 		return cut;
 	return last || bytes >= sizes->max ? end : 0;

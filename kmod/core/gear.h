@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 OR Apache-2.0 */
 /*
- * The rolling hash of chunks and sketches: each byte shifts the hash and adds
- * its own number, so a byte has left after AM_GEAR_WINDOW more. A shift by
- * three, not by one as in FastCDC, makes that window short: the ids agents
- * write on each line then spoil few places around them.
+ * The rolling hash of chunks and sketches: each byte shifts the hash by three
+ * and adds its own number, so bit n depends on the last n / 3 + 1 bytes. Used
+ * are the lower 48 bits: a window of 16 bytes, where FastCDC, shifting by one,
+ * has 48 to 64. So the ids agents write on each line spoil few places.
  */
 #ifndef AM_CORE_GEAR_H
 #define AM_CORE_GEAR_H
@@ -11,7 +11,8 @@
 #include "types.h"
 
 #define AM_GEAR_SHIFT 3
-#define AM_GEAR_WINDOW 22
+#define AM_GEAR_WINDOW 16
+#define AM_GEAR_BITS 48
 
 /*
  * Numbers 1 to 256 of splitmix64 from 0x6167656e746d656d ("agentmem"): x +=

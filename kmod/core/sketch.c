@@ -2,12 +2,8 @@
 #include "gear.h"
 #include "sketch.h"
 
-/*
- * One place in 128 is sampled: where these bits of its hash are 0. They lie
- * below those chunks are cut by, so that no sample is more likely at a cut,
- * and depend on the last 12 to 14 bytes.
- */
-#define SAMPLE_MASK (0x7full << 35)
+/* One place in 128: where these bits of its hash are 0. Of all that are used they depend on most bytes. */
+#define SAMPLE_MASK (0x7full << (AM_GEAR_BITS - 7))
 
 /* Eight orders of the same samples: the least of a * x + b. Splitmix64 from 0x736b65746368 ("sketch"), each a made odd. */
 static const struct order {
@@ -33,8 +29,8 @@ static am_u32 mixed(am_u64 value)
 
 static void take(am_u64 *least, am_u64 hash)
 {
-	/* Without the upper bits, which depend on more than 16 bytes. */
-	hash <<= 16;
+	/* Only what depends on the window. */
+	hash <<= 64 - AM_GEAR_BITS;
 	for (unsigned i = 0; i < AM_SKETCH_FEATURES; i++) {
 		am_u64 value = hash * orders[i].a + orders[i].b;
 

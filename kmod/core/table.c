@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0 OR Apache-2.0
+#include "sip.h"
 #include "table.h"
 
 /*
@@ -58,60 +59,18 @@ static struct buckets *after(const struct buckets *buckets)
 	return __atomic_load_n(&buckets->next, __ATOMIC_ACQUIRE);
 }
 
-static am_u64 turn(am_u64 value, unsigned bits)
-{
-	return value << bits | value >> (64 - bits);
-}
-
-static void sip_round(am_u64 v[4])
-{
-	v[0] += v[1];
-	v[1] = turn(v[1], 13) ^ v[0];
-	v[0] = turn(v[0], 32);
-	v[2] += v[3];
-	v[3] = turn(v[3], 16) ^ v[2];
-	v[0] += v[3];
-	v[3] = turn(v[3], 21) ^ v[0];
-	v[2] += v[1];
-	v[1] = turn(v[1], 17) ^ v[2];
-	v[2] = turn(v[2], 32);
-}
-
-/* SipHash-1-3 of whole words. */
-static am_u64 sip(const struct am_seed *seed, const am_u64 *words, unsigned count)
-{
-	am_u64 v[4] = {
-		seed->words[0] ^ 0x736f6d6570736575ull,
-		seed->words[1] ^ 0x646f72616e646f6dull,
-		seed->words[0] ^ 0x6c7967656e657261ull,
-		seed->words[1] ^ 0x7465646279746573ull,
-	};
-
-	for (unsigned i = 0; i <= count; i++) {
-		am_u64 word = i < count ? words[i] : (am_u64)count * 8 << 56;
-
-		v[3] ^= word;
-		sip_round(v);
-		v[0] ^= word;
-	}
-	v[2] ^= 0xff;
-	for (unsigned i = 0; i < 3; i++)
-		sip_round(v);
-	return v[0] ^ v[1] ^ v[2] ^ v[3];
-}
-
 /* Half of the digest is as good as all of it: who finds two with the same half has nothing from a bucket of two. */
 static am_u64 digest_hash(const struct am_table *table, am_u64 domain, const struct am_digest *digest)
 {
 	am_u64 words[3] = { domain };
 
 	memcpy(&words[1], digest->bytes, 16);
-	return sip(&table->seed, words, 3);
+	return am_sip(table->seed.words, words, 3);
 }
 
 static am_u64 number_hash(const struct am_table *table, am_u64 number)
 {
-	return sip(&table->seed, &number, 1);
+	return am_sip(table->seed.words, &number, 1);
 }
 
 static am_u64 hash_of(const struct am_table *table, const struct am_entry *entry, enum side_kind kind)
