@@ -10,6 +10,7 @@
 
 #include "arena.h"
 #include "contexts.h"
+#include "dictionary.h"
 #include "warm.h"
 
 /* Blocks up to this are packed with a dictionary of their kind. */
@@ -33,6 +34,7 @@ struct warm_piece {
 struct warm {
 	struct arena arena;
 	struct contexts contexts;
+	struct dictionaries dictionaries;
 	_Atomic uint64_t pieces;
 	_Atomic uint64_t plain_bytes;
 	_Atomic uint64_t stored_bytes;
@@ -40,7 +42,7 @@ struct warm {
 	_Atomic uint64_t based_pieces;
 };
 
-/* Makes the piece as described and counts it; copies `bytes`. NULL without memory. */
+/* Makes the piece as described and counts it; copies `bytes`. NULL without memory, or without its dictionary. */
 struct warm_piece *piece_make(struct warm *warm, const struct warm_piece *as, const void *bytes);
 
 #endif

@@ -50,6 +50,8 @@ ssize_t warm_piece_save(const struct warm_piece *piece, void *out, size_t room)
 
 	if (room < bytes)
 		return -ENOSPC;
+	/* From now on something outside needs it. */
+	dictionary_keep(&piece->warm->dictionaries, piece->dictionary);
 	packed = arena_look(&piece->warm->arena, piece, to + sizeof(saved));
 	if (packed != to + sizeof(saved))
 		memcpy(to + sizeof(saved), packed, piece->stored_bytes);
@@ -103,6 +105,12 @@ int warm_piece_load(struct warm *warm, const void *data, size_t bytes, struct wa
 	as.dictionary = saved.dictionary;
 	if (!is_sound(&as, from + sizeof(saved)))
 		return -EIO;
+	/* Held for the moment between looking and making. */
+	if (!dictionary_hold(&warm->dictionaries, as.dictionary))
+		return -ENOENT;
 	*piece = piece_make(warm, &as, from + sizeof(saved));
+	if (*piece != NULL)
+		dictionary_keep(&warm->dictionaries, as.dictionary);
+	dictionary_leave(&warm->dictionaries, as.dictionary);
 	return *piece == NULL ? -ENOMEM : 0;
 }

@@ -62,13 +62,14 @@ unsigned warm_piece_dictionary(const struct warm_piece *piece);
 /* The piece as self-describing bytes for the cold store (with checksum, codec, sizes), copied to `out` of `room` bytes; the length, or a negative errno. */
 ssize_t warm_piece_save(const struct warm_piece *piece, void *out, size_t room);
 size_t warm_piece_save_bytes(const struct warm_piece *piece);
-/* And back. -EIO for bytes that are not one; never reads past `bytes`. */
+/* And back. -EIO for bytes that are not one, -ENOENT where its dictionary was not added; never reads past `bytes`. */
 int warm_piece_load(struct warm *warm, const void *saved, size_t bytes, struct warm_piece **piece);
 
-/* Learns from content of this kind what to put into its dictionary; cheap: keeps a bounded sample. */
+/* Learns from content of this kind what to put into its dictionary; cheap: keeps a bounded sample. The next small block packed of the kind pays some ms for making it. */
 void warm_learn(struct warm *warm, enum am_kind kind, const void *data, size_t bytes);
-/* Dictionaries in use, to be saved with pieces that need them. 0 where there is none with this number. */
+/* Dictionaries in use, to be saved with pieces that need them; `data` stays as long as the pool. 0 where there is none with this number. */
 size_t warm_dictionary(struct warm *warm, unsigned number, const void **data);
+/* Before anything is learnt, so that numbers mean what they did. -EEXIST where another one has this number, -EIO for what is not a dictionary. */
 int warm_add_dictionary(struct warm *warm, unsigned number, const void *data, size_t bytes);
 
 /* Gives contexts and empty pages back; called when there was nothing to do for a while. */
