@@ -20,12 +20,18 @@ export const libSources = [...libNames.map((name) => `user/lib/${name}.c`), 'use
 /** What these stand on. */
 export const libLibs = ['-l:libcrypto.a', '-pthread']
 
+const frontSources = ['agents', 'client', 'closer', 'config', 'domains', 'front', 'look', 'main', 'maps', 'parse', 'place', 'process', 'receive', 'saved', 'serve', 'source'].map((name) => `user/broker/${name}.c`)
+/** The broker's front with plain memory behind it. */
+const brokerDoubleSources = [...frontSources, 'test/content-double.c', 'user/common/digest.c', '../kmod/core/policy.c']
+const brokerDoubleLibs = ['-l:libcrypto.a', '-pthread']
+
 /** @type {Program[]} */
 export const programs = [
   { name: 'agentmem-guard', sources: guardSources, alone: true },
   { name: 'agentmem-reclaim', sources: ['privileged/reclaim/main.c', 'privileged/reclaim/target.c', 'privileged/reclaim/areas.c', 'privileged/reclaim/scan.c', 'privileged/reclaim/list.c', 'privileged/reclaim/advise.c'] },
   { name: 'agentmem-run', sources: ['user/run/main.c'] },
   { name: 'agentmem-hook', sources: ['user/hook/main.c'] },
+  { name: 'agentmem-broker', sources: brokerDoubleSources, libs: brokerDoubleLibs, threads: true },
   { name: 'libagentmem.so', sources: libSources, shared: true, libs: libLibs, map: 'user/lib/libagentmem.map', flags: ['-Wl,-soname,libagentmem.so.1', '-Wl,--exclude-libs,ALL'], alias: 'libagentmem.so.1' },
   { name: 'agentmem-trim.so', sources: ['user/preload/trim.c'], shared: true },
 ]
@@ -38,6 +44,7 @@ export const testPrograms = [
   { name: 'test-parsers', sources: ['test/parsers.c', 'privileged/reclaim/areas.c', 'privileged/reclaim/target.c'] },
   { name: 'test-subject', sources: ['test/subject.c'], plain: true },
   { name: 'refuse-merge', sources: ['test/refuse-merge.c'], plain: true },
+  { name: 'broker-double', sources: brokerDoubleSources, libs: brokerDoubleLibs, threads: true },
   { name: 'units-chaos', sources: ['test/units-chaos.c', ...libSources], libs: libLibs, threads: true },
 ]
 

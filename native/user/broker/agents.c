@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "broker/agents.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "broker/limits.h"
+#include "broker/process.h"
+#include "broker/saved.h"
+#include "common/digest.h"
+
+/* Sorted by number. */
+static struct agent **agents;
+static unsigned count;
+/* When the first of those without processes goes, or records are to be saved. */
+static uint64_t next_ms = UINT64_MAX;
+static uint64_t process_total;
+
+/* The first with a number of at least this. */
+static unsigned place_of(uint64_t number)
+{
+	unsigned low = 0, high = count;
+
+	while (low < high) {
+		unsigned middle = low + (high - low) / 2;
+
+		if (agents[middle]->number < number)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+struct agent *agent_of_number(uint64_t number)
+{
+	unsigned at = place_of(number);
+
+	return at < count && agents[at]->number == number ? agents[at] : NULL;
+}
+
+struct agent *agents_next(uint64_t after)
+{
+	unsigned at = after == UINT64_MAX ? count : place_of(after + 1);
+
+	return at < count ? agents[at] : NULL;
+}
+
+struct agent *agent_of_token(const uint8_t token[TOKEN_BYTES])
+{
+	struct am_digest hash;
+
+	/* Compared by hash: how far a guess comes says nothing about the token. */
+	digest_of(token, TOKEN_BYTES, &hash);
+	for (unsigned i = 0; i < count; i++) {
+		if (memcmp(&agents[i]->token_hash, &hash, sizeof(hash)) != 0)
+			continue;
+		memcpy(agents[i]->token, token, TOKEN_BYTES);
+		return agents[i];
+	}
+	return NULL;
+}
+
+static bool put_in(struct agent *agent)
+{
+	unsigned at = place_of(agent->number);
+
+	if (agents == NULL)
+		agents = calloc(AGENTS_MOST, sizeof(struct agent *));
+	if (agents == NULL) {
+		errno = ENOMEM;
+		return false;
+	}
+	memmove(agents + at + 1, agents + at, (count - at) * sizeof(struct agent *));
+	agents[at] = agent;
+	count++;
+	return true;
+}
+
+static void look_by(uint64_t at_ms)
+{
+	next_ms = at_ms < next_ms ? at_ms : next_ms;
+}
+
+void agent_changed(struct agent *agent)
+{
+	agent->dirty = true;
+	look_by(front.now_ms + SAVE_MS);
+}
+
+static void begin_grace(struct agent *agent, uint64_t grace_ms)
+{
+	agent->gone_ms = front.now_ms + grace_ms;
+	look_by(agent->gone_ms);
+}
+
+struct agent *agent_add(const struct broker_hello *hello)
+{
+	struct agent *agent;
+
+	if (count >= AGENTS_MOST) {
+		errno = ENOSPC;
+		return NULL;
+	}
+	agent = calloc(1, sizeof(*agent));
+	if (agent == NULL)
+		return NULL;
+	agent->domain = domain_named(hello->domain);
+	do {
+		if (getrandom(&agent->number, sizeof(agent->number), 0) < 0 || getrandom(agent->token, TOKEN_BYTES, 0) < 0) {
+			free(agent);
+			return NULL;
+		}
+		/* Fits a signed number of any language; 0 names none. */
+		agent->number &= INT64_MAX;
+	} while (agent->number == 0 || agent_of_number(agent->number) != NULL);
+	digest_of(agent->token, TOKEN_BYTES, &agent->token_hash);
+	memcpy(agent->name, hello->name, sizeof(agent->name));
+	agent->state = AM_STATE_ACTIVE;
+	agent->importance = hello->importance == 0 ? 50 : hello->importance;
+	agent->quota_bytes = hello->quota_bytes;
+	agent->used_ms = front.now_ms;
+	if (agent->domain == NULL || !put_in(agent)) {
+		free(agent);
+		return NULL;
+	}
+	/* Gone again soon unless its first process joins. */
+	begin_grace(agent, front.options.grace_ms);
+	agent_changed(agent);
+	return agent;
+}
+
+void agent_remove(struct agent *agent)
+{
+	unsigned at = place_of(agent->number);
+
+	while (agent->processes != NULL) {
+		struct process *process = agent->processes;
+
+		agent->processes = process->next;
+		process_total--;
+		if (process->watch.fd >= 0) {
+			front_unwatch(&process->watch);
+			close(process->watch.fd);
+		}
+		maps_end(&process->maps);
+		front_free_later(process);
+	}
+	memmove(agents + at, agents + at + 1, (count - at - 1) * sizeof(struct agent *));
+	count--;
+	content_agent_gone(front.content, agent->number);
+	(void)content_save_agent(front.content, agent->number, NULL, 0);
+	front_step_soon();
+	front_free_later(agent);
+}
+
+static void process_gone(struct process *process)
+{
+	struct agent *agent = process->agent;
+	struct process **at = &agent->processes;
+
+	while (*at != process)
+		at = &(*at)->next;
+	*at = process->next;
+	agent->process_count--;
+	process_total--;
+	if (process->watch.fd >= 0) {
+		front_unwatch(&process->watch);
+		close(process->watch.fd);
+	}
+	for (uint32_t i = 0; i < process->maps.room; i++)
+		for (uint64_t times = process->maps.entries[i].times; times > 0; times--)
+			(void)content_unmap(front.content, agent->number, process->maps.entries[i].unit);
+	maps_end(&process->maps);
+	front_free_later(process);
+	if (agent->processes == NULL)
+		begin_grace(agent, front.options.grace_ms);
+	agent_changed(agent);
+}
+
+static void process_ended(struct watch *watch, uint32_t events)
+{
+	struct process *process = (struct process *)watch;
+
+	(void)events;
+	/* Told once: its pidfd would stay readable. */
+	front_unwatch(watch);
+	close(watch->fd);
+	watch->fd = -1;
+	process->ended = true;
+	if (process->connections == 0)
+		process_gone(process);
+}
+
+struct process *process_join(struct agent *agent, pid_t pid, uint64_t start, int pidfd)
+{
+	struct process *process = agent->processes;
+
+	while (process != NULL && (process->pid != pid || process->start != start || process->ended))
+		process = process->next;
+	if (process != NULL) {
+		if (pidfd >= 0)
+			close(pidfd);
+		process->connections++;
+		return process;
+	}
+	process = agent->process_count < AGENT_PROCESSES_MOST ? calloc(1, sizeof(*process)) : NULL;
+	if (process == NULL) {
+		int problem = agent->process_count < AGENT_PROCESSES_MOST ? ENOMEM : ENOSPC;
+
+		if (pidfd >= 0)
+			close(pidfd);
+		errno = problem;
+		return NULL;
+	}
+	process->watch = (struct watch){ .ready = process_ended, .fd = pidfd };
+	process->agent = agent;
+	process->pid = pid;
+	process->start = start;
+	process->connections = 1;
+	/* Without a pidfd its connections alone stand for it. */
+	if (pidfd >= 0 && !front_watch(&process->watch, EPOLLIN)) {
+		close(pidfd);
+		process->watch.fd = -1;
+	}
+	process->ended = process->watch.fd < 0;
+	process->next = agent->processes;
+	agent->processes = process;
+	agent->process_count++;
+	process_total++;
+	agent->gone_ms = 0;
+	agent_changed(agent);
+	return process;
+}
+
+void process_leave(struct process *process)
+{
+	process->connections--;
+	if (process->connections == 0 && process->ended)
+		process_gone(process);
+}
+
+bool process_map(struct process *process, uint64_t unit)
+{
+	if (process->mappings >= AGENT_HOLDS_MOST || !maps_add(&process->maps, unit))
+		return false;
+	process->mappings++;
+	return true;
+}
+
+bool process_unmap(struct process *process, uint64_t unit)
+{
+	if (!maps_remove(&process->maps, unit))
+		return false;
+	process->mappings--;
+	return true;
+}
+
+uint64_t agent_quota(const struct agent *agent)
+{
+	uint64_t own_bytes = front.settings.quota_bytes;
+
+	return agent->quota_bytes != 0 && agent->quota_bytes < own_bytes ? agent->quota_bytes : own_bytes;
+}
+
+int agent_allows(const struct agent *agent, uint64_t more_bytes)
+{
+	uint64_t held_bytes = content_agent_bytes(front.content, agent->number) + agent->pending_bytes;
+	uint64_t quota_bytes = agent_quota(agent);
+
+	return held_bytes <= quota_bytes && more_bytes <= quota_bytes - held_bytes ? 0 : -EDQUOT;
+}
+
+enum am_state agent_state(const struct agent *agent)
+{
+	return agent->gone_ms == 0 ? agent->state : AM_STATE_GONE;
+}
+
+bool agents_view(void *context, uint64_t number, enum am_state *state, uint32_t *importance)
+{
+	const struct agent *agent = agent_of_number(number);
+
+	(void)context;
+	if (agent == NULL)
+		return false;
+	*state = agent_state(agent);
+	*importance = agent->importance;
+	return true;
+}
+
+unsigned agents_count(void)
+{
+	return count;
+}
+
+void agent_line(struct agent *agent, struct broker_agent_line *line)
+{
+	memset(line, 0, sizeof(*line));
+	content_agent_line(front.content, agent->number, line);
+	line->agent = agent->number;
+	for (const struct process *process = agent->processes; process != NULL; process = process->next)
+		line->pid = (uint32_t)process->pid;
+	line->state = agent_state(agent);
+	line->importance = agent->importance;
+	line->processes = agent->process_count;
+	line->idle_ms = front.now_ms - agent->used_ms;
+	memcpy(line->name, agent->name, sizeof(line->name));
+	memcpy(line->domain, agent->domain->name, sizeof(line->domain));
+}
+
+uint64_t agents_step(void)
+{
+	if (front.now_ms < next_ms)
+		return next_ms;
+	next_ms = UINT64_MAX;
+	for (unsigned i = count; i > 0; i--) {
+		struct agent *agent = agents[i - 1];
+
+		if (agent->gone_ms != 0 && agent->connections == 0 && agent->gone_ms <= front.now_ms) {
+			agent_remove(agent);
+			continue;
+		}
+		if (agent->gone_ms != 0)
+			look_by(agent->gone_ms);
+		if (agent->dirty)
+			saved_write(agent);
+		agent->dirty = false;
+	}
+	return next_ms;
+}
+
+bool agents_hold_memory(void)
+{
+	for (unsigned i = 0; i < count; i++) {
+		struct broker_agent_line line;
+
+		agent_line(agents[i], &line);
+		if (line.hot_bytes > 0 || line.warm_bytes > 0)
+			return true;
+	}
+	return false;
+}
+
+uint64_t agents_bytes(void)
+{
+	return count * (sizeof(struct agent) + sizeof(struct agent *)) + process_total * sizeof(struct process);
+}
+
+struct agent *agent_restore(const struct agent *from, const char *domain)
+{
+	struct agent *agent = count < AGENTS_MOST && from->number != 0 && agent_of_number(from->number) == NULL ? malloc(sizeof(*agent)) : NULL;
+
+	if (agent == NULL)
+		return NULL;
+	*agent = *from;
+	agent->domain = domain_named(domain);
+	agent->used_ms = front.now_ms;
+	if (agent->domain == NULL || !put_in(agent)) {
+		free(agent);
+		return NULL;
+	}
+	begin_grace(agent, front.options.grace_ms * RESTORED_GRACE_FACTOR);
+	return agent;
+}
+
+void agents_end(void)
+{
+	for (unsigned i = 0; i < count; i++) {
+		if (agents[i]->dirty)
+			saved_write(agents[i]);
+		while (agents[i]->processes != NULL) {
+			struct process *process = agents[i]->processes;
+
+			agents[i]->processes = process->next;
+			if (process->watch.fd >= 0)
+				close(process->watch.fd);
+			maps_end(&process->maps);
+			free(process);
+		}
+	}
+}
+
+void agents_free(void)
+{
+	for (unsigned i = 0; i < count; i++)
+		free(agents[i]);
+	free(agents);
+	agents = NULL;
+	count = 0;
+}
