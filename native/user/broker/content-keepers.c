@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "content-inner.h"
+
+#include <stdlib.h>
+
+struct keeper *keeper_find(const struct content *content, uint64_t agent)
+{
+	struct am_entry *entry = am_table_find(content->keepers, agent);
+
+	return entry == NULL ? NULL : container(entry, struct keeper, entry);
+}
+
+struct keeper *keeper_get(struct content *content, uint64_t agent)
+{
+	struct keeper *keeper = keeper_find(content, agent);
+
+	if (keeper != NULL)
+		return keeper;
+	keeper = mem_alloc(content, sizeof(*keeper));
+	if (keeper == NULL)
+		return NULL;
+	keeper->entry.number = agent;
+	keeper->state = AM_STATE_ACTIVE;
+	keeper->used_ms = content->now_ms;
+	if (!am_table_add(content->keepers, &keeper->entry)) {
+		mem_free(content, keeper, sizeof(*keeper));
+		return NULL;
+	}
+	keeper_look(content, keeper);
+	return keeper;
+}
+
+void keeper_look(struct content *content, struct keeper *keeper)
+{
+	enum am_state state = AM_STATE_ACTIVE;
+	uint32_t importance = 50;
+	bool is_known = true;
+
+	if (content->options.agent_view != NULL)
+		is_known = content->options.agent_view(content->options.context, keeper->entry.number, &state, &importance);
+	if (!is_known) {
+		state = AM_STATE_GONE;
+		importance = 0;
+		if (keeper->missing_ms == 0)
+			keeper->missing_ms = content->now_ms | 1;
+	} else {
+		keeper->missing_ms = 0;
+	}
+	if (state < AM_STATE_ACTIVE || state > AM_STATE_GONE)
+		state = AM_STATE_ACTIVE;
+	if (importance > AM_IMPORTANCE_MOST)
+		importance = AM_IMPORTANCE_MOST;
+	if (state == keeper->state && importance == keeper->importance)
+		return;
+	keeper->state = state;
+	keeper->importance = importance;
+	for (struct holder *holder = keeper->first; holder != NULL; holder = holder->keeper_next)
+		unit_look(content, holder->unit);
+}
+
+void keeper_tidy(struct content *content, struct keeper *keeper)
+{
+	if (keeper->first != NULL || keeper->saved != NULL)
+		return;
+	am_table_remove(content->keepers, &keeper->entry);
+	mem_free(content, keeper, sizeof(*keeper));
+}
+
+uint64_t content_agent_bytes(const struct content *content, uint64_t agent)
+{
+	const struct keeper *keeper = keeper_find(content, agent);
+
+	return keeper == NULL ? 0 : keeper->bytes;
+}
+
+uint64_t content_unit_bytes(const struct content *content, uint64_t number)
+{
+	const struct unit *unit = unit_find(content, number);
+
+	return unit == NULL ? 0 : unit->bytes;
+}

@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Units, and who holds them. */
+#include "content-inner.h"
+
+#include <stdlib.h>
+
+bool unit_is_conversation(const struct unit *unit)
+{
+	return unit->kind == AM_KIND_CONVERSATION;
+}
+
+struct unit *unit_new(struct content *content, uint64_t domain, enum am_kind kind, bool big)
+{
+	struct unit *unit = mem_alloc(content, sizeof(*unit));
+
+	if (unit == NULL)
+		return NULL;
+	unit->entry.number = content->next_unit;
+	unit->entry.domain = domain;
+	unit->kind = (uint8_t)kind;
+	unit->state = AM_STATE_ACTIVE;
+	unit->used_ms = content->now_ms;
+	unit->big = big;
+	if (big) {
+		unit->body = body_new(content, unit);
+		if (unit->body == NULL) {
+			mem_free(content, unit, sizeof(*unit));
+			return NULL;
+		}
+	}
+	if (!am_table_add(content->units, &unit->entry)) {
+		if (big)
+			body_free(content, unit->body);
+		mem_free(content, unit, sizeof(*unit));
+		return NULL;
+	}
+	content->next_unit++;
+	return unit;
+}
+
+static void unit_free(struct content *content, struct unit *unit)
+{
+	if (unit->big)
+		body_free(content, unit->body);
+	mem_free(content, unit, sizeof(*unit));
+}
+
+void unit_drop(struct content *content, struct unit *unit)
+{
+	if (unit->dead)
+		return;
+	unit->dead = true;
+	am_table_remove(content->units, &unit->entry);
+	content->plain_bytes -= unit->bytes;
+	cold_forget_unit(content, unit);
+	if (!unit->big)
+		small_drop(content, unit);
+	if (unit->pins == 0)
+		unit_free(content, unit);
+}
+
+void unit_pin(struct unit *unit)
+{
+	unit->pins++;
+}
+
+void unit_unpin(struct content *content, struct unit *unit)
+{
+	if (--unit->pins == 0 && unit->dead)
+		unit_free(content, unit);
+}
+
+struct unit *unit_find(const struct content *content, uint64_t number)
+{
+	struct am_entry *entry = am_table_find(content->units, number);
+
+	return entry == NULL ? NULL : container(entry, struct unit, entry);
+}
+
+struct holder *unit_holder(const struct unit *unit, uint64_t agent)
+{
+	const struct holder *first = &unit->first_holder;
+
+	for (const struct holder *holder = first->keeper == NULL ? first->next : first; holder != NULL; holder = holder->next)
+		if (holder->keeper->entry.number == agent)
+			return (struct holder *)(uintptr_t)holder;
+	return NULL;
+}
+
+struct unit *unit_of(struct content *content, uint64_t agent, uint64_t number)
+{
+	struct unit *unit = unit_find(content, number);
+
+	return unit == NULL || unit_holder(unit, agent) == NULL ? NULL : unit;
+}
+
+unsigned unit_sharers(const struct unit *unit)
+{
+	unsigned count = unit->first_holder.keeper != NULL;
+
+	for (const struct holder *holder = unit->first_holder.next; holder != NULL; holder = holder->next)
+		count++;
+	return count;
+}
+
+static void keeper_add(struct keeper *keeper, struct holder *holder)
+{
+	holder->keeper = keeper;
+	holder->keeper_prev = NULL;
+	holder->keeper_next = keeper->first;
+	if (keeper->first != NULL)
+		keeper->first->keeper_prev = holder;
+	keeper->first = holder;
+	keeper->units++;
+	keeper->bytes += holder->unit->bytes;
+	if (unit_is_conversation(holder->unit) && holder->unit->body->digested)
+		keeper->digested++;
+}
+
+static void keeper_remove(struct content *content, struct holder *holder)
+{
+	struct keeper *keeper = holder->keeper;
+
+	if (holder->keeper_prev != NULL)
+		holder->keeper_prev->keeper_next = holder->keeper_next;
+	else
+		keeper->first = holder->keeper_next;
+	if (holder->keeper_next != NULL)
+		holder->keeper_next->keeper_prev = holder->keeper_prev;
+	keeper->units--;
+	keeper->bytes -= holder->unit->bytes;
+	if (unit_is_conversation(holder->unit) && holder->unit->body->digested)
+		keeper->digested--;
+	holder->keeper = NULL;
+	keeper_tidy(content, keeper);
+}
+
+int unit_hold(struct content *content, struct unit *unit, uint64_t agent)
+{
+	struct holder *holder = unit_holder(unit, agent);
+	struct keeper *keeper;
+
+	if (holder != NULL) {
+		if (holder->holds == UINT32_MAX)
+			return -EOVERFLOW;
+		holder->holds++;
+		unit->record_stale = true;
+		return 0;
+	}
+	keeper = keeper_get(content, agent);
+	if (keeper == NULL)
+		return -ENOMEM;
+	if (unit->first_holder.keeper == NULL) {
+		holder = &unit->first_holder;
+	} else {
+		holder = mem_alloc(content, sizeof(*holder));
+		if (holder == NULL) {
+			keeper_tidy(content, keeper);
+			return -ENOMEM;
+		}
+		holder->next = unit->first_holder.next;
+		unit->first_holder.next = holder;
+	}
+	holder->unit = unit;
+	holder->holds = 1;
+	keeper_add(keeper, holder);
+	keeper->used_ms = content->now_ms;
+	unit->record_stale = true;
+	unit_look(content, unit);
+	return 0;
+}
+
+/* The unit may be gone afterwards. */
+static void unhold(struct content *content, struct holder *holder)
+{
+	struct unit *unit = holder->unit;
+
+	if (unit->big) {
+		unit->body->maps -= holder->maps;
+		unit->body->next_look_ms = 0;
+	}
+	holder->maps = 0;
+	keeper_remove(content, holder);
+	if (holder != &unit->first_holder) {
+		struct holder **at = &unit->first_holder.next;
+
+		while (*at != holder)
+			at = &(*at)->next;
+		*at = holder->next;
+		mem_free(content, holder, sizeof(*holder));
+	}
+	unit->record_stale = true;
+	if (unit->first_holder.keeper == NULL && unit->first_holder.next == NULL)
+		unit_drop(content, unit);
+	else
+		unit_look(content, unit);
+}
+
+static void move_uses(struct content *content, struct unit *unit, enum am_state from, enum am_state to)
+{
+	if (!unit->big) {
+		if (unit->slab != NULL)
+			block_move_use(content, unit->slab, from, to, unit->importance);
+		return;
+	}
+	for (uint32_t i = 0; i < unit->body->count; i++)
+		block_move_use(content, unit->body->parts[i].block, from, to, unit->importance);
+	unit->body->next_look_ms = 0;
+}
+
+void unit_look(struct content *content, struct unit *unit)
+{
+	enum am_state state = AM_STATE_GONE;
+	uint32_t importance = 0;
+	uint8_t before = unit->state;
+
+	for (const struct holder *holder = &unit->first_holder; holder != NULL; holder = holder->next) {
+		if (holder->keeper == NULL)
+			continue;
+		if (holder->keeper->state < state)
+			state = holder->keeper->state;
+		if (holder->keeper->importance > importance)
+			importance = holder->keeper->importance;
+	}
+	if (unit->state == state && unit->importance == importance)
+		return;
+	unit->state = (uint8_t)state;
+	unit->importance = (uint8_t)importance;
+	move_uses(content, unit, before, state);
+	content->next_walk_ms = 0;
+}
+
+void unit_used(struct content *content, struct unit *unit)
+{
+	if (unit->used_ms < content->now_ms)
+		unit->used_ms = content->now_ms;
+}
+
+void unit_set_bytes(struct content *content, struct unit *unit, uint64_t bytes)
+{
+	for (struct holder *holder = &unit->first_holder; holder != NULL; holder = holder->next)
+		if (holder->keeper != NULL)
+			holder->keeper->bytes += bytes - unit->bytes;
+	if (!unit->dead)
+		content->plain_bytes += bytes - unit->bytes;
+	unit->bytes = bytes;
+}
+
+void unit_forget_digest(struct unit *unit)
+{
+	if (!unit->body->digested)
+		return;
+	unit->body->digested = false;
+	for (struct holder *holder = &unit->first_holder; holder != NULL; holder = holder->next)
+		if (holder->keeper != NULL)
+			holder->keeper->digested--;
+}
+
+int content_share(struct content *content, uint64_t agent, uint64_t number, uint64_t other, uint64_t other_domain)
+{
+	struct unit *unit = unit_of(content, agent, number);
+
+	if (unit == NULL || unit->entry.domain != other_domain)
+		return -ENOENT;
+	return unit_hold(content, unit, other);
+}
+
+int content_free(struct content *content, uint64_t agent, uint64_t number)
+{
+	struct unit *unit = unit_find(content, number);
+	struct holder *holder = unit == NULL ? NULL : unit_holder(unit, agent);
+
+	if (holder == NULL)
+		return -ENOENT;
+	if (--holder->holds > 0) {
+		unit->record_stale = true;
+		return 0;
+	}
+	unhold(content, holder);
+	return 0;
+}
+
+int content_unmap(struct content *content, uint64_t agent, uint64_t number)
+{
+	struct unit *unit = unit_find(content, number);
+	struct holder *holder = unit == NULL ? NULL : unit_holder(unit, agent);
+
+	if (holder == NULL || holder->maps == 0)
+		return holder == NULL ? -ENOENT : -EINVAL;
+	holder->maps--;
+	if (unit->big) {
+		unit->body->maps--;
+		unit->body->next_look_ms = 0;
+		content->next_walk_ms = 0;
+	}
+	unit_used(content, unit);
+	return 0;
+}
+
+int content_find(struct content *content, uint64_t agent, uint64_t domain, const struct am_digest *digest, struct content_result *result)
+{
+	struct am_entry *entry = am_table_find_digest(content->units, domain, digest);
+	struct unit *unit = entry == NULL ? NULL : container(entry, struct unit, entry);
+	const struct keeper *keeper;
+
+	*result = (struct content_result){ .error = -ENOENT, .fd = -1 };
+	if (unit != NULL && unit_holder(unit, agent) != NULL) {
+		result_of(unit, result);
+		result->known = true;
+		return 0;
+	}
+	/* Conversations may be equal to each other, and are in no table by digest. */
+	keeper = keeper_find(content, agent);
+	if (keeper == NULL || keeper->digested == 0)
+		return -ENOENT;
+	for (const struct holder *holder = keeper->first; holder != NULL; holder = holder->keeper_next) {
+		if (!unit_is_conversation(holder->unit) || !holder->unit->body->digested || memcmp(holder->unit->body->digest.bytes, digest->bytes, sizeof(digest->bytes)) != 0)
+			continue;
+		result_of(holder->unit, result);
+		result->known = true;
+		return 0;
+	}
+	return -ENOENT;
+}
+
+void content_agent_state(struct content *content, uint64_t agent, enum am_state state)
+{
+	struct keeper *keeper = keeper_find(content, agent);
+
+	if (keeper == NULL)
+		return;
+	keeper_look(content, keeper);
+	if (state == AM_STATE_ACTIVE || state == AM_STATE_SUSPENDED) {
+		for (struct holder *holder = keeper->first; holder != NULL; holder = holder->keeper_next)
+			if (state == AM_STATE_ACTIVE)
+				tier_bring_back(content, holder->unit);
+	}
+	content->next_walk_ms = 0;
+	content_wake(content);
+}
+
+void content_agent_gone(struct content *content, uint64_t agent)
+{
+	struct keeper *keeper = keeper_find(content, agent);
+	void *saved;
+
+	if (keeper == NULL)
+		return;
+	/* What is saved would keep the keeper; so the keeper goes with the last hold or here. */
+	saved = keeper->saved;
+	if (saved != NULL) {
+		cold_forget_agent(content, agent);
+		mem_free(content, saved, keeper->saved_bytes);
+		keeper->saved = NULL;
+	}
+	if (keeper->first == NULL) {
+		keeper_tidy(content, keeper);
+		return;
+	}
+	while (true) {
+		struct holder *holder = keeper->first;
+		bool is_last = holder->keeper_next == NULL;
+
+		unhold(content, holder);
+		if (is_last)
+			return;
+	}
+}
