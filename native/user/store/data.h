@@ -13,16 +13,13 @@ struct data_file;
 int data_open(struct data_file **data, int fd, bool direct);
 void data_close(struct data_file *data);
 
-/* `at` is a multiple of 4 KiB; reads may use all of `room` (>= bytes). 0 or a negative errno. */
+/* From anywhere; may use all of `room` (>= bytes). 0 or a negative errno. */
 int data_read(struct data_file *data, uint64_t at, void *out, size_t bytes, size_t room);
-/* From anywhere, to `bytes` alone. */
-int data_read_part(struct data_file *data, uint64_t at, void *out, size_t bytes);
-/* Fills its last block with zeros. */
+/* `at` is a multiple of 4 KiB. Fills its last block with zeros. */
 int data_write(struct data_file *data, uint64_t at, const void *from, size_t bytes);
 int data_sync(struct data_file *data);
 void data_punch(struct data_file *data, uint64_t at, uint64_t bytes);
 
-int data_fd(const struct data_file *data);
 bool data_is_direct(const struct data_file *data);
 bool data_has_uring(const struct data_file *data);
 uint64_t data_own_bytes(struct data_file *data);

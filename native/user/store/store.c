@@ -245,7 +245,7 @@ ssize_t store_read(struct store *store, uint64_t id, uint64_t offset, void *out,
 	else if (bytes > blob.bytes - offset)
 		bytes = (size_t)(blob.bytes - offset);
 	if (bytes > 0)
-		error = data_read_part(store->data, byte_of(blob.block) + offset, out, bytes);
+		error = data_read(store->data, byte_of(blob.block) + offset, out, bytes, bytes);
 	end_read(store, phase);
 	return error < 0 ? error : (ssize_t)bytes;
 }
