@@ -25,6 +25,10 @@ const frontSources = ['agents', 'client', 'closer', 'config', 'domains', 'front'
 const brokerDoubleSources = [...frontSources, 'test/content-double.c', 'user/common/digest.c', '../kmod/core/policy.c']
 const brokerDoubleLibs = ['-l:libcrypto.a', '-pthread']
 
+/** The cold tier, with what it stands on. */
+export const storeSources = [...['batch', 'commit', 'data', 'files', 'index', 'lane', 'open', 'owner', 'replay', 'rewrite', 'space', 'store', 'table'].map((name) => `user/store/${name}.c`), 'user/common/digest.c']
+export const storeLibs = ['-l:libcrypto.a', '-l:liburing.a', '-pthread']
+
 /** @type {Program[]} */
 export const programs = [
   { name: 'agentmem-guard', sources: guardSources, alone: true },
@@ -55,5 +59,6 @@ const benchLibs = ['-l:libzstd.a', ...libLibs]
 export const benchPrograms = [
   { name: 'bench-units', sources: ['bench/units.c', ...benchParts], libs: benchLibs },
   { name: 'bench-load', sources: ['bench/load.c', ...benchParts], libs: benchLibs },
+  { name: 'bench-store', sources: ['bench/store.c', ...storeSources], libs: storeLibs },
   { name: 'bench-hundred', sources: ['bench/hundred.c', ...benchParts], libs: benchLibs },
 ]
