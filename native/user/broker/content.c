@@ -13,6 +13,15 @@
 
 #define REST_AFTER_MS 2000
 
+/* The time itself, in parts of a second: no broker makes units as fast, so one that follows within the second begins behind all of its. */
+static uint64_t first_unit(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)(now.tv_sec - EPOCH_SECONDS) << EPOCH_SHIFT | (((uint64_t)now.tv_nsec << EPOCH_SHIFT) / 1000000000 | 1);
+}
+
 static void *host_allocate(void *context, am_size bytes)
 {
 	(void)context;
@@ -79,7 +88,7 @@ int content_open(struct content **opened, const struct content_options *options)
 	content->policy = options->policy;
 	content->host = (struct am_host){ .allocate = host_allocate, .release = host_release };
 	content->now_ms = content_clock_ms();
-	content->next_unit = (uint64_t)(time(NULL) - EPOCH_SECONDS) << EPOCH_SHIFT | 1;
+	content->next_unit = first_unit();
 	content->next_block = 1;
 	content->gates_end = &content->gates;
 	content->pressure_fd = -1;
