@@ -20,7 +20,7 @@ export const libSources = [...libNames.map((name) => `user/lib/${name}.c`), 'use
 /** What these stand on. */
 export const libLibs = ['-l:libcrypto.a', '-pthread']
 
-const frontSources = ['agents', 'client', 'closer', 'config', 'domains', 'front', 'look', 'main', 'maps', 'parse', 'place', 'process', 'receive', 'saved', 'serve', 'source'].map((name) => `user/broker/${name}.c`)
+const frontSources = ['agents', 'bus', 'client', 'closer', 'config', 'domains', 'front', 'look', 'main', 'maps', 'parse', 'place', 'process', 'receive', 'saved', 'serve', 'source'].map((name) => `user/broker/${name}.c`)
 /** The broker's front with plain memory behind it. */
 const brokerDoubleSources = [...frontSources, 'test/content-double.c', 'user/common/digest.c', '../kmod/core/policy.c']
 const brokerDoubleLibs = ['-l:libcrypto.a', '-pthread']
@@ -52,6 +52,9 @@ export const testPrograms = [
   { name: 'units-chaos', sources: ['test/units-chaos.c', ...libSources], libs: libLibs, threads: true },
 ]
 
+/** The warm tier; with libSources or user/common/digest.c, and coreSources for who cuts conversations. */
+export const warmSources = ['arena', 'contexts', 'dictionary', 'learn', 'pack', 'save', 'unpack', 'warm'].map((name) => `user/warm/${name}.c`)
+
 const benchParts = ['bench/bench.c', 'bench/corpus.c', ...libSources]
 const benchLibs = ['-l:libzstd.a', ...libLibs]
 
@@ -60,5 +63,6 @@ export const benchPrograms = [
   { name: 'bench-units', sources: ['bench/units.c', ...benchParts], libs: benchLibs },
   { name: 'bench-load', sources: ['bench/load.c', ...benchParts], libs: benchLibs },
   { name: 'bench-store', sources: ['bench/store.c', ...storeSources], libs: storeLibs },
+  { name: 'bench-warm', sources: [...new Set(['bench/warm.c', 'bench/warm-line.c', ...benchParts, ...warmSources, ...coreSources])], libs: benchLibs },
   { name: 'bench-hundred', sources: ['bench/hundred.c', ...benchParts], libs: benchLibs },
 ]

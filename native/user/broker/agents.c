@@ -65,13 +65,14 @@ struct agent *agent_of_token(const uint8_t token[TOKEN_BYTES])
 	return NULL;
 }
 
-static bool put_in(struct agent *agent)
+static bool put_in(struct agent *agent, const char *domain)
 {
 	unsigned at = place_of(agent->number);
 
 	if (agents == NULL)
 		agents = calloc(AGENTS_MOST, sizeof(struct agent *));
-	if (agents == NULL) {
+	agent->domain = agents == NULL ? NULL : domain_join(domain);
+	if (agent->domain == NULL) {
 		errno = ENOMEM;
 		return false;
 	}
@@ -109,7 +110,6 @@ struct agent *agent_add(const struct broker_hello *hello)
 	agent = calloc(1, sizeof(*agent));
 	if (agent == NULL)
 		return NULL;
-	agent->domain = domain_named(hello->domain);
 	do {
 		if (getrandom(&agent->number, sizeof(agent->number), 0) < 0 || getrandom(agent->token, TOKEN_BYTES, 0) < 0) {
 			free(agent);
@@ -124,7 +124,7 @@ struct agent *agent_add(const struct broker_hello *hello)
 	agent->importance = hello->importance == 0 ? 50 : hello->importance;
 	agent->quota_bytes = hello->quota_bytes;
 	agent->used_ms = front.now_ms;
-	if (agent->domain == NULL || !put_in(agent)) {
+	if (!put_in(agent, hello->domain)) {
 		free(agent);
 		return NULL;
 	}
@@ -132,6 +132,15 @@ struct agent *agent_add(const struct broker_hello *hello)
 	begin_grace(agent, front.options.grace_ms);
 	agent_changed(agent);
 	return agent;
+}
+
+static void unwatch(struct process *process)
+{
+	if (process->watch.fd < 0)
+		return;
+	front_unwatch(&process->watch);
+	close(process->watch.fd);
+	process->watch.fd = -1;
 }
 
 void agent_remove(struct agent *agent)
@@ -143,10 +152,7 @@ void agent_remove(struct agent *agent)
 
 		agent->processes = process->next;
 		process_total--;
-		if (process->watch.fd >= 0) {
-			front_unwatch(&process->watch);
-			close(process->watch.fd);
-		}
+		unwatch(process);
 		maps_end(&process->maps);
 		front_free_later(process);
 	}
@@ -154,6 +160,7 @@ void agent_remove(struct agent *agent)
 	count--;
 	content_agent_gone(front.content, agent->number);
 	(void)content_save_agent(front.content, agent->number, NULL, 0);
+	domain_leave(agent->domain);
 	front_step_soon();
 	front_free_later(agent);
 }
@@ -168,10 +175,7 @@ static void process_gone(struct process *process)
 	*at = process->next;
 	agent->process_count--;
 	process_total--;
-	if (process->watch.fd >= 0) {
-		front_unwatch(&process->watch);
-		close(process->watch.fd);
-	}
+	unwatch(process);
 	for (uint32_t i = 0; i < process->maps.room; i++)
 		for (uint64_t times = process->maps.entries[i].times; times > 0; times--)
 			(void)content_unmap(front.content, agent->number, process->maps.entries[i].unit);
@@ -187,10 +191,11 @@ static void process_ended(struct watch *watch, uint32_t events)
 	struct process *process = (struct process *)watch;
 
 	(void)events;
+	/* Taken out in this very turn. */
+	if (watch->fd < 0)
+		return;
 	/* Told once: its pidfd would stay readable. */
-	front_unwatch(watch);
-	close(watch->fd);
-	watch->fd = -1;
+	unwatch(process);
 	process->ended = true;
 	if (process->connections == 0)
 		process_gone(process);
@@ -352,17 +357,19 @@ uint64_t agents_bytes(void)
 
 struct agent *agent_restore(const struct agent *from, const char *domain)
 {
+	struct broker_stat stat = { 0 };
 	struct agent *agent = count < AGENTS_MOST && from->number != 0 && agent_of_number(from->number) == NULL ? malloc(sizeof(*agent)) : NULL;
 
 	if (agent == NULL)
 		return NULL;
 	*agent = *from;
-	agent->domain = domain_named(domain);
 	agent->used_ms = front.now_ms;
-	if (agent->domain == NULL || !put_in(agent)) {
+	if (!put_in(agent, domain)) {
 		free(agent);
 		return NULL;
 	}
+	content_agent_stat(front.content, agent->number, &stat);
+	agent->holds = stat.units;
 	begin_grace(agent, front.options.grace_ms * RESTORED_GRACE_FACTOR);
 	return agent;
 }

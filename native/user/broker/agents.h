@@ -37,7 +37,7 @@ struct agent {
 	uint64_t number;
 	uint8_t token[TOKEN_BYTES];	/* zero while it is known from the store alone */
 	struct am_digest token_hash;
-	const struct domain *domain;
+	struct domain *domain;
 	char name[64];
 	enum am_state state;		/* as it was last told */
 	uint32_t importance;

@@ -266,9 +266,9 @@ void client_add(int fd, pid_t pid)
 
 static void leave_agent(struct client *client)
 {
-	serve_client_gone(client);
 	if (client->agent == NULL)
 		return;
+	serve_agent_left(client);
 	client->agent->connections--;
 	if (client->process != NULL)
 		process_leave(client->process);
@@ -280,6 +280,7 @@ static void drop(struct client *client)
 {
 	forget_replies(client);
 	leave_agent(client);
+	serve_client_gone(client);
 	if (client->events != 0)
 		front_unwatch(&client->watch);
 	/* What lies unread in it is closed with it. */

@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "broker/domains.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "broker/limits.h"
 #include "common/digest.h"
 
-static struct domain **domains;
+static struct domain *domains;
 static unsigned count;
 
 static uint64_t number_of(const char *name)
@@ -26,46 +24,55 @@ static uint64_t number_of(const char *name)
 	return number == 0 ? 1 : number;
 }
 
-const struct domain *domain_named(const char *name)
+struct domain *domain_join(const char *name)
 {
 	uint64_t number = number_of(name);
-	struct domain *domain;
+	struct domain *domain = domains;
 
-	for (unsigned i = 0; i < count; i++) {
-		if (domains[i]->number != number)
-			continue;
-		if (strcmp(domains[i]->name, name) == 0)
-			return domains[i];
-		errno = ENOSPC;
+	while (domain != NULL && domain->number != number)
+		domain = domain->next;
+	/* By chance alone, once in many ages: no agent rather than a wrong domain. */
+	if (domain != NULL && strcmp(domain->name, name) != 0)
 		return NULL;
-	}
-	if (count >= DOMAINS_MOST) {
-		errno = ENOSPC;
-		return NULL;
-	}
-	if (domains == NULL)
-		domains = calloc(DOMAINS_MOST, sizeof(struct domain *));
-	domain = domains == NULL ? NULL : calloc(1, sizeof(*domain));
 	if (domain == NULL) {
-		errno = ENOMEM;
-		return NULL;
+		domain = calloc(1, sizeof(*domain));
+		if (domain == NULL)
+			return NULL;
+		domain->number = number;
+		memcpy(domain->name, name, strnlen(name, sizeof(domain->name) - 1));
+		domain->next = domains;
+		domains = domain;
+		count++;
 	}
-	domain->number = number;
-	memcpy(domain->name, name, strnlen(name, sizeof(domain->name) - 1));
-	domains[count++] = domain;
+	domain->agents++;
 	return domain;
+}
+
+void domain_leave(struct domain *domain)
+{
+	struct domain **at = &domains;
+
+	if (--domain->agents > 0)
+		return;
+	while (*at != domain)
+		at = &(*at)->next;
+	*at = domain->next;
+	free(domain);
+	count--;
 }
 
 uint64_t domains_bytes(void)
 {
-	return count * (sizeof(struct domain) + sizeof(struct domain *));
+	return count * sizeof(struct domain);
 }
 
 void domains_end(void)
 {
-	for (unsigned i = 0; i < count; i++)
-		free(domains[i]);
-	free(domains);
-	domains = NULL;
+	while (domains != NULL) {
+		struct domain *domain = domains;
+
+		domains = domain->next;
+		free(domain);
+	}
 	count = 0;
 }

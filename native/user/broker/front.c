@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "broker/agents.h"
+#include "broker/bus.h"
 #include "broker/client.h"
 #include "broker/closer.h"
 #include "broker/config.h"
@@ -234,6 +235,7 @@ static bool begin(void)
 	sigaddset(&told, SIGINT);
 	sigaddset(&told, SIGHUP);
 	signal(SIGPIPE, SIG_IGN);
+	bus_begin();
 	/* Before there are threads: they inherit it. */
 	if (sigprocmask(SIG_BLOCK, &told, NULL) != 0)
 		return false;
@@ -321,6 +323,9 @@ static void run(void)
 		if (front.now_ms >= step_ms || (busy && front.now_ms >= stepped_ms + STEP_AGAIN_MS)) {
 			step_ms = content_step(front.content, front.now_ms);
 			stepped_ms = front.now_ms;
+		} else if (busy) {
+			/* Something has happened since it was asked. */
+			step_ms = sooner(step_ms, stepped_ms + STEP_AGAIN_MS);
 		}
 		next_ms = sooner(sooner(step_ms, agents_step()), sooner(clients_step(), look_for_rest(busy)));
 		turn_end();

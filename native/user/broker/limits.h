@@ -7,7 +7,6 @@
 
 #define AGENTS_MOST 4096u
 #define CLIENTS_MOST 4096u
-#define DOMAINS_MOST 4096u
 #define AGENT_CLIENTS_MOST 256u
 #define AGENT_PROCESSES_MOST 256u
 /* Holds of units, each agent; a unit costs the broker's own tables some 200 bytes. */

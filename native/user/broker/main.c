@@ -19,6 +19,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "broker/front.h"
@@ -163,8 +164,10 @@ static void without_preload(char **argv)
 
 static void close_from(int first)
 {
-	if (close_range((unsigned)first, ~0u, 0) == 0)
+#ifdef SYS_close_range
+	if (syscall(SYS_close_range, (unsigned)first, ~0u, 0) == 0)
 		return;
+#endif
 	for (int fd = first; fd < 65536; fd++)
 		close(fd);
 }

@@ -26,7 +26,7 @@ enum broker_type {
 	BROKER_ASK,		/* broker_ask -> broker_secret: do you know this? */
 	BROKER_CLAIM,		/* broker_claim -> broker_unit; ENOENT: hand it in whole. Ends the question of BROKER_ASK */
 	BROKER_ALLOC,		/* broker_alloc, then data or a sealed memfd -> broker_unit, with the memfd to map where it has one */
-	BROKER_APPEND,		/* broker_edit (offset, old_bytes 0), then data or a sealed memfd -> broker_unit */
+	BROKER_APPEND,		/* broker_edit (offset and old_bytes are 0), then data or a sealed memfd -> broker_unit */
 	BROKER_FORK,		/* broker_number: value is prefix_bytes -> broker_unit */
 	BROKER_EDIT,		/* broker_edit, then data or a sealed memfd -> broker_unit */
 	BROKER_SHARE,		/* broker_number: value is the agent */
@@ -38,8 +38,8 @@ enum broker_type {
 	BROKER_STAT_UNIT,	/* broker_number -> broker_unit_stat */
 	BROKER_STAT,		/* nothing -> broker_stat */
 	BROKER_FREE,		/* broker_number */
-	BROKER_LIST,		/* broker_list -> broker_listed, then broker_agent_line or broker_unit_line each: for the window; the caller's own user only */
-	BROKER_SETTINGS,	/* broker_settings: ages and limits, from the control center -> the ones in force */
+	BROKER_LIST,		/* broker_list -> broker_listed, then broker_agent_line or broker_unit_line each: for the window; the caller's own user only. An agent sees its own domain, and with agent 0 its own units; one that only looks sees all, digests hidden */
+	BROKER_SETTINGS,	/* broker_settings: ages and limits, from the control center -> the ones in force. EPERM where an agent of a domain of its own would change one */
 	BROKER_TYPE_END,
 };
 

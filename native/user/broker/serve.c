@@ -127,20 +127,22 @@ static int settle(const struct pending *pending, const struct content_result *re
 {
 	struct agent *agent = agent_of_number(pending->agent);
 
+	/* Its descriptors, not the asking program's. */
 	if (result->error != 0)
-		return result->error;
-	if (pending->holds) {
-		if (agent != NULL)
-			agent->holds++;
-		/* What a fork holds was known to the content alone. */
-		if (agent != NULL && pending->head.type == BROKER_FORK && agent_allows(agent, 0) != 0) {
-			later(pending->agent, result->unit, false);
-			return -EDQUOT;
-		}
-		if (agent == NULL || pending->client == NULL)
-			later(pending->agent, result->unit, false);
+		return result->error == -EMFILE ? -ENFILE : result->error;
+	if (pending->holds && agent != NULL)
+		agent->holds++;
+	if (agent == NULL || pending->client == NULL) {
+		if (pending->holds || pending->head.type == BROKER_MAP)
+			later(pending->agent, result->unit, !pending->holds);
+		return -ENOENT;
 	}
-	if (pending->head.type == BROKER_MAP && (pending->client == NULL || pending->client->process == NULL || !process_map(pending->client->process, result->unit))) {
+	/* What a fork holds was known to the content alone. */
+	if (pending->head.type == BROKER_FORK && agent_allows(agent, 0) != 0) {
+		later(pending->agent, result->unit, false);
+		return -EDQUOT;
+	}
+	if (pending->head.type == BROKER_MAP && !process_map(pending->client->process, result->unit)) {
 		later(pending->agent, result->unit, true);
 		return -ENOSPC;
 	}
@@ -150,18 +152,19 @@ static int settle(const struct pending *pending, const struct content_result *re
 static void tell(const struct pending *pending, const struct content_result *result)
 {
 	struct client *client = pending->client;
-	struct answer answer = { .request = &pending->head, .fd = result->fd, .hold = pending->holds ? result->unit : 0 };
+	bool is_map = pending->head.type == BROKER_MAP, is_read = pending->head.type == BROKER_READ;
+	struct answer answer = { .request = &pending->head, .fd = is_map || is_read || pending->head.type == BROKER_ALLOC ? result->fd : -1, .hold = pending->holds ? result->unit : 0 };
 	struct broker_bytes bytes = { .bytes = result->data != NULL ? result->data_bytes : result->bytes, .total_bytes = result->total_bytes };
 	struct broker_unit unit;
 
 	unit_body(result, &unit);
 	answer.body = &unit;
 	answer.body_bytes = sizeof(unit);
-	if (result->data != NULL && result->fd < 0) {
+	if ((is_map || is_read) && result->data != NULL && result->fd < 0) {
 		answer.data = result->data;
 		answer.data_bytes = result->data_bytes < BROKER_INLINE_MOST ? result->data_bytes : BROKER_INLINE_MOST;
 	}
-	if (pending->head.type == BROKER_READ) {
+	if (is_read) {
 		if (result->fd < 0)
 			bytes.bytes = answer.data_bytes;
 		answer.body = &bytes;
@@ -176,8 +179,8 @@ static void tell(const struct pending *pending, const struct content_result *res
 		return;
 	/* No descriptor to send it with: what was handed in is there all the same. */
 	answer.fd = -1;
-	if (pending->head.type == BROKER_MAP || pending->head.type == BROKER_READ) {
-		if (pending->head.type == BROKER_MAP && process_unmap(client->process, result->unit))
+	if (is_map || is_read) {
+		if (is_map && process_unmap(client->process, result->unit))
 			later(pending->agent, result->unit, true);
 		answer.error = -ENFILE;
 	}
@@ -196,13 +199,17 @@ static void done(void *context, const struct content_result *result)
 	pending_end(pending);
 }
 
+void serve_agent_left(struct client *client)
+{
+	if (client->question == NULL)
+		return;
+	content_forget(front.content, client->question);
+	client->question = NULL;
+	client->agent->questions--;
+}
+
 void serve_client_gone(struct client *client)
 {
-	if (client->question != NULL) {
-		content_forget(front.content, client->question);
-		client->question = NULL;
-		client->agent->questions--;
-	}
 	for (struct pending *pending = client->pendings; pending != NULL; pending = pending->next)
 		pending->client = NULL;
 	client->pendings = NULL;
@@ -371,6 +378,7 @@ static int set_state(struct agent *agent, enum am_state state)
 		return 0;
 	}
 	agent->state = state;
+	agent_changed(agent);
 	content_agent_state(front.content, agent->number, state);
 	front_step_soon();
 	return 0;

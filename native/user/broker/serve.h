@@ -10,7 +10,9 @@
 
 /* `fd`: a checked memfd that is taken over, or -1. */
 void serve_request(struct client *client, const struct request *request, int fd);
-/* Its requests are finished silently, its question is forgotten. */
+/* Its question is forgotten; what it asked the content for is still answered. */
+void serve_agent_left(struct client *client);
+/* Its requests are finished silently. */
 void serve_client_gone(struct client *client);
 /* Gives a hold back at the end of this turn: not inside of what the content is doing. */
 void serve_later_free(uint64_t agent, uint64_t unit);
