@@ -48,11 +48,16 @@ export const testPrograms = [
   { name: 'test-parsers', sources: ['test/parsers.c', 'privileged/reclaim/areas.c', 'privileged/reclaim/target.c'] },
   { name: 'test-subject', sources: ['test/subject.c'], plain: true },
   { name: 'refuse-merge', sources: ['test/refuse-merge.c'], plain: true },
+  { name: 'test-core-chunk', sources: ['test/core-chunk.c', '../kmod/core/chunk.c', '../kmod/core/gear.c'] },
+  { name: 'test-core-sketch', sources: ['test/core-sketch.c', '../kmod/core/sketch-index.c', '../kmod/core/gear.c'] },
+  { name: 'test-core-table', sources: ['test/core-table.c'] },
+  { name: 'test-core-readers', sources: ['test/core-readers.c', '../kmod/core/table.c'], threads: true, libs: ['-pthread'] },
+  { name: 'test-core-policy', sources: ['test/core-policy.c', '../kmod/core/policy.c', '../kmod/core/victims.c'] },
   { name: 'broker-double', sources: brokerDoubleSources, libs: brokerDoubleLibs, threads: true },
   { name: 'units-chaos', sources: ['test/units-chaos.c', ...libSources], libs: libLibs, threads: true },
 ]
 
-/** The warm tier; with libSources or user/common/digest.c, and coreSources for who cuts conversations. */
+/** The warm tier; stands on user/common/digest.c and -l:libzstd.a. */
 export const warmSources = ['arena', 'contexts', 'dictionary', 'learn', 'pack', 'save', 'unpack', 'warm'].map((name) => `user/warm/${name}.c`)
 
 const benchParts = ['bench/bench.c', 'bench/corpus.c', ...libSources]
@@ -60,9 +65,10 @@ const benchLibs = ['-l:libzstd.a', ...libLibs]
 
 /** @type {Program[]} */
 export const benchPrograms = [
+  { name: 'bench-core', sources: ['bench/core.c', 'bench/bench.c', 'user/lib/error.c', ...coreSources] },
   { name: 'bench-units', sources: ['bench/units.c', ...benchParts], libs: benchLibs },
   { name: 'bench-load', sources: ['bench/load.c', ...benchParts], libs: benchLibs },
   { name: 'bench-store', sources: ['bench/store.c', ...storeSources], libs: storeLibs },
-  { name: 'bench-warm', sources: [...new Set(['bench/warm.c', 'bench/warm-line.c', ...benchParts, ...warmSources, ...coreSources])], libs: benchLibs },
+  { name: 'bench-warm', sources: ['bench/warm.c', 'bench/warm-line.c', 'bench/bench.c', 'bench/corpus.c', 'user/common/digest.c', ...warmSources, ...coreSources], libs: benchLibs },
   { name: 'bench-hundred', sources: ['bench/hundred.c', ...benchParts], libs: benchLibs },
 ]
