@@ -69,6 +69,6 @@ export const benchPrograms = [
   { name: 'bench-units', sources: ['bench/units.c', ...benchParts], libs: benchLibs },
   { name: 'bench-load', sources: ['bench/load.c', ...benchParts], libs: benchLibs },
   { name: 'bench-store', sources: ['bench/store.c', ...storeSources], libs: storeLibs },
-  { name: 'bench-warm', sources: ['bench/warm.c', 'bench/warm-line.c', 'bench/bench.c', 'bench/corpus.c', 'user/common/digest.c', ...warmSources, ...coreSources], libs: benchLibs },
+  { name: 'bench-warm', sources: ['bench/warm.c', 'bench/warm-line.c', 'bench/bench.c', 'bench/corpus.c', 'user/lib/error.c', 'user/common/digest.c', ...warmSources, ...coreSources], libs: benchLibs },
   { name: 'bench-hundred', sources: ['bench/hundred.c', ...benchParts], libs: benchLibs },
 ]
