@@ -15,8 +15,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { buildBenches, buildNative } from '../../tools/native.mjs'
-import { figure, figures, pssBytes, startBroker, textFolder } from './parts/broker.ts'
+import { figure, figures, program, pssBytes, startBroker, textFolder } from './parts/broker.ts'
 import { createRows } from './parts/rows.ts'
 
 const { values } = parseArgs({
@@ -57,7 +56,7 @@ const sumPss = (pids: readonly number[]): number => pids.reduce((sum, pid) => su
 
 /** Processes that hold a fifth as ordinary memory; `use` gets their pids. */
 const withPeers = async (merge: boolean, use: (pids: readonly number[]) => Promise<void>): Promise<void> => {
-  const child = spawn(join(buildBenches(), 'bench-hundred'), ['peer', textFolder, String(PEER_AGENTS), merge ? '1' : '0'], { stdio: ['pipe', 'pipe', 'inherit'] })
+  const child = spawn(program('bench-hundred', 'native-bench'), ['peer', textFolder, String(PEER_AGENTS), merge ? '1' : '0'], { stdio: ['pipe', 'pipe', 'inherit'] })
   const ended = once(child, 'exit')
   const pids: number[] = []
   try {
@@ -82,7 +81,7 @@ const zramPeer = async (pids: readonly number[]): Promise<void> => {
       const out = spawnSync(command, args, { encoding: 'utf8' })
       if (out.status !== 0) throw new Error(`${command}: ${out.stderr}`)
     }
-    const out = spawnSync(join(buildNative('hardened', false), 'agentmem-reclaim'), ['--advice', 'pageout', '--uid', '0', ...pids.map((pid) => `${pid}:${ticksOf(pid)}`)], { encoding: 'utf8' })
+    const out = spawnSync(program('agentmem-reclaim'), ['--advice', 'pageout', '--uid', '0', ...pids.map((pid) => `${pid}:${ticksOf(pid)}`)], { encoding: 'utf8' })
     if (out.status !== 0) throw new Error(`agentmem-reclaim: ${out.stderr}`)
     const pool = Number(kernelFile(`/sys/block/zram${number}/mm_stat`).split(/\s+/u)[2])
     rows.shown(`peer: zram ${/\[(\S+)\]/u.exec(kernelFile(`/sys/block/zram${number}/comp_algorithm`))?.[1] ?? ''}, resident`, (sumPss(pids) + pool) / MB, 'MB')

@@ -9,8 +9,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { buildBenches } from '../../tools/native.mjs'
-import { figure, figures, pssBytes, startBroker, textFolder, type Broker } from './parts/broker.ts'
+import { figure, figures, program, pssBytes, startBroker, textFolder, type Broker } from './parts/broker.ts'
 import { createRows } from './parts/rows.ts'
 
 const { values } = parseArgs({ options: { only: { type: 'string' }, seconds: { type: 'string', default: '60' } } })
@@ -59,7 +58,7 @@ const redisOwnBytes = async (plainBytes: number): Promise<number | null> => {
   try {
     await sleep(1000)
     if (server.pid === undefined || server.exitCode !== null) return null
-    const load = spawnSync('sh', ['-c', '"$0" held "$1" | redis-cli -s "$2" --pipe', join(buildBenches(), 'bench-units'), textFolder, socket], { encoding: 'utf8', maxBuffer: 2 ** 24 })
+    const load = spawnSync('sh', ['-c', '"$0" held "$1" | redis-cli -s "$2" --pipe', program('bench-units', 'native-bench'), textFolder, socket], { encoding: 'utf8', maxBuffer: 2 ** 24 })
     if (load.status !== 0) throw new Error(`redis-cli: ${load.stdout}${load.stderr}`)
     await sleep(2000)
     return pssBytes(server.pid) - plainBytes

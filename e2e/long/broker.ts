@@ -8,19 +8,18 @@ import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { buildNative, projectDir } from '../../tools/native.mjs'
+import { program } from '../bench/parts/broker.ts'
 
 const { values } = parseArgs({ options: { kills: { type: 'string', default: '1000' }, seed: { type: 'string', default: '1' } } })
-const binaries = buildNative('hardened', true)
 const folder = mkdtempSync('/var/tmp/agentmem-chaos-')
 mkdirSync(join(folder, 'config/agentmem'), { recursive: true })
 // Everything moves through all tiers within seconds.
 writeFileSync(join(folder, 'config/agentmem/broker.conf'), 'warm_after_ms=150\ncold_after_ms=400\nthorough_after_ms=2000\n')
 const env = {
-  ...process.env, AGENTMEM_SOCKET: join(folder, 'broker.sock'), AGENTMEM_BROKER: join(binaries, 'agentmem-broker'),
+  ...process.env, AGENTMEM_SOCKET: join(folder, 'broker.sock'), AGENTMEM_BROKER: program('agentmem-broker'),
   XDG_CONFIG_HOME: join(folder, 'config'), XDG_STATE_HOME: join(folder, 'state'), XDG_RUNTIME_DIR: folder,
 }
-const child = spawn(join(projectDir, 'build/native-tests-hardened/units-chaos'), [values.kills, values.seed], { env, stdio: ['ignore', 'inherit', 'inherit'] })
+const child = spawn(program('units-chaos', 'native-tests-hardened'), [values.kills, values.seed], { env, stdio: ['ignore', 'inherit', 'inherit'] })
 const [code] = await once(child, 'exit')
 rmSync(folder, { recursive: true, force: true })
 console.log(code === 0 ? `${values.kills} kills: nothing wrong, nothing lost, nothing left behind` : `${values.kills} kills: something went wrong (exit code ${code})`)
