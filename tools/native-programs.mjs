@@ -38,6 +38,8 @@ export const programs = [
   { name: 'agentmem-broker', sources: brokerDoubleSources, libs: brokerDoubleLibs, threads: true },
   { name: 'libagentmem.so', sources: libSources, shared: true, libs: libLibs, map: 'user/lib/libagentmem.map', flags: ['-Wl,-soname,libagentmem.so.1', '-Wl,--exclude-libs,ALL'], alias: 'libagentmem.so.1' },
   { name: 'agentmem-trim.so', sources: ['user/preload/trim.c'], shared: true },
+  // It defines malloc: the compiler must not put calloc in the place of malloc and memset.
+  { name: 'agentmem-share.so', sources: [...['share', 'share-broker', 'share-guard', 'share-heap', 'share-look', 'share-read', 'share-swap'].map((name) => `user/preload/${name}.c`), 'user/common/digest.c'], shared: true, flags: ['-fno-builtin'], libs: ['-l:libcrypto.a'], map: 'user/preload/share.map' },
 ]
 
 /** @type {Program[]} */
@@ -47,6 +49,8 @@ export const testPrograms = [
   { name: 'guard-hostile', sources: ['test/guard-hostile.c'], plain: true },
   { name: 'test-parsers', sources: ['test/parsers.c', 'privileged/reclaim/areas.c', 'privileged/reclaim/target.c'] },
   { name: 'test-subject', sources: ['test/subject.c'], plain: true },
+  { name: 'shim-broker', sources: ['test/shim-broker.c', 'user/common/digest.c'], plain: true, libs: ['-l:libcrypto.a'] },
+  { name: 'shim-subject', sources: ['test/shim-subject.c', 'test/shim-subject-more.c'], plain: true, flags: ['-pthread'] },
   { name: 'refuse-merge', sources: ['test/refuse-merge.c'], plain: true },
   { name: 'test-core-chunk', sources: ['test/core-chunk.c', '../kmod/core/chunk.c', '../kmod/core/gear.c'] },
   { name: 'test-core-sketch', sources: ['test/core-sketch.c', '../kmod/core/sketch-index.c', '../kmod/core/gear.c'] },

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * agentmem-run: lets the kernel merge equal pages of a program and all its
- * children (KSM), with --trim lets it be asked for memory it holds free, then
- * becomes that program. Whatever goes wrong with either, the program runs as
- * it would have without us.
+ * children (KSM), with --trim lets it be asked for memory it holds free, with
+ * --share lets it share what it reads with others, then becomes that program.
+ * Whatever goes wrong with any, the program runs as it would have without us.
  */
 #include <errno.h>
 #include <limits.h>
@@ -56,15 +56,14 @@ static void opt_in(void)
 	}
 }
 
-/* The shim stands beside this program, and only who could change this program may change it. */
-static void preload_trim(void)
+/* A shim stands beside this program, and only who could change this program may change it. */
+static void preload(const char *name, const char *variable)
 {
-	static const char name[] = "/agentmem-trim.so";
 	char path[PATH_MAX];
 	char list[2 * PATH_MAX];
 	char number[24];
 	const char *others = getenv("LD_PRELOAD");
-	ssize_t length = readlink("/proc/self/exe", path, sizeof(path) - sizeof(name));
+	ssize_t length = readlink("/proc/self/exe", path, sizeof(path) - strlen(name) - 1);
 	struct stat own;
 	struct stat shim;
 	char *slash;
@@ -75,7 +74,7 @@ static void preload_trim(void)
 	slash = strrchr(path, '/');
 	if (slash == NULL || stat(path, &own) != 0)
 		return;
-	memcpy(slash, name, sizeof(name));
+	memcpy(slash, name, strlen(name) + 1);
 	if (stat(path, &shim) != 0 || shim.st_uid != own.st_uid || (shim.st_mode & S_IWOTH) != 0 || strpbrk(path, ": ") != NULL) {
 		if (verbose())
 			fprintf(stderr, "agentmem-run: %s is not there as it should be; started without it\n", path);
@@ -88,12 +87,13 @@ static void preload_trim(void)
 		setenv("LD_PRELOAD", path, 1);
 	/* Tells the program, whatever it becomes by exec, from its children. */
 	snprintf(number, sizeof(number), "%ld", (long)getpid());
-	setenv("AGENTMEM_TRIM_PID", number, 1);
+	setenv(variable, number, 1);
 }
 
 int main(int argc, char **argv)
 {
 	bool merge = true;
+	bool share = false;
 	int at = 1;
 
 	for (; at < argc && argv[at][0] == '-'; at++) {
@@ -102,7 +102,12 @@ int main(int argc, char **argv)
 			break;
 		}
 		if (strcmp(argv[at], "--trim") == 0) {
-			preload_trim();
+			preload("/agentmem-trim.so", "AGENTMEM_TRIM_PID");
+			continue;
+		}
+		if (strcmp(argv[at], "--share") == 0) {
+			preload("/agentmem-share.so", "AGENTMEM_SHARE_PID");
+			share = true;
 			continue;
 		}
 		if (strcmp(argv[at], "--no-merge") != 0) {
@@ -113,11 +118,14 @@ int main(int argc, char **argv)
 		merge = false;
 	}
 	if (at >= argc) {
-		fputs("usage: agentmem-run [--no-merge] [--trim] -- COMMAND [ARGUMENT...]\n", stderr);
+		fputs("usage: agentmem-run [--no-merge] [--trim] [--share] -- COMMAND [ARGUMENT...]\n", stderr);
 		return EXIT_USAGE;
 	}
 	if (merge)
 		opt_in();
+	/* Where starting the program ends the opt-in, the shim opts in again. */
+	if (merge && share)
+		setenv("AGENTMEM_SHARE_MERGE", "1", 1);
 	execvp(argv[at], argv + at);
 	/* Read errno before printing may change it. */
 	int error = errno;
