@@ -1,12 +1,14 @@
 /** The C programs and libraries: what each is made of. Paths are below native/. */
+import { nodeHeaders } from './node-headers.mjs'
 
 /** `plain`: what is tested with, not what is tested; sanitizers would add terabytes of shadow areas. */
 /** `shared`: loaded into other programs, which have no sanitizers. */
+/** `instrumented`: but this one is, for tests that load the sanitizer's library first. */
 /** `alone`: without shared libraries, which would be locked memory too. */
 /** `threads`: built once more for ThreadSanitizer. */
 /** `libs`: after the sources; archives, so that an installed program needs nothing beside it. `map`: of the symbols a library shows. */
 /** `alias`: a link beside it, by which loaders look for a library. */
-/** @typedef {{ name: string, sources: string[], plain?: boolean, shared?: boolean, alone?: boolean, threads?: boolean, libs?: string[], flags?: string[], map?: string, alias?: string }} Program */
+/** @typedef {{ name: string, sources: string[], plain?: boolean, shared?: boolean, instrumented?: boolean, alone?: boolean, threads?: boolean, libs?: string[], flags?: string[], map?: string, alias?: string }} Program */
 
 const guardSources = ['agents', 'base', 'bring', 'config', 'journal', 'kernel-file', 'lock', 'main', 'prefault', 'request', 'runs', 'server', 'terminal', 'terminal-file', 'text', 'watch', 'words']
   .map((name) => `privileged/guard/${name}.c`)
@@ -14,7 +16,10 @@ const guardSources = ['agents', 'base', 'bring', 'config', 'journal', 'kernel-fi
 /** The freestanding core, for the sources of whoever stands on it. */
 export const coreSources = ['chunk', 'gear', 'policy', 'sketch', 'sketch-index', 'table', 'victims'].map((name) => `../kmod/core/${name}.c`)
 
-const libNames = ['broker', 'calls', 'error', 'fork', 'held', 'host', 'maps', 'memfd', 'module', 'open', 'private', 'private-look', 'private-map', 'private-text', 'wish']
+const libNames = [
+  'broker', 'broker-alloc', 'broker-call', 'broker-connect', 'broker-known', 'broker-look', 'broker-map', 'broker-read', 'broker-restore', 'calls', 'connection', 'error', 'fork', 'held',
+  'host', 'maps', 'memfd', 'module', 'open', 'private', 'private-look', 'private-map', 'private-text', 'replies', 'start', 'start-program', 'wish',
+]
 /** libagentmem as sources, for programs that are tested with it inside. */
 export const libSources = [...libNames.map((name) => `user/lib/${name}.c`), 'user/common/digest.c', '../kmod/core/table.c']
 /** What these stand on. */
@@ -29,6 +34,8 @@ const brokerDoubleLibs = ['-l:libcrypto.a', '-pthread']
 export const storeSources = [...['batch', 'commit', 'data', 'files', 'index', 'lane', 'open', 'owner', 'replay', 'rewrite', 'space', 'store', 'table'].map((name) => `user/store/${name}.c`), 'user/common/digest.c']
 export const storeLibs = ['-l:libcrypto.a', '-l:liburing.a', '-pthread']
 
+const nodeSources = ['addon', 'agent', 'area', 'bytes', 'handle', 'look', 'unit', 'values', 'work'].map((name) => `user/node/${name}.c`)
+
 /** @type {Program[]} */
 export const programs = [
   { name: 'agentmem-guard', sources: guardSources, alone: true },
@@ -37,6 +44,8 @@ export const programs = [
   { name: 'agentmem-hook', sources: ['user/hook/main.c'] },
   { name: 'agentmem-broker', sources: brokerDoubleSources, libs: brokerDoubleLibs, threads: true },
   { name: 'libagentmem.so', sources: libSources, shared: true, libs: libLibs, map: 'user/lib/libagentmem.map', flags: ['-Wl,-soname,libagentmem.so.1', '-Wl,--exclude-libs,ALL'], alias: 'libagentmem.so.1' },
+  // Its state is the process's: a worker thread that ends must not unload it.
+  { name: 'agentmem.node', sources: [...nodeSources, ...libSources], shared: true, instrumented: true, threads: true, libs: libLibs, map: 'user/node/addon.map', flags: ['-isystem', nodeHeaders, '-Wl,-z,nodelete', '-Wl,--exclude-libs,ALL'] },
   { name: 'agentmem-trim.so', sources: ['user/preload/trim.c'], shared: true },
   // It defines malloc: the compiler must not put calloc in the place of malloc and memset.
   { name: 'agentmem-share.so', sources: [...['share', 'share-broker', 'share-guard', 'share-heap', 'share-look', 'share-read', 'share-swap'].map((name) => `user/preload/${name}.c`), 'user/common/digest.c'], shared: true, flags: ['-fno-builtin'], libs: ['-l:libcrypto.a'], map: 'user/preload/share.map' },

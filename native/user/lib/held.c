@@ -13,16 +13,34 @@ void held_begin(void)
 	pthread_mutex_lock(&lock);
 }
 
-void held_end(struct held *held, int fd)
+void held_put(struct held *held, int fd)
 {
 	held->fd = fd;
-	if (fd >= 0) {
-		held->next = list;
-		held->at = &list;
-		if (list != NULL)
-			list->at = &held->next;
-		list = held;
-	}
+	if (fd < 0)
+		return;
+	held->next = list;
+	held->at = &list;
+	if (list != NULL)
+		list->at = &held->next;
+	list = held;
+}
+
+static int take_out(struct held *held)
+{
+	int fd = held->fd;
+
+	if (fd < 0)
+		return fd;
+	*held->at = held->next;
+	if (held->next != NULL)
+		held->next->at = held->at;
+	held->fd = -1;
+	return fd;
+}
+
+void held_end(struct held *held, int fd)
+{
+	held_put(held, fd);
 	pthread_mutex_unlock(&lock);
 }
 
@@ -31,15 +49,16 @@ int held_keep(struct held *held)
 	int fd;
 
 	pthread_mutex_lock(&lock);
-	fd = held->fd;
-	if (fd >= 0) {
-		*held->at = held->next;
-		if (held->next != NULL)
-			held->next->at = held->at;
-		held->fd = -1;
-	}
+	fd = take_out(held);
 	pthread_mutex_unlock(&lock);
 	return fd;
+}
+
+void held_move(struct held *to, struct held *from)
+{
+	pthread_mutex_lock(&lock);
+	held_put(to, take_out(from));
+	pthread_mutex_unlock(&lock);
 }
 
 void held_close(struct held *held)

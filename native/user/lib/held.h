@@ -18,7 +18,11 @@ struct held {
 
 /* Between these two no fork() happens: what opens a descriptor goes there. */
 void held_begin(void);
+void held_put(struct held *held, int fd);
+/* The same, and the end. */
 void held_end(struct held *held, int fd);
+/* It is `to` from now on; `from` is none. */
+void held_move(struct held *to, struct held *from);
 void held_close(struct held *held);
 /* Takes it off the list: it stays open, in children too. */
 int held_keep(struct held *held);

@@ -26,6 +26,7 @@ struct mapping {
 	void (*release)(struct mapping *mapping);
 	void *context;			/* of release */
 	int fd;				/* sealed memfd kept to hand it in again, or -1 */
+	uint64_t remote;		/* the broker's number of it */
 	bool is_counted;		/* the broker counts it */
 };
 

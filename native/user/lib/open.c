@@ -11,16 +11,6 @@
 /* In the order in which AGENTMEM_AUTO tries them. */
 static const struct operations *const backends[] = { &module_operations, &broker_operations, &private_operations };
 
-/*
- * What AUTO goes on from: a backend that is not there, or does not come in
- * time. An unknown token and a broker of another version are told: in private
- * memory the agent would be another one.
- */
-static bool is_absent(int error)
-{
-	return error == -ENODEV || error == -ETIMEDOUT || error == -ECONNRESET;
-}
-
 static int open_backend(struct agentmem *am, const struct wish *wish, int backend)
 {
 	int error = -ENODEV;
@@ -28,12 +18,12 @@ static int open_backend(struct agentmem *am, const struct wish *wish, int backen
 	for (size_t i = 0; i < sizeof(backends) / sizeof(backends[0]); i++) {
 		if (backend != AGENTMEM_AUTO && backends[i]->backend != (enum agentmem_backend)backend)
 			continue;
-		/* Nobody else is in private memory whom one could look at. */
-		if (backend == AGENTMEM_AUTO && backends[i]->backend == AGENTMEM_PRIVATE && (wish->flags & AGENTMEM_OBSERVER) != 0)
-			continue;
+		/* In private memory nobody is to be looked at, and an agent of a token would be another one: the broker's error is told. */
+		if (backend == AGENTMEM_AUTO && backends[i]->backend == AGENTMEM_PRIVATE && (wish->has_token || (wish->flags & AGENTMEM_OBSERVER) != 0))
+			break;
 		am->operations = backends[i];
 		error = am->operations->open(wish, &am->state);
-		if (error == 0 || backend != AGENTMEM_AUTO || !is_absent(error))
+		if (error == 0)
 			break;
 	}
 	return error;

@@ -88,7 +88,7 @@ static int private_set_importance(void *state, uint32_t importance)
 	struct private *private = state;
 
 	pthread_mutex_lock(&private->lock);
-	private->wish.importance = importance;
+	private->wish.importance = importance == 0 ? IMPORTANCE_USUAL : importance;
 	pthread_mutex_unlock(&private->lock);
 	return 0;
 }
@@ -278,11 +278,9 @@ static int private_fork(void *state, agentmem_unit_t number, uint64_t prefix_byt
 	pthread_mutex_lock(&private->lock);
 	unit = conversation(private, number, &error);
 	if (unit != NULL) {
-		if (prefix_bytes == UINT64_MAX)
-			prefix_bytes = unit->text.bytes;
 		if (prefix_bytes > unit->text.bytes)
-			error = -EINVAL;
-		else if (!text_copy(&fresh->text, &unit->text, 0, prefix_bytes))
+			prefix_bytes = unit->text.bytes;
+		if (!text_copy(&fresh->text, &unit->text, 0, prefix_bytes))
 			error = -ENOMEM;
 		else
 			error = add(private, fresh, fork);

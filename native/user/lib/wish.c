@@ -18,8 +18,22 @@ static bool copy_name(char to[AGENTMEM_NAME_BYTES], const char *from)
 
 	if (bytes == AGENTMEM_NAME_BYTES)
 		return false;
+	for (size_t i = 0; i < bytes; i++) {
+		/* A control center shows it. */
+		if ((unsigned char)from[i] < 0x20 || from[i] == 0x7f)
+			return false;
+	}
 	memcpy(to, from, bytes + 1);
 	return true;
+}
+
+static void program_name(char to[AGENTMEM_NAME_BYTES])
+{
+	snprintf(to, AGENTMEM_NAME_BYTES, "%.63s", program_invocation_short_name);
+	for (char *at = to; *at != '\0'; at++) {
+		if ((unsigned char)*at < 0x20 || *at == 0x7f)
+			*at = '?';
+	}
 }
 
 /* The environment is believed only where the program has no more rights than its caller. */
@@ -31,7 +45,7 @@ static void usual_socket(struct wish *wish)
 	struct stat st;
 	int bytes;
 
-	if (asked != NULL && asked[0] != '\0') {
+	if (asked != NULL && asked[0] == '/') {
 		bytes = snprintf(wish->socket_path, sizeof(wish->socket_path), "%s", asked);
 	} else {
 		if (folder == NULL || folder[0] != '/') {
@@ -58,13 +72,14 @@ int wish_of(const struct agentmem_options *options, struct wish *wish, int *back
 	if (!copy_name(wish->domain, all.domain == NULL ? "" : all.domain))
 		return -EINVAL;
 	if (all.name == NULL)
-		snprintf(wish->name, sizeof(wish->name), "%.63s", program_invocation_short_name);
+		program_name(wish->name);
 	else if (!copy_name(wish->name, all.name))
 		return -EINVAL;
 	if (all.socket_path != NULL) {
 		size_t bytes = strnlen(all.socket_path, sizeof(wish->socket_path));
 
-		if (bytes == 0 || bytes == sizeof(wish->socket_path))
+		/* A started broker has another working folder. */
+		if (all.socket_path[0] != '/' || bytes == sizeof(wish->socket_path))
 			return -EINVAL;
 		memcpy(wish->socket_path, all.socket_path, bytes + 1);
 	} else {
