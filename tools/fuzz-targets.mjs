@@ -1,8 +1,11 @@
 /** What is fuzzed, a line a target: native/fuzz/NAME.c, its seeds in native/fuzz/NAME-seeds, and the sources below it (paths below native/). */
+import { coreSources } from './native-programs.mjs'
+
 /** `libs`: after the sources. `mostBytes`: longest input libFuzzer tries; by default the longest seed, at least 4 KiB. */
 /** @typedef {{ name: string, sources: string[], libs?: string[], mostBytes?: number }} Target */
 
 /** @type {Target[]} */
 export const targets = [
   { name: 'guard', sources: ['request', 'journal', 'config', 'text', 'kernel-file', 'terminal'].map((name) => `privileged/guard/${name}.c`) },
+  ...['core-chunk', 'core-table', 'core-sketch', 'core-policy'].map((name) => ({ name, sources: coreSources })),
 ]

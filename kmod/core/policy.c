@@ -127,7 +127,7 @@ static am_u64 quarters(am_u64 value)
 	if (value < 4)
 		return value;
 	top = 63u - (unsigned)__builtin_clzll(value);
-	return top * 4u + (value >> (top - 2) & 3u);
+	return (am_u64)top * 4 + (value >> (top - 2) & 3u);
 }
 
 am_u64 am_policy_rank(const struct am_view *view)
