@@ -67,11 +67,12 @@ export const testPrograms = [
   { name: 'test-core-readers', sources: ['test/core-readers.c', '../kmod/core/table.c'], threads: true, libs: ['-pthread'] },
   { name: 'test-core-policy', sources: ['test/core-policy.c', '../kmod/core/policy.c', '../kmod/core/victims.c'] },
   { name: 'broker-double', sources: brokerDoubleSources, libs: brokerDoubleLibs, threads: true },
+  { name: 'test-store', sources: [...['crash', 'kit', 'main', 'model', 'parts', 'threads', 'world'].map((name) => `test/store-${name}.c`), ...storeSources], libs: storeLibs, threads: true },
   { name: 'units-chaos', sources: ['test/units-chaos.c', ...libSources], libs: libLibs, threads: true },
 ]
 
 /** The warm tier; stands on user/common/digest.c and -l:libzstd.a. */
-export const warmSources = ['arena', 'contexts', 'dictionary', 'learn', 'pack', 'save', 'unpack', 'warm'].map((name) => `user/warm/${name}.c`)
+export const warmSources = ['alike', 'arena', 'contexts', 'dictionary', 'learn', 'pack', 'save', 'unpack', 'warm'].map((name) => `user/warm/${name}.c`)
 
 const benchParts = ['bench/bench.c', 'bench/corpus.c', ...libSources]
 const benchLibs = ['-l:libzstd.a', ...libLibs]
