@@ -1,5 +1,6 @@
 /**
  * `node tools/native.mjs` builds the C programs into build/native/.
+ * `node tools/native.mjs bench` adds what the benches start.
  * `node tools/native.mjs test` builds them once more with sanitizers, tests
  * both builds and writes build/results/native.json.
  */
@@ -11,7 +12,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { benchPrograms, programs, testPrograms } from './native-programs.mjs'
 
-export const projectDir = dirname(dirname(fileURLToPath(import.meta.url)))
+const projectDir = dirname(dirname(fileURLToPath(import.meta.url)))
 const nativeDir = join(projectDir, 'native')
 
 /** @typedef {import('./native-programs.mjs').Program} Program */
@@ -35,7 +36,8 @@ const threaded = [...common, '-DGUARD_UNLOCKED', '-O1', '-g', '-fno-omit-frame-p
 
 /** @param {Program} program @param {Kind} kind */
 const baseFlagsOf = (program, kind) => {
-  if (program.shared === true) return shared
+  if (program.shared === true && (kind === 'hardened' || program.instrumented !== true)) return shared
+  if (program.shared === true) return [...(kind === 'sanitized' ? sanitized : threaded), '-fPIC', '-shared', '-fvisibility=hidden', '-pthread']
   if (kind === 'hardened' || program.plain === true) return program.alone === true ? alone(hardened) : hardened
   return kind === 'sanitized' ? sanitized : threaded
 }
@@ -183,9 +185,10 @@ const runTestsIn = async (copies) => {
 
 const main = async () => {
   const [what, ...rest] = process.argv.slice(2)
-  if (rest.length > 0 || (what !== undefined && what !== 'test')) throw new BuildProblem('usage: node tools/native.mjs [test]')
+  if (rest.length > 0 || (what !== undefined && what !== 'test' && what !== 'bench')) throw new BuildProblem('usage: node tools/native.mjs [test | bench]')
   if (what === 'test') return runTests()
-  buildNative('hardened', false)
+  buildNative('hardened', what === 'bench')
+  if (what === 'bench') buildBenches()
   return 0
 }
 
