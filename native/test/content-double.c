@@ -20,7 +20,7 @@
 #include "common/digest.h"
 
 #define SMALL_BYTES 4096u
-#define HOLDERS_MOST 64u
+#define HOLDERS_MOST 256u
 #define RECORD_MOST 1024u
 
 struct holder {

@@ -235,9 +235,9 @@ static void client_ready(struct watch *watch, uint32_t events)
 		hang_up(client);
 	if ((events & EPOLLOUT) != 0 && client->first_reply != NULL)
 		flush(client);
-	for (unsigned i = 0; i < TURN_MESSAGES && !client->doomed && may_read(client); i++)
-		if (!receive_one(client))
-			break;
+	for (unsigned i = 0; i < TURN_MESSAGES && !client->doomed && may_read(client) && receive_one(client); i++)
+		/* Who was told that something is not held, may ask for as much at once. */
+		serve_settle();
 	client_refresh(client);
 }
 

@@ -203,6 +203,7 @@ static void content_ready(struct watch *watch, uint32_t events)
 	(void)watch;
 	(void)events;
 	content_event(front.content);
+	serve_settle();
 }
 
 static struct watch listener_watch = { .ready = listener_ready }, signal_watch = { .ready = signal_ready }, content_watch = { .ready = content_ready };
@@ -269,7 +270,7 @@ static void turn_end(void)
 {
 	/* Dropping a connection may give holds back; giving them back drops none. */
 	clients_reap();
-	serve_turn_end();
+	serve_settle();
 	while (freed != NULL) {
 		struct freed *next = freed->next;
 

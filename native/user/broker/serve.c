@@ -55,7 +55,7 @@ void serve_later_free(uint64_t agent, uint64_t unit)
 	later(agent, unit, false);
 }
 
-void serve_turn_end(void)
+void serve_settle(void)
 {
 	for (unsigned i = 0; i < later_count; i++) {
 		struct agent *agent = agent_of_number(laters[i].agent);
@@ -463,7 +463,7 @@ void serve_request(struct client *client, const struct request *request, int fd)
 
 void serve_end(void)
 {
-	serve_turn_end();
+	serve_settle();
 	free(laters);
 	laters = NULL;
 	later_room = 0;

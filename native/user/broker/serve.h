@@ -14,9 +14,9 @@ void serve_request(struct client *client, const struct request *request, int fd)
 void serve_agent_left(struct client *client);
 /* Its requests are finished silently. */
 void serve_client_gone(struct client *client);
-/* Gives a hold back at the end of this turn: not inside of what the content is doing. */
+/* Gives a hold back with the next serve_settle(): not inside of what the content is doing. */
 void serve_later_free(uint64_t agent, uint64_t unit);
-void serve_turn_end(void);
+void serve_settle(void);
 /* Requests under way, of connections that are gone too. */
 unsigned serve_outstanding(void);
 void serve_end(void);
