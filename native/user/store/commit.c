@@ -40,9 +40,10 @@ int commit_reserve(struct store *store, size_t bytes)
 static int append(struct store *store)
 {
 	struct batch *going = &store->going;
-	int error = tap(TAP_WRITE, TAP_INDEX, store->index_end, going->bytes, going->used);
+	int error;
 
 	index_seal(store->index_salt, store->index_end, going->bytes, going->used);
+	error = tap(TAP_WRITE, TAP_INDEX, store->index_end, going->bytes, going->used);
 	if (error == 0)
 		error = write_all(store->files.index_fd, going->bytes, going->used, store->index_end);
 	if (error < 0) {

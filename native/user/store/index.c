@@ -30,10 +30,10 @@ bool index_header_good(const struct index_header *header)
 	return memcmp(header->magic, magic, sizeof(magic)) == 0 && header->version == INDEX_VERSION && header->header_bytes == sizeof(*header) && header->check == header_check(header);
 }
 
-/* Of everything behind the checksum itself. */
-static uint32_t record_check(uint64_t salt, uint64_t at, const uint8_t *record, size_t bytes)
+/* Of everything behind the checksum itself, with the padding. */
+static uint32_t record_check(uint64_t salt, uint64_t at, const uint8_t *record, size_t body_bytes)
 {
-	uint64_t hash = XXH3_64bits_withSeed(record + sizeof(uint32_t), bytes - sizeof(uint32_t), salt ^ at);
+	uint64_t hash = XXH3_64bits_withSeed(record + sizeof(uint32_t), index_space_of(body_bytes) - sizeof(uint32_t), salt ^ at);
 
 	return (uint32_t)(hash ^ (hash >> 32));
 }
@@ -78,7 +78,7 @@ void index_seal(uint64_t salt, uint64_t at, void *records, size_t bytes)
 
 	while (index_next(records, bytes, &next, &view)) {
 		uint8_t *record = (uint8_t *)records + view.at;
-		uint32_t check = record_check(salt, at + view.at, record, sizeof(struct index_head) + view.bytes);
+		uint32_t check = record_check(salt, at + view.at, record, view.bytes);
 
 		memcpy(record, &check, sizeof(check));
 	}
@@ -89,7 +89,7 @@ bool index_good(uint64_t salt, uint64_t at, const void *record, size_t body_byte
 	uint32_t check;
 
 	memcpy(&check, record, sizeof(check));
-	return check == record_check(salt, at, record, sizeof(struct index_head) + body_bytes);
+	return check == record_check(salt, at, record, body_bytes);
 }
 
 /* `bytes` from `at` in the window; NULL with *error where they are not to be had. */
