@@ -68,7 +68,7 @@ am_size am_chunk_cut_on(const struct am_chunk_sizes *sizes, const am_u8 *data, a
 	am_size cut = 0;
 
 	if (from <= rare_end) {
-		cut = look(data, from, rare_end, upper_mask(bits + 2));
+		cut = look(data, from, rare_end, upper_mask(bits + 1));
 		from = rare_end + 1;
 	}
 	if (cut == 0 && from <= end)

@@ -54,7 +54,7 @@ static size_t plain_cut(const struct am_chunk_sizes *by, const uint8_t *data, si
 
 		for (size_t i = length - AM_GEAR_WINDOW; i < length; i++)
 			hash = (hash << 3) + am_gear[data[i]];
-		if (hash << 16 >> (64 - (length <= by->average ? bits + 2 : bits - 2)) == 0)
+		if (hash << 16 >> (64 - (length <= by->average ? bits + 1 : bits - 2)) == 0)
 			return length;
 	}
 	return bytes < by->max ? bytes : by->max;
@@ -207,7 +207,7 @@ static void lengths(uint8_t *data, size_t *ends)
 	count = cut_all(&by, data, TEXT_MOST, ends);
 	for (size_t i = 0, at = 0; i < count; at = ends[i++])
 		at_most += ends[i] - at == by.max;
-	/* The header's 1.1 x average, and one of fifty at most. */
+	/* Without repetitions 1.05 x average, and one of fifty at max. */
 	EXPECT(count > TEXT_MOST / 5000 && count < TEXT_MOST / 4200);
 	EXPECT(at_most * 30 < count);
 }
