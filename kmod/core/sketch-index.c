@@ -8,7 +8,7 @@
 #define BUCKET_MOST 48u
 #define NONE 0u
 
-struct node {
+struct spot {
 	am_u32 key;
 	am_u32 next;		/* place in `nodes`, from 1 */
 	am_u64 id;
@@ -16,7 +16,7 @@ struct node {
 
 struct am_sketch_index {
 	struct am_host host;
-	struct node *nodes;	/* [0] is not used */
+	struct spot *nodes;	/* [0] is not used */
 	am_u32 *heads;
 	am_u32 room;		/* nodes and buckets, a power of two */
 	am_u32 used;
@@ -34,7 +34,7 @@ static am_u32 key_of(const struct am_sketch *sketch, unsigned slot)
 
 static am_size nodes_bytes(am_u32 room)
 {
-	return (am_size)room * sizeof(struct node);
+	return (am_size)room * sizeof(struct spot);
 }
 
 static am_size heads_bytes(am_u32 room)
@@ -42,7 +42,7 @@ static am_size heads_bytes(am_u32 room)
 	return (am_size)room * sizeof(am_u32);
 }
 
-static void release(const struct am_host *host, struct node *nodes, am_u32 *heads, am_u32 room)
+static void release(const struct am_host *host, struct spot *nodes, am_u32 *heads, am_u32 room)
 {
 	if (nodes != NULL)
 		host->release(host->context, nodes, nodes_bytes(room));
@@ -51,7 +51,7 @@ static void release(const struct am_host *host, struct node *nodes, am_u32 *head
 }
 
 /* The nodes of a bucket, last one first: put in front of each other they come out in the old order. */
-static am_u32 turned(struct node *nodes, am_u32 at)
+static am_u32 turned(struct spot *nodes, am_u32 at)
 {
 	am_u32 before = NONE;
 
@@ -68,7 +68,7 @@ static am_u32 turned(struct node *nodes, am_u32 at)
 static bool resize(struct am_sketch_index *index, am_u32 room)
 {
 	const struct am_host *host = &index->host;
-	struct node *nodes = host->allocate(host->context, nodes_bytes(room));
+	struct spot *nodes = host->allocate(host->context, nodes_bytes(room));
 	am_u32 *heads = host->allocate(host->context, heads_bytes(room));
 	am_u32 fresh = 1;
 
@@ -80,7 +80,7 @@ static bool resize(struct am_sketch_index *index, am_u32 room)
 		for (am_u32 at = turned(index->nodes, index->heads[bucket]); at != NONE; at = index->nodes[at].next) {
 			am_u32 *head = &heads[index->nodes[at].key & (room - 1)];
 
-			nodes[fresh] = (struct node){ .key = index->nodes[at].key, .next = *head, .id = index->nodes[at].id };
+			nodes[fresh] = (struct spot){ .key = index->nodes[at].key, .next = *head, .id = index->nodes[at].id };
 			*head = fresh++;
 		}
 	}
@@ -135,7 +135,7 @@ static void add_one(struct am_sketch_index *index, am_u32 key, am_u64 id)
 	am_u32 at;
 
 	for (am_u32 *link = head; *link != NONE; link = &index->nodes[*link].next, all++) {
-		const struct node *node = &index->nodes[*link];
+		const struct spot *node = &index->nodes[*link];
 
 		last = link;
 		if (node->key != key)
@@ -154,7 +154,7 @@ static void add_one(struct am_sketch_index *index, am_u32 key, am_u64 id)
 		index->free = index->nodes[at].next;
 	else
 		at = index->fresh++;
-	index->nodes[at] = (struct node){ .key = key, .next = *head, .id = id };
+	index->nodes[at] = (struct spot){ .key = key, .next = *head, .id = id };
 	*head = at;
 	index->used++;
 }

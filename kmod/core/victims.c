@@ -11,7 +11,7 @@ static bool above(const struct am_victims *victims, const struct am_victim *a, c
 	return victims->taking ? a->rank > b->rank : a->rank < b->rank;
 }
 
-static void swap(struct am_victim *a, struct am_victim *b)
+static void exchange(struct am_victim *a, struct am_victim *b)
 {
 	struct am_victim kept = *a;
 
@@ -32,7 +32,7 @@ static void sink(struct am_victims *victims, am_u32 at)
 		}
 		if (best == at)
 			return;
-		swap(&room[at], &room[best]);
+		exchange(&room[at], &room[best]);
 		at = best;
 	}
 }
@@ -42,7 +42,7 @@ static void rise(struct am_victims *victims, am_u32 at)
 	struct am_victim *room = victims->room;
 
 	while (at > 0 && above(victims, &room[at], &room[(at - 1) / 2])) {
-		swap(&room[at], &room[(at - 1) / 2]);
+		exchange(&room[at], &room[(at - 1) / 2]);
 		at = (at - 1) / 2;
 	}
 }

@@ -1,7 +1,7 @@
 /** kmod/core: each part against something written by the book, and that all of it needs nothing but the compiler. */
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { globSync, mkdtempSync, rmSync } from 'node:fs'
+import { globSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -33,6 +33,22 @@ const kernelFlags = () => [
   '-Wall', '-Wextra', '-Werror', '-Wshadow', '-Wconversion', '-Wstrict-prototypes', '-Wvla', '-Wdeclaration-after-statement', '-Wframe-larger-than=2048',
 ]
 
+/** What the kernel's headers bring along that could stand in the way. */
+const kernelHeaders = {
+  'types.h': `#include <stdbool.h>
+    typedef __SIZE_TYPE__ size_t; typedef __UINT64_TYPE__ u64; typedef __UINT32_TYPE__ u32; typedef __UINT8_TYPE__ u8;
+    #define NULL ((void *)0)
+    struct list_head { struct list_head *next, *prev; }; struct callback_head { struct callback_head *next; };`,
+  'string.h': `void *memcpy(void *, const void *, size_t); void *memset(void *, int, size_t); int memcmp(const void *, const void *, size_t);
+    #define swap(a, b) do { __auto_type kept = (a); (a) = (b); (b) = kept; } while (0)
+    #define min(x, y) ((x) < (y) ? (x) : (y))
+    #define max(x, y) ((x) > (y) ? (x) : (y))
+    #define likely(x) __builtin_expect(!!(x), 1)
+    #define unlikely(x) __builtin_expect(!!(x), 0)
+    #define barrier() __asm__ volatile("" : : : "memory")
+    struct node; struct page; unsigned long fls(int); u32 hash_32(u32, unsigned); u64 rol64(u64, unsigned);`,
+}
+
 export const tests = [
   part('core cuts where the header says, streamed or whole', 'test-core-chunk'),
   part('core finds blocks that are alike, and none that are not', 'test-core-sketch'),
@@ -45,6 +61,9 @@ export const tests = [
       try {
         const sources = globSync(join(kmod, 'core', '*.c'))
         assert.ok(sources.length >= 7)
+        mkdirSync(join(folder, 'linux'))
+        for (const [name, text] of Object.entries(kernelHeaders)) writeFileSync(join(folder, 'linux', name), text)
+        for (const source of sources) outputOf(compiler, [...kernelFlags(), '-D__KERNEL__', `-I${folder}`, '-c', source, '-o', join(folder, 'kernel.o')])
         const objects = sources.map((source) => {
           const object = join(folder, `${basename(source)}.o`)
           outputOf(compiler, [...kernelFlags(), '-c', source, '-o', object])
