@@ -18,6 +18,7 @@ const Agents = lazy(() => import('./features/agents/agents.tsx'))
 const Leftovers = lazy(() => import('./features/leftovers/leftovers.tsx'))
 const Fixes = lazy(() => import('./features/fixes/fixes.tsx'))
 const Layers = lazy(() => import('./features/layers/layers.tsx'))
+const Units = lazy(() => import('./features/units/units.tsx'))
 const Compare = lazy(() => import('./features/compare/compare.tsx'))
 const History = lazy(() => import('./features/history/history.tsx'))
 const Settings = lazy(() => import('./features/settings/settings.tsx'))
@@ -34,6 +35,8 @@ const PageOf = ({ page, rest }: { page: Page; rest: readonly string[] }) => {
       return <Fixes />
     case 'layers':
       return <Layers />
+    case 'units':
+      return <Units />
     case 'compare':
       return <Compare />
     case 'history':

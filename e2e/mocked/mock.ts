@@ -13,6 +13,7 @@ import { countsOf, makeMachine, makeSnapshot } from './machine.ts'
 import { deltaOf, eventsOf, outcomesOf, pastRun, runIdAt, storedOf, undoLinesOf, viewOf, wave, type StoredSnapshot } from './past.ts'
 import { makePlanFor } from './plan-data.ts'
 import type { Scenario } from './scenarios.ts'
+import { createUnits } from './units.ts'
 import { builtInPresets, installPlan, machineView, type Switched } from './static-data.ts'
 
 /** One handler a call of the schema: a renamed channel no longer compiles. */
@@ -246,6 +247,7 @@ export const createMock = (scenario: Scenario): Mock => {
 
   const handlers: Handlers = {
     ...lifecycle.handlers,
+    ...createUnits(scenario, () => { emit('changed', { what: 'units', runId: null }) }),
     'live.get': () => ok(live()),
     'machine.get': () => {
       const agents = fleet(0)

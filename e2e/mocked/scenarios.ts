@@ -61,6 +61,9 @@ export interface Scenario {
   policy: Partial<Policy>
   policyProblem: string | null
   leftovers: boolean
+  units: 'running' | 'not-running' | 'not-installed'
+  unitsProblem: string | null
+  unitsFail: Failure | null
   reapLeaves: boolean
   fixes: boolean
   /** The file of a fix is edited between showing and applying. */
@@ -109,6 +112,9 @@ const full: Scenario = {
   policy: {},
   policyProblem: null,
   leftovers: true,
+  units: 'running',
+  unitsProblem: null,
+  unitsFail: null,
   reapLeaves: false,
   fixes: true,
   fixChanged: false,
@@ -129,7 +135,7 @@ const lived: Scenario = {
 
 export const scenarios = {
   full,
-  empty: { ...full, agents: 0, emptyHistory: true, leftovers: false, fixes: false },
+  empty: { ...full, agents: 0, emptyHistory: true, leftovers: false, fixes: false, units: 'not-running' },
   many: { ...full, agents: 500 },
   noHelper: { ...full, helper: 'not-installed' },
   helperTooOld: { ...full, helper: 'too-old' },
@@ -178,6 +184,8 @@ export const scenarios = {
   badPolicy: { ...full, policyProblem: 'policy.json, line 3: suspend.afterIdleMs must be at least 30000. The file is left as it is and the defaults are used.' },
   sessionGone: { ...full, lifecycleFails: failure('helper-gone', 'The session helper does not answer.', { advice: 'It is started again by itself.' }) },
   reapLeaves: { ...full, reapLeaves: true },
+  unitsMissing: { ...full, units: 'not-installed' },
+  unitsFail: { ...full, unitsFail: failure('disk-full', 'There is no space left to write broker.conf.', { advice: 'Free some disk space and try again; the old file is unchanged.' }) },
   fixChanged: { ...full, fixChanged: true },
   manySuspended: { ...full, agents: 500, suspended: 40 },
   badSettings: { ...full, settingsProblem: 'settings.json, line 4: theme must be system, light or dark. The file is left as it is and the defaults are used.' },

@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { readUptimeMs } from '../../helper/observe/kernel.ts'
 import type { Payload, Answer, CallName, EventName, Request } from '../contract/channels.ts'
@@ -11,6 +12,9 @@ import type { History } from './history/types.ts'
 import { createInstaller } from './install/installer.ts'
 import { dispatch } from './ipc/dispatch.ts'
 import { createHandlers } from './ipc/handlers.ts'
+import { brokerLink, brokerSocket } from './units/broker-link.ts'
+import { createUnitSettings } from './units/settings.ts'
+import { createUnits } from './units/units.ts'
 import { createLifecycle, type Lifecycle } from './lifecycle/lifecycle.ts'
 import { appPaths, type AppPaths } from './paths.ts'
 import { createPresets, type Presets } from './presets/presets.ts'
@@ -122,11 +126,20 @@ export const createApp = (options: AppOptions = {}): App => {
       return uptimeMs === null ? null : now() - uptimeMs
     },
   })
+  const link = brokerLink(brokerSocket(paths.runtimeDir))
+  const brokerProgram = join(paths.projectDir, 'build/native/agentmem-broker')
+  const units = createUnits({
+    link,
+    settings: createUnitSettings(join(paths.configDir, 'broker.conf')),
+    storePath: join(paths.stateDir, 'store'),
+    programProblem: () => ([brokerProgram, '/usr/lib/agentmem/agentmem-broker'].some((path) => existsSync(path)) ? null : `The broker is missing: ${brokerProgram} is not there. Build it with "npm run build", or install the helper in Settings.`),
+    agents: () => sampler.agents(15_000),
+  })
   const reports = createReports({ history })
   const installer = createInstaller({ projectDir: paths.projectDir })
   const handlers = createHandlers({
     root: paths.root,
-    sampler, system, session, lifecycle, helperState: stateNow, history, presets, settings, signaturesProblem: () => signaturesProblem, planner, runs, reports, installer,
+    sampler, system, session, lifecycle, helperState: stateNow, history, presets, settings, signaturesProblem: () => signaturesProblem, planner, runs, reports, installer, units,
     changed: (what) => { changed(what) },
     settingsChanged: (next) => { current = next },
     now,
@@ -178,6 +191,7 @@ export const createApp = (options: AppOptions = {}): App => {
     },
     close() {
       for (const timer of timers) clearInterval(timer)
+      link.close()
       sampler.close()
       runs.close()
       system.close()

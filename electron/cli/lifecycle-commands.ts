@@ -2,6 +2,7 @@ import { Option, type Command } from 'commander'
 import { applyFixes, fixes, undoFixes } from './fixes.ts'
 import { guard } from './guard.ts'
 import { leftovers, reap } from './leftovers.ts'
+import { units } from './units.ts'
 import { budget, limit, type LimitOptions } from './limits.ts'
 import { free, setAgents, timeline } from './one-agent.ts'
 import { importance, onOff, size, span, type Size } from './parse.ts'
@@ -61,6 +62,7 @@ export const addLifecycleCommands = (program: Command, done: (code: number) => v
     .option('--own-cgroups <on|off>', 'give new agents cgroups of their own', onOff)
     .action((options: PolicyOptions) => end(setPolicy(options)))
 
+  command('units', 'memory that agents share: what is the same, compressed, on disk').argument('[agent]', 'the units of this one, by name or process number').addOption(json()).action((agent: string | undefined, options: Json) => end(units(agent, options)))
   command('leftovers', 'servers that outlived their agent, and servers running many times').addOption(json()).action((options: Json) => end(leftovers(options)))
   command('reap', 'end what outlived its agent, after showing it').argument('[process...]', 'only these').addOption(json()).addOption(yes())
     .action((words: string[], options: Yes) => end(reap(words, options)))

@@ -8,6 +8,7 @@ import { progressSchema, runIdSchema } from '../../helper/contract/runs.ts'
 import { registrySchema } from '../../helper/contract/requests.ts'
 import { snapshotDeltaSchema } from '../../helper/contract/snapshot-delta.ts'
 import { settingsSchema } from './settings.ts'
+import { unitNumberSchema, unitSchema, unitSettingsSchema, unitsViewSchema } from './units.ts'
 import {
   eventSchema,
   installPlanSchema,
@@ -46,7 +47,7 @@ export const channels = {
   live: event(liveSchema),
   progress: event(progressSchema),
   /** A run, snapshot, preset or setting changed: read again what is shown. */
-  changed: event(z.object({ what: z.enum(['runs', 'snapshots', 'presets', 'settings', 'helper', 'machine']), runId: runIdSchema.nullable() })),
+  changed: event(z.object({ what: z.enum(['runs', 'snapshots', 'presets', 'settings', 'helper', 'machine', 'units']), runId: runIdSchema.nullable() })),
 
   'machine.get': call(nothing, machineViewSchema),
   'agent.get': call(z.strictObject({ id: agentIdSchema }), z.object({ agent: agentSchema, series: seriesSchema })),
@@ -113,6 +114,12 @@ export const channels = {
   'fixes.get': call(nothing, z.object({ fixes: z.array(fixSchema) })),
   'fixes.apply': call(z.strictObject({ id: fixSchema.shape.id, digest: z.string() }), fixSchema),
   'fixes.undo': call(z.strictObject({ id: fixSchema.shape.id }), fixSchema),
+
+  /** Memory units of the user's broker: agents that use it, tiers, settings. */
+  'units.get': call(nothing, unitsViewSchema),
+  /** Of one agent of the broker, or of all; `more`: there are too many to send. */
+  'units.list': call(z.strictObject({ agent: unitNumberSchema.nullable() }), z.object({ units: z.array(unitSchema), more: z.boolean() })),
+  'units.set': call(z.strictObject({ settings: unitSettingsSchema }), unitSettingsSchema),
 
   'helper.get': call(nothing, helperStateSchema),
   'helper.install-plan': call(nothing, installPlanSchema),

@@ -1,4 +1,4 @@
-import { Bot, BrushCleaning, GitCompareArrows, History, Info, Layers, LayoutDashboard, Settings, ShieldCheck, Wrench } from 'lucide-react'
+import { Bot, Boxes, BrushCleaning, GitCompareArrows, History, Info, Layers, LayoutDashboard, Settings, ShieldCheck, Wrench } from 'lucide-react'
 import { setHelp } from '../stores/flow.ts'
 import { isLookedFor, useLive } from '../stores/live.ts'
 import { go, pages, type Page } from '../stores/route.ts'
@@ -9,12 +9,13 @@ export const pageTitles: Record<Page, string> = {
   leftovers: 'Leftovers',
   fixes: 'Fixes',
   layers: 'Layers',
+  units: 'Units',
   compare: 'Compare',
   history: 'History',
   settings: 'Settings',
 }
 
-const icons = { overview: LayoutDashboard, agents: Bot, leftovers: BrushCleaning, fixes: Wrench, layers: Layers, compare: GitCompareArrows, history: History, settings: Settings } as const
+const icons = { overview: LayoutDashboard, agents: Bot, leftovers: BrushCleaning, fixes: Wrench, layers: Layers, units: Boxes, compare: GitCompareArrows, history: History, settings: Settings } as const
 
 const helperWords = (system: string): string => (system === 'ready' ? 'Helper ready' : system === 'not-installed' ? 'Looking only: helper not installed' : 'Looking only: helper not reachable')
 

@@ -17,6 +17,8 @@ import type { Planner } from '../runs/planner.ts'
 import type { Runs } from '../runs/runs.ts'
 import type { Sampler } from '../sampling/sampler.ts'
 import type { SettingsStore } from '../settings/settings.ts'
+import { withUnits } from '../units/layers.ts'
+import type { Units } from '../units/units.ts'
 
 export interface HandlerDeps {
   readonly root: string
@@ -34,6 +36,7 @@ export interface HandlerDeps {
   readonly runs: Runs
   readonly reports: Reports
   readonly installer: Installer
+  readonly units: Units
   readonly changed: (what: Payload<'changed'>['what']) => void
   readonly settingsChanged: (settings: Settings) => void
   readonly now: () => number
@@ -60,15 +63,17 @@ export const createHandlers = (deps: HandlerDeps): Handlers => {
   /** The helper sees more than the user; asking it to look never asks for a password. */
   const machineView = async (): Promise<Answer<'machine.get'>> => {
     const state = await system.refresh()
+    // Broker and store are the user's own: root knows nothing of them.
+    const units = await deps.units.view()
     if (state.system === 'ready') {
       const answer = await system.call('Probe', {})
       if (answer.ok) {
         const { probe, layers } = answer.value
-        return ok<MachineView>({ kernelRelease: probe.kernelRelease, capabilities: probe.capabilities, layers, privileged: true })
+        return ok<MachineView>({ kernelRelease: probe.kernelRelease, capabilities: probe.capabilities, layers: withUnits(layers, units), privileged: true })
       }
     }
     const probe = readProbe(deps.root)
-    return ok<MachineView>({ kernelRelease: probe.kernelRelease, capabilities: probe.capabilities, layers: layerStatus(probe), privileged: false })
+    return ok<MachineView>({ kernelRelease: probe.kernelRelease, capabilities: probe.capabilities, layers: withUnits(layerStatus(probe), units), privileged: false })
   }
 
   const settingsAnswer = (): Answer<'settings.get'> => {
@@ -159,6 +164,14 @@ export const createHandlers = (deps: HandlerDeps): Handlers => {
     'fixes.get': async (request) => session.call('Fixes', request),
     'fixes.apply': async (request) => lifecycle.change('ApplyFix', request),
     'fixes.undo': async (request) => lifecycle.change('UndoFix', request),
+
+    'units.get': async () => ok(await deps.units.view()),
+    'units.list': async ({ agent }) => deps.units.list(agent),
+    'units.set': async (request) => {
+      const result = tell('units', await deps.units.set(request.settings))
+      if (result.ok) deps.changed('machine')
+      return result
+    },
 
     'helper.get': async () => {
       await system.refresh()

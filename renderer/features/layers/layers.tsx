@@ -6,6 +6,7 @@ import { layerPresetId, type Preset } from '../../../helper/contract/presets.ts'
 import { bytes, missingWords } from '../../format/format.ts'
 import { useCall } from '../../stores/data.ts'
 import { openPreset } from '../../stores/flow.ts'
+import { go } from '../../stores/route.ts'
 import { isOpenState, useRun } from '../../stores/run.ts'
 import { Button } from '../../ui/button.tsx'
 import { Choice } from '../../ui/field.tsx'
@@ -71,6 +72,13 @@ const LayerRow = ({ layer, presets, privileged, busy }: { layer: LayerStatus; pr
         <dd>{layer.requirement}</dd>
       </dl>
       <div className="layer-act">
+        {/* The user's own: switched where their effect is seen, without the helper. */}
+        {(layer.id === 'shared-memory' || layer.id === 'mapped-store') && layer.state !== 'unavailable' && (
+          <Button size="s" onClick={() => go('units')}>
+            Open Units
+            <span className="sr-only"> to switch {layer.title}</span>
+          </Button>
+        )}
         {[{ preset: on, words: 'Turn on' }, { preset: off, words: 'Turn off' }].map(
           ({ preset, words }) =>
             preset !== undefined && (
@@ -153,7 +161,7 @@ const Capabilities = ({ view }: { view: MachineView }) => {
 }
 
 const Layers = () => {
-  const { data, error, reload } = useCall('machine.get', {}, ['machine', 'helper'])
+  const { data, error, reload } = useCall('machine.get', {}, ['units', 'machine', 'helper'])
   const presets = usePresets()
   const busy = useRun((state) => state.progress !== null && isOpenState(state.progress.state))
   if (data === null)
