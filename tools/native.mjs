@@ -68,10 +68,10 @@ const sanitizerProblem = (kind) => {
   }
 }
 
-/** Everything that can change the outcome: sources, headers, flags, compiler. @param {string} compiler @param {Program} program @param {string[]} flags */
+/** Everything that can change the outcome: sources, headers and the core's sources (tests include them), flags, compiler. @param {string} compiler @param {Program} program @param {string[]} flags */
 const digestOf = (compiler, program, flags) => {
   const hash = createHash('sha256').update(JSON.stringify([compiler, flags, program]))
-  const headers = [...globSync('**/*.h', { cwd: nativeDir }), ...globSync('../kmod/{core,uapi}/*.h', { cwd: nativeDir })].toSorted()
+  const headers = [...globSync('**/*.h', { cwd: nativeDir }), ...globSync('../kmod/{core,uapi}/*.{c,h}', { cwd: nativeDir })].toSorted()
   for (const file of [...program.sources, ...headers, ...(program.map === undefined ? [] : [program.map])]) hash.update(file).update(readFileSync(join(nativeDir, file)))
   return hash.digest('hex')
 }

@@ -44,6 +44,7 @@ void am_table_close(struct am_table *table);
 
 /* False where the number is taken, or without memory. An entry with the domain and digest of another is allowed; find_digest gives the newest. */
 bool am_table_add(struct am_table *table, struct am_entry *entry);
+/* Allocates nothing; buckets that have become too many are given back at the next add. */
 void am_table_remove(struct am_table *table, struct am_entry *entry);
 /* Gives an entry that has none a digest. Readers who came by number look at `digest` after an acquire load of `has_digest` only. */
 void am_table_set_digest(struct am_table *table, struct am_entry *entry, const struct am_digest *digest);
