@@ -42,7 +42,7 @@ struct am_table *am_table_open(const struct am_host *host, const struct am_seed 
 /* Entries are the caller's: take them out first. No reader may be left. */
 void am_table_close(struct am_table *table);
 
-/* False where the number is taken, or without memory. An entry with the domain and digest of another is allowed; find_digest gives the newest. */
+/* False where the number is 0 or taken; without memory chains only get longer. An entry with the domain and digest of another is allowed; find_digest gives the newest. */
 bool am_table_add(struct am_table *table, struct am_entry *entry);
 /* Allocates nothing; buckets that have become too many are given back at the next add. */
 void am_table_remove(struct am_table *table, struct am_entry *entry);
