@@ -72,9 +72,17 @@ struct block *block_adopt(struct content *content, uint64_t domain, enum am_kind
 	struct block *block;
 
 	if (entry != NULL) {
-		pages_free(plain, bytes);
 		block = container(entry, struct block, entry);
 		block_touch(content, block);
+		if (block->plain == NULL && block->piece == NULL) {
+			/* Nearer than the disk, and for nothing. */
+			block->plain = plain;
+			block->room = bytes;
+			block->leave = false;
+			content->hot_bytes += bytes;
+		} else {
+			pages_free(plain, bytes);
+		}
 		return block;
 	}
 	block = block_new(content, domain, kind);

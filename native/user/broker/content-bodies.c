@@ -57,6 +57,11 @@ uint64_t body_parts_bytes(const struct body *body)
 	return body->count == 0 ? 0 : body->parts[body->count - 1].end;
 }
 
+static uint64_t first_agent(const struct unit *unit)
+{
+	return unit->first_holder.keeper == NULL ? 0 : unit->first_holder.keeper->entry.number;
+}
+
 int body_add_part(struct content *content, struct body *body, struct block *block)
 {
 	if (body->count == body->room) {
@@ -70,6 +75,10 @@ int body_add_part(struct content *content, struct body *body, struct block *bloc
 	}
 	body->parts[body->count] = (struct part){ .block = block, .end = body_parts_bytes(body) + block->bytes };
 	body->count++;
+	if (block_refs(block) == 0)
+		block->owner = first_agent(body->unit);
+	else if (block->owner != first_agent(body->unit))
+		block->owner = 0;
 	block_use(content, block, body->unit->state);
 	if (block->importance < body->unit->importance)
 		block->importance = body->unit->importance;
@@ -195,7 +204,7 @@ void body_is_back(struct content *content, struct body *body)
 {
 	if (unit_is_conversation(body->unit))
 		return;
-	if (!body->unit->recorded) {
+	if (!body->unit->recorded && !body->unit->recording) {
 		body_cut_parts(content, body, 0);
 		return;
 	}

@@ -5,6 +5,13 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#ifdef CONTENT_SMALL
+static const struct am_chunk_sizes small_sizes = CONTENT_CHUNK_SIZES;
+const struct am_chunk_sizes *const build_sizes = &small_sizes;
+#else
+const struct am_chunk_sizes *const build_sizes = &warm_chunk_sizes;
+#endif
+
 static int read_all(int fd, uint8_t *out, size_t bytes, uint64_t offset)
 {
 	while (bytes > 0) {
@@ -78,7 +85,7 @@ void build_work(struct job *job)
 	else if (build->bytes > 0)
 		build->error = read_all(build->fd, all + build->start_bytes, build->bytes, build->offset);
 	while (build->error == 0 && at < bytes) {
-		size_t cut = am_chunk_cut(&warm_chunk_sizes, all + at, bytes - at, build->last);
+		size_t cut = am_chunk_cut(build_sizes, all + at, bytes - at, build->last);
 
 		if (cut == 0)
 			break;

@@ -348,7 +348,7 @@ static bool change_here(struct content *content, struct change *change)
 	struct body *body = unit->body;
 	uint64_t start = body_parts_bytes(body);
 	uint64_t bytes = body->tail_bytes - change->old_bytes + change->source.bytes;
-	uint64_t least = body->tail_look > warm_chunk_sizes.min ? body->tail_look : warm_chunk_sizes.min;
+	uint64_t least = body->tail_look > build_sizes->min ? body->tail_look : build_sizes->min;
 	uint8_t *at;
 
 	if (change->copy == NULL || unit->recorded || unit->recording || (body->ends_open && body->count > 0) || change->offset < start || bytes >= least)

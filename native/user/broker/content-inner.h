@@ -27,10 +27,17 @@
 #define PROOF_LEAST_BYTES (256u * 1024u)
 /* Small units of one domain and kind are kept together in runs of this size. */
 #define SLAB_BYTES (256u * 1024u)
+#ifdef CONTENT_SMALL
+/* For tests: the same paths with less data. */
+#define CONTENT_CHUNK_SIZES { .min = 16u << 10, .average = 32u << 10, .max = 128u << 10 }
+#define STEP_BYTES (256u * 1024u)
+#define CACHE_MOST_BYTES (512u * 1024u)
+#else
 /* One job reads, cuts or fills this much, so that others get their turn. */
 #define STEP_BYTES (8u * 1024u * 1024u)
 /* Plain copies of blocks that are not hot, for reading on. */
 #define CACHE_MOST_BYTES (32u * 1024u * 1024u)
+#endif
 #define CACHE_MOST_MS 2000
 #define CACHE_BLOCKS 256
 /* agentmem_mark_hot() holds for this long. */
@@ -105,6 +112,7 @@ struct keeper {
 	uint32_t digested;		/* conversations of it that have a digest */
 	enum am_state state;
 	uint32_t importance;
+	uint32_t importance_now;	/* as last asked; `importance` is what its units know */
 	void *saved;			/* record of the caller's */
 	uint32_t saved_bytes;
 };
@@ -113,6 +121,9 @@ struct keeper *keeper_find(const struct content *content, uint64_t agent);
 struct keeper *keeper_get(struct content *content, uint64_t agent);
 /* Asks the caller how the agent is now, and tells its units where that changed. */
 void keeper_look(struct content *content, struct keeper *keeper);
+void keeper_set(struct content *content, struct keeper *keeper, enum am_state state);
+/* Those that nobody knows any more go after a while. */
+void orphans_walk(struct content *content);
 /* Frees it where it holds nothing and nothing is saved for it. */
 void keeper_tidy(struct content *content, struct keeper *keeper);
 
@@ -194,6 +205,8 @@ int unit_hold(struct content *content, struct unit *unit, uint64_t agent);
 void unit_look(struct content *content, struct unit *unit);
 void unit_used(struct content *content, struct unit *unit);
 void unit_set_bytes(struct content *content, struct unit *unit, uint64_t bytes);
+/* Nobody holds it any more: it goes. */
+void forget_holders(struct content *content, struct unit *unit);
 unsigned unit_sharers(const struct unit *unit);
 bool unit_is_conversation(const struct unit *unit);
 /* Digest of a conversation that is no longer so. */
@@ -243,6 +256,7 @@ struct block {
 	struct am_sketch sketch;
 	uint64_t used_ms;
 	uint64_t next_look_ms;
+	uint64_t owner;			/* agent whose region of the store it goes to; 0: several */
 	uint64_t like;			/* number of the block in whose place it came */
 	uint32_t bytes;
 	uint32_t room;			/* of `plain` */
@@ -268,6 +282,7 @@ struct block {
 	bool leave : 1;			/* RAM copy goes once it is on disk */
 	bool failed : 1;		/* could not be packed a moment ago */
 	bool tidying : 1;
+	bool pack_based : 1;		/* being packed against another */
 };
 
 /* New from plain bytes that it takes over, or the one that is there; NULL without memory (plain is freed). */
@@ -370,6 +385,8 @@ struct build {
 	size_t rest_bytes, rest_room;
 };
 
+extern const struct am_chunk_sizes *const build_sizes;
+
 void build_work(struct job *job);
 /* What was not taken out of it. */
 void build_free(struct build *build);
@@ -386,13 +403,21 @@ void gate_open(struct content *content);
 
 void tier_walk(struct content *content);
 void tier_limits(struct content *content);
+/* What hard pressure asks for, each time it was looked at. */
+void tier_pressure(struct content *content);
 bool tier_is_over(const struct content *content);
+void tier_free_hot(struct content *content, uint64_t want_bytes);
+void tier_free_warm(struct content *content, uint64_t want_bytes);
 /* Packs the block, where it can be. */
 void tier_pack(struct content *content, struct block *block, bool forced);
-/* Cuts a unit that lies in a memfd into blocks, to be packed. */
+/* Once more, smaller. */
+void pack_again(struct content *content, struct block *block);
+/* Cuts what lies in a memfd or a tail into blocks, to be packed. */
 void tier_put_away(struct content *content, struct unit *unit);
-/* Fetches what is far. */
-void tier_bring_back(struct content *content, struct unit *unit);
+/* A block it was waiting for has been packed. */
+void away_go_on(struct content *content, const struct block *block);
+/* Fetches what is far. `all`: else only what is likely to be read next. */
+void tier_bring_back(struct content *content, struct unit *unit, bool all);
 void tier_view(const struct content *content, const struct block *block, struct am_view *view);
 void tier_body_view(const struct content *content, const struct body *body, struct am_view *view);
 
@@ -401,15 +426,27 @@ void cold_close(struct content *content);
 /* Wants the block on disk; `leave`: and out of memory then. */
 void cold_want(struct content *content, struct block *block, bool leave);
 void cold_forget_block(struct content *content, struct block *block);
-void cold_forget_agent(struct content *content, uint64_t agent);
 void cold_forget_unit(struct content *content, struct unit *unit);
+void cold_forget_agent(struct content *content, uint64_t agent);
 /* Takes the manifest out, durably, then calls ready(). For what is about to change. */
 void cold_unrecord(struct content *content, struct unit *unit, struct waiter *waiter);
 /* Writes what has gathered. */
 void cold_step(struct content *content);
 bool cold_is_busy(const struct content *content);
-/* The unit's blocks are on disk and it has not changed for a while: write its manifest. */
-void cold_record_units(struct content *content);
+/* Before closing: what is on disk and not durable yet is committed. */
+void cold_finish(struct content *content);
+/* Bytes in memory that are on their way to the disk. */
+uint64_t cold_under_way(const struct content *content);
+/* When it wants to be called again. */
+uint64_t cold_next_ms(const struct content *content);
+
+/* The unit that a record's key stands for; false for other records. */
+bool cold_is_manifest(uint64_t key, uint64_t *unit);
+void cold_free_blob(struct content *content, uint64_t id);
+/* The manifest of a unit: what finds it again. NULL where it cannot be (yet). */
+void *manifest_make(struct content *content, const struct unit *unit, size_t *bytes);
+/* Makes units of all manifests in the store. */
+int manifests_read(struct content *content);
 
 void pressure_open(struct content *content);
 void pressure_close(struct content *content);
@@ -446,6 +483,9 @@ struct content {
 	int pressure_fd, meminfo_fd;
 	struct gate *gates, **gates_end;
 	struct cold *cold;
+	struct away *aways;		/* under way */
+	unsigned away_count;		/* of memfds */
+	bool records_stale;
 	uint64_t packing;		/* jobs under way that make room */
 	uint64_t packing_bytes;
 	bool closing;

@@ -50,6 +50,14 @@ void keeper_look(struct content *content, struct keeper *keeper)
 		state = AM_STATE_ACTIVE;
 	if (importance > AM_IMPORTANCE_MOST)
 		importance = AM_IMPORTANCE_MOST;
+	keeper->importance_now = importance;
+	keeper_set(content, keeper, state);
+}
+
+void keeper_set(struct content *content, struct keeper *keeper, enum am_state state)
+{
+	uint32_t importance = keeper->importance_now;
+
 	if (state == keeper->state && importance == keeper->importance)
 		return;
 	keeper->state = state;
@@ -78,4 +86,39 @@ uint64_t content_unit_bytes(const struct content *content, uint64_t number)
 	const struct unit *unit = unit_find(content, number);
 
 	return unit == NULL ? 0 : unit->bytes;
+}
+
+#define ORPHANS_LOOK_MS (30u * 1000u)
+/* A program that comes back after a restart has this long. */
+#define ORPHAN_MS (10u * 60u * 1000u)
+
+struct orphans {
+	struct content *content;
+	uint64_t agent;		/* one that has been missing for long; 0: none */
+};
+
+static bool look_for_orphan(void *context, struct am_entry *entry)
+{
+	struct orphans *orphans = context;
+	struct keeper *keeper = container(entry, struct keeper, entry);
+
+	keeper_look(orphans->content, keeper);
+	if (keeper->missing_ms != 0 && orphans->content->now_ms - keeper->missing_ms >= ORPHAN_MS)
+		orphans->agent = entry->number;
+	return orphans->agent == 0;
+}
+
+void orphans_walk(struct content *content)
+{
+	struct orphans orphans = { .content = content };
+
+	if (content->now_ms < content->next_orphan_ms)
+		return;
+	content->next_orphan_ms = content->now_ms + ORPHANS_LOOK_MS;
+	do {
+		orphans.agent = 0;
+		am_table_each(content->keepers, look_for_orphan, &orphans);
+		if (orphans.agent != 0)
+			content_agent_gone(content, orphans.agent);
+	} while (orphans.agent != 0);
 }

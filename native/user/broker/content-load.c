@@ -182,9 +182,10 @@ static void load_done(struct content *content, struct job *job)
 			content->cache[content->cache_count++] = block;
 		}
 		content->restored_blocks++;
-		if (load->kept != NULL && block->piece == NULL)
+		if (load->kept != NULL && block->piece == NULL) {
 			block_set_piece(content, block, load->kept);
-		else if (load->kept != NULL)
+			block->leave = false;
+		} else if (load->kept != NULL)
 			warm_drop(content->warm, load->kept);
 	}
 	block_touch(content, block);
@@ -200,6 +201,8 @@ void block_want(struct content *content, struct block *block, struct waiter *wai
 	struct load *load;
 
 	block_touch(content, block);
+	if (block->base != NULL)
+		block_touch(content, block->base);
 	if (block->plain != NULL) {
 		block_pin(block);
 		waiter->ready(content, waiter, 0);

@@ -116,7 +116,7 @@ static void whole_run(struct op *op)
 	if (unit->dead) {
 		whole_end(whole->content, whole, -ENOENT);
 	} else if (whole->what == FOR_HOT && unit_is_conversation(unit)) {
-		tier_bring_back(whole->content, unit);
+		tier_bring_back(whole->content, unit, true);
 		whole_end(whole->content, whole, 0);
 	} else if (whole->what == FOR_STAT && (!unit_is_conversation(unit) || unit->body->digested || unit->bytes == 0 || unit->bytes > DIGEST_MOST_BYTES)) {
 		whole_end(whole->content, whole, 0);
@@ -172,7 +172,7 @@ void content_mark_hot(struct content *content, uint64_t agent, uint64_t number, 
 		whole_start(content, agent, unit, FOR_HOT, done, context, NULL);
 		return;
 	}
-	tier_bring_back(content, unit);
+	tier_bring_back(content, unit, true);
 	answer_unit(unit, true, done, context);
 }
 

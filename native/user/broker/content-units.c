@@ -103,6 +103,13 @@ unsigned unit_sharers(const struct unit *unit)
 	return count;
 }
 
+static void record_changed(struct content *content, struct unit *unit)
+{
+	unit->record_stale = true;
+	if (unit->recorded)
+		content->records_stale = true;
+}
+
 static void keeper_add(struct keeper *keeper, struct holder *holder)
 {
 	holder->keeper = keeper;
@@ -144,7 +151,7 @@ int unit_hold(struct content *content, struct unit *unit, uint64_t agent)
 		if (holder->holds == UINT32_MAX)
 			return -EOVERFLOW;
 		holder->holds++;
-		unit->record_stale = true;
+		record_changed(content, unit);
 		return 0;
 	}
 	keeper = keeper_get(content, agent);
@@ -165,7 +172,7 @@ int unit_hold(struct content *content, struct unit *unit, uint64_t agent)
 	holder->holds = 1;
 	keeper_add(keeper, holder);
 	keeper->used_ms = content->now_ms;
-	unit->record_stale = true;
+	record_changed(content, unit);
 	unit_look(content, unit);
 	return 0;
 }
@@ -189,11 +196,20 @@ static void unhold(struct content *content, struct holder *holder)
 		*at = holder->next;
 		mem_free(content, holder, sizeof(*holder));
 	}
-	unit->record_stale = true;
+	record_changed(content, unit);
 	if (unit->first_holder.keeper == NULL && unit->first_holder.next == NULL)
 		unit_drop(content, unit);
 	else
 		unit_look(content, unit);
+}
+
+void forget_holders(struct content *content, struct unit *unit)
+{
+	unit_pin(unit);
+	while (!unit->dead && (unit->first_holder.keeper != NULL || unit->first_holder.next != NULL))
+		unhold(content, unit->first_holder.keeper != NULL ? &unit->first_holder : unit->first_holder.next);
+	unit_drop(content, unit);
+	unit_unpin(content, unit);
 }
 
 static void move_uses(struct content *content, struct unit *unit, enum am_state from, enum am_state to)
@@ -273,7 +289,7 @@ int content_free(struct content *content, uint64_t agent, uint64_t number)
 	if (holder == NULL)
 		return -ENOENT;
 	if (--holder->holds > 0) {
-		unit->record_stale = true;
+		record_changed(content, unit);
 		return 0;
 	}
 	unhold(content, holder);
@@ -326,15 +342,16 @@ int content_find(struct content *content, uint64_t agent, uint64_t domain, const
 void content_agent_state(struct content *content, uint64_t agent, enum am_state state)
 {
 	struct keeper *keeper = keeper_find(content, agent);
+	enum am_state before;
 
 	if (keeper == NULL)
 		return;
+	before = keeper->state;
 	keeper_look(content, keeper);
-	if (state == AM_STATE_ACTIVE || state == AM_STATE_SUSPENDED) {
+	keeper_set(content, keeper, state);
+	if (state == AM_STATE_ACTIVE && before == AM_STATE_SUSPENDED)
 		for (struct holder *holder = keeper->first; holder != NULL; holder = holder->keeper_next)
-			if (state == AM_STATE_ACTIVE)
-				tier_bring_back(content, holder->unit);
-	}
+			tier_bring_back(content, holder->unit, false);
 	content->next_walk_ms = 0;
 	content_wake(content);
 }

@@ -173,9 +173,11 @@ void content_close(struct content *content)
 	content->closing = true;
 	content->now_ms = content_clock_ms();
 	gate_open(content);
+	cold_finish(content);
 	while (workers_pending(content->workers) > 0) {
 		run_ready(content);
 		gate_open(content);
+		cold_step(content);
 		if (workers_pending(content->workers) > 0)
 			usleep(200);
 	}
@@ -216,6 +218,7 @@ uint64_t content_step(struct content *content, uint64_t now_ms)
 	if (now_ms >= content->next_pressure_ms) {
 		content->pressure = pressure_read(content);
 		content->next_pressure_ms = now_ms + 1000;
+		tier_pressure(content);
 	}
 	if (now_ms >= content->next_walk_ms)
 		tier_walk(content);
@@ -230,7 +233,7 @@ uint64_t content_step(struct content *content, uint64_t now_ms)
 		malloc_trim(0);
 		content->next_rest_ms = NEVER;
 	}
-	next = earlier(content->next_walk_ms, content->next_rest_ms);
+	next = earlier(earlier(content->next_walk_ms, content->next_rest_ms), cold_next_ms(content));
 	/* Nothing is held: nothing to look at the machine for. */
 	if (content->hot_bytes + content->warm_bytes > 0)
 		next = earlier(next, content->next_pressure_ms);
