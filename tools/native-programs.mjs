@@ -36,6 +36,9 @@ export const storeLibs = ['-l:libcrypto.a', '-l:liburing.a', '-pthread']
 
 const nodeSources = ['addon', 'agent', 'area', 'bytes', 'handle', 'look', 'unit', 'values', 'work'].map((name) => `user/node/${name}.c`)
 
+/** The warm tier; stands on user/common/digest.c and -l:libzstd.a. */
+export const warmSources = ['alike', 'arena', 'contexts', 'dictionary', 'learn', 'pack', 'save', 'unpack', 'warm'].map((name) => `user/warm/${name}.c`)
+
 /** @type {Program[]} */
 export const programs = [
   { name: 'agentmem-guard', sources: guardSources, alone: true },
@@ -67,12 +70,12 @@ export const testPrograms = [
   { name: 'test-core-readers', sources: ['test/core-readers.c', '../kmod/core/table.c'], threads: true, libs: ['-pthread'] },
   { name: 'test-core-policy', sources: ['test/core-policy.c', '../kmod/core/policy.c', '../kmod/core/victims.c'] },
   { name: 'broker-double', sources: brokerDoubleSources, libs: brokerDoubleLibs, threads: true },
-  { name: 'test-store', sources: [...['crash', 'kit', 'main', 'model', 'parts', 'threads', 'world'].map((name) => `test/store-${name}.c`), ...storeSources], libs: storeLibs, threads: true },
+  { name: 'broker-raw', sources: [...['broker-raw', 'broker-kit', 'broker-requests', 'broker-lives', 'broker-hostile'].map((name) => `test/${name}.c`), 'user/common/digest.c'], libs: brokerDoubleLibs, threads: true },
+  { name: 'test-broker-parts', sources: ['test/broker-parts.c', ...['bus', 'domains', 'maps', 'parse'].map((name) => `user/broker/${name}.c`), 'user/common/digest.c'], libs: brokerDoubleLibs, threads: true },
+  { name: 'test-store', sources: [...['between', 'crash', 'kit', 'main', 'model', 'parts', 'threads', 'world'].map((name) => `test/store-${name}.c`), ...storeSources], libs: storeLibs, threads: true },
   { name: 'units-chaos', sources: ['test/units-chaos.c', ...libSources], libs: libLibs, threads: true },
+  ...['parts', 'pool', 'dictionaries', 'threads'].map((name) => ({ name: `test-warm-${name}`, sources: [`test/warm-${name}.c`, 'test/warm-kit.c', 'user/common/digest.c', ...warmSources], libs: ['-l:libzstd.a', '-l:libcrypto.a', '-pthread'], threads: name === 'threads' })),
 ]
-
-/** The warm tier; stands on user/common/digest.c and -l:libzstd.a. */
-export const warmSources = ['alike', 'arena', 'contexts', 'dictionary', 'learn', 'pack', 'save', 'unpack', 'warm'].map((name) => `user/warm/${name}.c`)
 
 const benchParts = ['bench/bench.c', 'bench/corpus.c', ...libSources]
 const benchLibs = ['-l:libzstd.a', ...libLibs]
