@@ -161,7 +161,7 @@ enum step model_step(struct model *model, struct store *store, const struct hook
 		step_record(model, store);
 		return STEP_RECORD;
 	}
-	if (kind < 83) {
+	if (kind < 83 || model->uncommitted) {
 		step_free_owner(model, store);
 		return STEP_FREE_OWNER;
 	}

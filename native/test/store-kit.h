@@ -35,6 +35,7 @@ struct model {
 	uint64_t next_id;	/* that the store will give, where one thread alone puts */
 	uint64_t random;
 	unsigned commits;	/* so far */
+	bool uncommitted;	/* no commits now */
 	bool lenient;		/* the store may refuse: then nothing has changed */
 	unsigned refused;
 	int commit_error;	/* of the last commit */
@@ -68,6 +69,7 @@ int test_parts(const char *folder);
 int test_model(const char *folder, unsigned rounds);
 int test_power(const char *folder, unsigned samples);
 int test_tears(const char *folder);
+int test_between(const char *folder, unsigned steps);
 int test_errors(const char *folder, unsigned step);
 int test_kill(const char *folder, unsigned rounds);
 int test_threads(const char *folder, unsigned steps);

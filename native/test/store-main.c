@@ -24,6 +24,8 @@ int main(int argc, char **argv)
 		return test_power(folder, number_of(argc, argv, 200));
 	if (strcmp(what, "tears") == 0)
 		return test_tears(folder);
+	if (strcmp(what, "between") == 0)
+		return test_between(folder, number_of(argc, argv, 500));
 	if (strcmp(what, "errors") == 0)
 		return test_errors(folder, number_of(argc, argv, 1));
 	if (strcmp(what, "kill") == 0)

@@ -190,6 +190,43 @@ static uint64_t disk_bytes(const char *folder)
 	return (uint64_t)stat_buffer.st_blocks * 512;
 }
 
+/* Ends without a commit, as if killed. */
+static _Noreturn void put_and_die(const char *folder, unsigned count)
+{
+	struct store_options options = { .folder = folder, .direct = true };
+	struct store *store;
+	uint64_t id;
+
+	EQUAL(store_open(&store, &options), 0);
+	for (unsigned i = 0; i < count; i++)
+		put_numbered(store, i, 0, &id);
+	_exit(0);
+}
+
+/* What was not committed takes no room for long. */
+static void check_remains(const char *folder)
+{
+	enum { COUNT = 64 };
+	struct store_options options = { .folder = folder, .direct = true };
+	uint64_t before = disk_bytes(folder), id;
+	struct store *store;
+	int status;
+	pid_t child = fork();
+
+	CHECK(child >= 0);
+	if (child == 0)
+		put_and_die(folder, COUNT);
+	EQUAL(waitpid(child, &status, 0), child);
+	EQUAL(status, 0);
+	CHECK(disk_bytes(folder) >= before + COUNT * BLOB_BYTES / 2);
+	EQUAL(store_open(&store, &options), 0);
+	CHECK(disk_bytes(folder) <= before);
+	put_numbered(store, 1, 0, &id);
+	EQUAL(store_commit(store), 0);
+	get_numbered(store, 1, id);
+	store_close(store);
+}
+
 /* 500 GB to look at, and on the disk what is in it; holes where something was freed. */
 int test_sparse(const char *folder)
 {
@@ -228,5 +265,6 @@ int test_sparse(const char *folder)
 	store_stats(store, &stats);
 	EQUAL(stats.regions, 2);
 	store_close(store);
+	check_remains(folder);
 	return 0;
 }

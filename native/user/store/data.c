@@ -147,8 +147,9 @@ static int work_on(struct data_file *data, struct lane_work *work)
 int data_read(struct data_file *data, uint64_t at, void *out, size_t bytes, size_t room)
 {
 	struct lane_work work = { .at = at, .memory = out, .bytes = bytes, .room = room };
+	int error = tap(TAP_READ, TAP_DATA, at, NULL, bytes);
 
-	return work_on(data, &work);
+	return error < 0 ? error : work_on(data, &work);
 }
 
 int data_write(struct data_file *data, uint64_t at, const void *from, size_t bytes)

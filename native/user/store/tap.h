@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * For tests: is told of each change before it is made, in order, and can have
- * it fail. NULL in programs.
+ * For tests: is told of each change before it is made, in order, and of each
+ * read, and can have it fail. NULL in programs.
  */
 #ifndef STORE_TAP_H
 #define STORE_TAP_H
@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 enum tap_file { TAP_DATA, TAP_INDEX, TAP_NEW_INDEX };
-enum tap_change { TAP_WRITE, TAP_SYNC, TAP_PUNCH, TAP_TRUNCATE, TAP_RENAME, TAP_SYNC_FOLDER };
+enum tap_change { TAP_READ, TAP_WRITE, TAP_SYNC, TAP_PUNCH, TAP_TRUNCATE, TAP_RENAME, TAP_SYNC_FOLDER };
 
 struct store_tap {
 	/* 0, or a negative errno for what is then not done. */
