@@ -34,7 +34,7 @@ const brokerDoubleLibs = ['-l:libcrypto.a', '-pthread']
 export const storeSources = [...['batch', 'commit', 'data', 'files', 'index', 'lane', 'open', 'owner', 'replay', 'rewrite', 'space', 'store', 'table'].map((name) => `user/store/${name}.c`), 'user/common/digest.c']
 export const storeLibs = ['-l:libcrypto.a', '-l:liburing.a', '-pthread']
 
-const nodeSources = ['addon', 'agent', 'area', 'bytes', 'handle', 'look', 'unit', 'values', 'work'].map((name) => `user/node/${name}.c`)
+const nodeSources = ['addon', 'agent', 'area', 'bytes', 'handle', 'look', 'owned', 'unit', 'values', 'work'].map((name) => `user/node/${name}.c`)
 
 /** The warm tier; stands on user/common/digest.c and -l:libzstd.a. */
 export const warmSources = ['alike', 'arena', 'contexts', 'dictionary', 'learn', 'pack', 'save', 'unpack', 'warm'].map((name) => `user/warm/${name}.c`)

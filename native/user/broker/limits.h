@@ -28,6 +28,6 @@
 #define LINGER_MS 10000u
 #define STUCK_MS 30000u
 #define SAVE_MS 1000u
-#define TRIM_MS 5000u
+#define TRIM_MS 2000u
 
 #endif
