@@ -1,5 +1,5 @@
 /** What is fuzzed, a line a target: native/fuzz/NAME.c, its seeds in native/fuzz/NAME-seeds, and the sources below it (paths below native/). */
-import { coreSources } from './native-programs.mjs'
+import { coreSources, warmSources } from './native-programs.mjs'
 
 /** `libs`: after the sources. `mostBytes`: longest input libFuzzer tries; by default the longest seed, at least 4 KiB. */
 /** @typedef {{ name: string, sources: string[], libs?: string[], mostBytes?: number }} Target */
@@ -8,4 +8,5 @@ import { coreSources } from './native-programs.mjs'
 export const targets = [
   { name: 'guard', sources: ['request', 'journal', 'config', 'text', 'kernel-file', 'terminal'].map((name) => `privileged/guard/${name}.c`) },
   ...['core-chunk', 'core-table', 'core-sketch', 'core-policy'].map((name) => ({ name, sources: coreSources })),
+  { name: 'warm-piece', sources: ['user/common/digest.c', ...warmSources], libs: ['-l:libzstd.a', '-l:libcrypto.a', '-pthread'] },
 ]

@@ -33,7 +33,7 @@ int warm_unpack(struct warm *warm, const struct warm_piece *piece, const void *b
 	int result = 0;
 
 	if (piece->plain_bytes == 0)
-		return 0;
+		return checksum_of(out, 0) == piece->checksum ? 0 : -EIO;
 	if (piece->base_bytes > 0 && (base == NULL || base_bytes != piece->base_bytes))
 		return -EIO;
 	context = context_take(&warm->contexts);
