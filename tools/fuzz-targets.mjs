@@ -9,4 +9,5 @@ export const targets = [
   { name: 'guard', sources: ['request', 'journal', 'config', 'text', 'kernel-file', 'terminal'].map((name) => `privileged/guard/${name}.c`) },
   ...['core-chunk', 'core-table', 'core-sketch', 'core-policy'].map((name) => ({ name, sources: coreSources })),
   { name: 'warm-piece', sources: ['user/common/digest.c', ...warmSources], libs: ['-l:libzstd.a', '-l:libcrypto.a', '-pthread'] },
+  { name: 'store-index', sources: ['index', 'replay', 'space', 'table'].map((name) => `user/store/${name}.c`) },
 ]
