@@ -287,7 +287,7 @@ static bool record_unit(void *context, struct am_entry *entry)
 	size_t bytes;
 	void *data;
 
-	if ((unit->recorded && !unit->record_stale) || unit->recording || (unit->big && unit->body->changing != NULL))
+	if ((unit->recorded && !unit->record_stale) || unit->recording || unit->unrecording || (unit->big && unit->body->changing != NULL))
 		return true;
 	data = manifest_make(content, unit, &bytes);
 	if (data == NULL) {
@@ -329,6 +329,7 @@ void cold_unrecord(struct content *content, struct unit *unit, struct waiter *wa
 	record->unit = unit;
 	unit_pin(unit);
 	unit->recorded = false;
+	unit->unrecording = true;
 	content->cold->urgent = true;
 	write_soon(content, 0);
 	cold_step(content);
@@ -418,6 +419,7 @@ static void record_end(struct content *content, struct record *record, int error
 	struct unit *unit = record->unit;
 
 	if (record->waiter != NULL) {
+		unit->unrecording = false;
 		/* Still there, perhaps: the next change asks for its removal again. */
 		if (error != 0 && !unit->dead) {
 			unit->recorded = true;
@@ -428,7 +430,7 @@ static void record_end(struct content *content, struct record *record, int error
 		unit->recording = false;
 		/* Taken back while it was on its way: the next commit removes it. */
 		if (error == 0 && !unit->dead)
-			unit->recorded = !(unit->big && unit->body->changing != NULL);
+			unit->recorded = !unit->unrecording;
 		else
 			unit->record_stale = true;
 	}

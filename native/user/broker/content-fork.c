@@ -6,6 +6,7 @@
 
 struct fork {
 	struct op op;
+	struct op making;		/* of the new unit: it is not what it will be yet */
 	struct waiter waiter;
 	struct content *content;
 	struct unit *made;		/* held by the agent already, and pinned */
@@ -30,6 +31,8 @@ static void fork_end(struct content *content, struct fork *fork, int error)
 		answer_error(fork->done, fork->context, error);
 	else
 		answer_unit(made, false, fork->done, fork->context);
+	if (made != NULL && made->body->changing == &fork->making)
+		op_end(&fork->making);
 	mem_free(content, fork, sizeof(*fork));
 	if (made != NULL)
 		unit_unpin(content, made);
@@ -79,6 +82,8 @@ static void fork_run(struct op *op)
 	}
 	if (error == 0) {
 		unit_pin(fork->made);
+		fork->making = (struct op){ .content = content, .unit = fork->made, .changes = true };
+		fork->made->body->changing = &fork->making;
 		error = unit_hold(content, fork->made, fork->agent);
 		if (error != 0)
 			unit_drop(content, fork->made);

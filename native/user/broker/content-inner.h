@@ -148,6 +148,7 @@ struct unit {
 	bool recorded : 1;		/* the store has its manifest */
 	bool record_stale : 1;		/* whose holders have changed since */
 	bool recording : 1;
+	bool unrecording : 1;		/* its manifest is on its way out */
 };
 
 /* A block's place in a unit; ends at `end` of the unit's bytes. */

@@ -17,6 +17,7 @@ struct read {
 	struct content *content;
 	uint64_t agent;
 	uint64_t offset, bytes;
+	uint64_t total_bytes;		/* of the unit when it was looked at */
 	bool maps;			/* is content_map() of something small */
 	content_done done;
 	void *context;
@@ -58,6 +59,7 @@ static void answer(struct content *content, struct read *read, int error, const 
 	result.fd = -1;
 	result.data = data;
 	result.data_bytes = read->bytes;
+	result.total_bytes = read->total_bytes;
 	if (read->maps)
 		result.bytes = read->bytes;
 	read->done(read->context, &result);
@@ -177,6 +179,7 @@ static void read_run(struct op *op)
 	const uint8_t *data;
 	int error = 0;
 
+	read->total_bytes = unit->bytes;
 	if (read->offset > unit->bytes)
 		read->offset = unit->bytes;
 	if (read->bytes > unit->bytes - read->offset)
