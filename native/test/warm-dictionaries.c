@@ -173,6 +173,16 @@ static void numbers(void)
 	piece = packed(donor, AM_EFFORT_NORMAL, AM_KIND_TOOL_RESULT, data, UNIT_BYTES, NULL, 0);
 	EXPECT(warm_piece_dictionary(piece) == 0);
 	warm_drop(donor, piece);
+	/* Not so once a piece that needs it was saved, though that is dropped here. */
+	warm_close(warm);
+	warm = pool();
+	teach(warm, AM_KIND_TOOL_RESULT, 0, ENOUGH);
+	piece = packed(warm, AM_EFFORT_NORMAL, AM_KIND_TOOL_RESULT, data, UNIT_BYTES, NULL, 0);
+	EXPECT(warm_piece_dictionary(piece) == 1);
+	free(saved(piece, &bytes));
+	warm_drop(warm, piece);
+	bytes = warm_dictionary(donor, 1, &dictionary);
+	EXPECT(warm_add_dictionary(warm, 1, dictionary, bytes) == -EEXIST);
 	warm_close(donor);
 	warm_close(warm);
 }
