@@ -240,6 +240,8 @@ int main(int argc, char **argv)
 		return 2;
 	printf("ready\n");
 	fflush(stdout);
+	while (is("deaf") && !ended)
+		pause();
 	while (!ended) {
 		if (poll(polled, count, -1) < 0)
 			continue;

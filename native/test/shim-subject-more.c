@@ -169,6 +169,8 @@ void subject_descriptors(void)
 		dup2(fd, i);
 	tell_bytes("after taking its place", read_whole(), WHOLE);
 	free(read_whole());
+	for (int i = 1000; i < 1010; i++)
+		tell("open", fcntl(i, F_GETFD));
 	tell("written", pread(fd, line, sizeof(line), 0));
 	unlink(name);
 }
@@ -196,7 +198,7 @@ void subject_signals(void)
 	if (rounds == 0)
 		setitimer(ITIMER_REAL, &often, NULL);
 	/* A block a round is lost by jumping. */
-	while (rounds < 60) {
+	while (rounds < 30) {
 		int fd = open_file();
 
 		rounds = rounds + 1;
@@ -274,7 +276,7 @@ static void *reads_parts(void *context)
 	struct share_of_work *work = context;
 	int fd = open_file();
 
-	for (int i = 0; i < 12; i++) {
+	for (int i = 0; i < 6; i++) {
 		size_t bytes = 700000 + (size_t)rand_r(&work->seed) % 1500000;
 		size_t at = (size_t)rand_r(&work->seed) % ((size_t)WHOLE - bytes);
 		size_t shift = (size_t)rand_r(&work->seed) % 5000;
@@ -336,7 +338,7 @@ void subject_writer(void)
 	file = mmap(NULL, WHOLE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (file == MAP_FAILED || pthread_create(&thread, NULL, writes, file) != 0)
 		exit(9);
-	for (int i = 0; i < 30; i++) {
+	for (int i = 0; i < 10; i++) {
 		char *data = malloc(WHOLE);
 		uint64_t before;
 

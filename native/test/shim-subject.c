@@ -27,7 +27,13 @@ uint64_t sum(const void *data, size_t bytes)
 {
 	const unsigned char *at = data;
 	uint64_t hash = 14695981039346656037u;
+	uint64_t word = 0;
 
+	for (; bytes >= sizeof(word); bytes -= sizeof(word), at += sizeof(word)) {
+		memcpy(&word, at, sizeof(word));
+		hash = (hash ^ word) * 1099511628211u;
+		hash ^= hash >> 32;
+	}
 	for (size_t i = 0; i < bytes; i++)
 		hash = (hash ^ at[i]) * 1099511628211u;
 	return hash;

@@ -294,12 +294,34 @@ int broker_hand_in(int memfd, size_t bytes, uint64_t *unit)
 	return map(reply.unit, bytes);
 }
 
+/* Answers that nobody waits for must not fill the socket. */
+static void drain(void)
+{
+	struct broker_head head;
+	struct iovec part = { &head, sizeof(head) };
+	ssize_t got;
+
+	do {
+		_Alignas(struct cmsghdr) char control[CMSG_SPACE(4 * sizeof(int))];
+		struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control) };
+
+		got = recvmsg(connection, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+		if (got > 0) {
+			int came = take_descriptor(&message);
+
+			if (came >= 0)
+				close(came);
+		}
+	} while (got > 0);
+}
+
 void broker_let_go(uint64_t unit)
 {
 	struct broker_number which = { .unit = unit };
 
 	if (unit == 0 || !is_ours())
 		return;
+	drain();
 	/* Should there be no room for the words, the unit stays with us until the process ends. */
 	if (send_message(BROKER_UNMAP, &which, sizeof(which), -1, false))
 		send_message(BROKER_FREE, &which, sizeof(which), -1, false);

@@ -7,6 +7,7 @@
  */
 #include <dirent.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -20,6 +21,8 @@
 #include "share.h"
 
 #define DESCRIPTORS_MOST 1024
+#define RINGS_MOST 32
+#define PATH_BYTES 40
 
 struct dirent_head {
 	uint64_t inode;
@@ -36,13 +39,45 @@ struct reader {
 	char bytes[1024];
 };
 
+static void name_of(char path[PATH_BYTES], const char *folder, const char *name)
+{
+	size_t length = strlen(folder);
+
+	memcpy(path, folder, length);
+	strncpy(path + length, name, PATH_BYTES - 1 - length);
+	path[PATH_BYTES - 1] = '\0';
+}
+
+/* Sources and the like: a runtime makes strings of its own of them and drops what it read. */
+static bool is_source(int fd)
+{
+	static const char *const suffixes[] = { ".js", ".mjs", ".cjs", ".jsx", ".ts", ".mts", ".cts", ".tsx", ".json", ".jsonl", ".map", ".css", ".html", ".py", ".rb", ".pl" };
+	char path[PATH_BYTES];
+	char number[12];
+	char target[1024];
+	ssize_t length;
+	const char *suffix;
+
+	snprintf(number, sizeof(number), "%d", fd);
+	name_of(path, "/proc/self/fd/", number);
+	length = readlink(path, target, sizeof(target) - 1);
+	if (length <= 0 || length == sizeof(target) - 1)
+		return true;
+	target[length] = '\0';
+	suffix = strrchr(target, '.');
+	for (size_t i = 0; suffix != NULL && i < sizeof(suffixes) / sizeof(suffixes[0]); i++)
+		if (strcmp(suffix, suffixes[i]) == 0)
+			return true;
+	return false;
+}
+
 bool look_file(int fd, size_t bytes)
 {
 	struct stat file;
 	struct timespec now;
 
 	return fstat(fd, &file) == 0 && S_ISREG(file.st_mode) && file.st_size >= (off_t)bytes && clock_gettime(CLOCK_REALTIME, &now) == 0
-		&& now.tv_sec - file.st_mtim.tv_sec >= SHARE_AGE_S && now.tv_sec - file.st_ctim.tv_sec >= 0;
+		&& now.tv_sec - file.st_mtim.tv_sec >= SHARE_AGE_S && !is_source(fd);
 }
 
 /* The next line without its end, cut where it is too long; false at the end. */
@@ -96,18 +131,49 @@ static bool harmless_device(dev_t device)
 	return kind == 1 || kind == 4 || kind == 5 || (kind >= 136 && kind <= 143);
 }
 
-static bool harmless_other(const char *name)
+/* Of rings that hold no memory of the program's pinned; under the lock of share-swap.c. */
+static ino_t rings[RINGS_MOST];
+static unsigned rings_count;
+
+/* libuv has a ring per loop. What pins memory for longer than a call are registered buffers, which the kernel counts for us. */
+static bool harmless_ring(const char *name, ino_t inode)
+{
+	struct reader reader;
+	char path[PATH_BYTES];
+	char line[64];
+	bool harmless = false;
+
+	if (rings_count == RINGS_MOST)
+		return false;
+	name_of(path, "/proc/self/fdinfo/", name);
+	reader = (struct reader){ .fd = open(path, O_RDONLY | O_CLOEXEC) };
+	if (reader.fd < 0)
+		return false;
+	while (!harmless && next_line(&reader, line, sizeof(line)))
+		harmless = strncmp(line, "UserBufs:", 9) == 0 && strtoul(line + 9, NULL, 10) == 0;
+	close(reader.fd);
+	if (harmless)
+		rings[rings_count++] = inode;
+	return harmless;
+}
+
+static bool is_known_ring(unsigned long inode)
+{
+	for (unsigned i = 0; i < rings_count; i++)
+		if (rings[i] == inode)
+			return true;
+	return false;
+}
+
+static bool harmless_other(const char *name, ino_t inode)
 {
 	static const char *const known[] = { "eventpoll", "eventfd", "eventfd-file", "inotify", "signalfd", "timerfd", "fanotify", "pidfd", "fscontext", "perf_event", "sync_file", "landlock-ruleset" };
-	static const char folder[] = "/proc/self/fd/";
-	char path[sizeof(folder) + 12];
+	char path[PATH_BYTES];
 	char text[64];
 	ssize_t length;
 	size_t start = strlen("anon_inode:");
 
-	memcpy(path, folder, sizeof(folder) - 1);
-	strncpy(path + sizeof(folder) - 1, name, 12);
-	path[sizeof(path) - 1] = '\0';
+	name_of(path, "/proc/self/fd/", name);
 	length = readlink(path, text, sizeof(text) - 1);
 	if (length <= (ssize_t)start)
 		return false;
@@ -118,6 +184,8 @@ static bool harmless_other(const char *name)
 		text[length - 1] = '\0';
 		start++;
 	}
+	if (strcmp(text + start, "io_uring") == 0)
+		return harmless_ring(name, inode);
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
 		if (strcmp(text + start, known[i]) == 0)
 			return true;
@@ -147,8 +215,8 @@ static bool harmless_descriptor(const char *name)
 		return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &family, &length) == 0
 			&& (family == AF_UNIX || family == AF_INET || family == AF_INET6 || family == AF_NETLINK);
 	default:
-		/* io_uring, userfaultfd, virtual machines and what is to come. */
-		return harmless_other(name);
+		/* Rings, userfaultfd, virtual machines and what is to come. */
+		return harmless_other(name, file.st_ino);
 	}
 }
 
@@ -160,6 +228,7 @@ static bool no_pins(void)
 	unsigned count = 0;
 	long got;
 
+	rings_count = 0;
 	while (harmless && (got = syscall(SYS_getdents64, folder, names, sizeof(names))) != 0) {
 		if (got < 0)
 			harmless = false;
@@ -224,7 +293,7 @@ bool look_anonymous(uintptr_t start, size_t bytes)
 
 	while (harmless && next_line(&reader, line, sizeof(line))) {
 		/* A ring's descriptor may be hidden, but not its memory. */
-		harmless = parse(line, &area) && !area.ring;
+		harmless = parse(line, &area) && (!area.ring || is_known_ring(area.inode));
 		if (!harmless || area.end <= start || area.start >= start + bytes)
 			continue;
 		harmless = area.start <= at && area.inode == 0 && !area.named && strcmp(area.rights, "rw-p") == 0;
