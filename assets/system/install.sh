@@ -35,6 +35,9 @@ system/agentmem-helper.service usr/lib/systemd/system/agentmem-helper.service
 system/agentmem-guard.service usr/lib/systemd/system/agentmem-guard.service
 system/agentmem-recover.service usr/lib/systemd/system/agentmem-recover.service
 system/agentmem-session.service usr/lib/systemd/user/agentmem-session.service
+system/agentmem-broker.service usr/lib/systemd/user/agentmem-broker.service
+system/agentmem-broker.socket usr/lib/systemd/user/agentmem-broker.socket
+man/agentmem-broker.1 usr/share/man/man1/agentmem-broker.1
 man/agentmem-run.1 usr/share/man/man1/agentmem-run.1
 man/agentmem-hook.1 usr/share/man/man1/agentmem-hook.1
 man/agentmem-reclaim.8 usr/share/man/man8/agentmem-reclaim.8
@@ -42,6 +45,8 @@ man/agentmem-guard.8 usr/share/man/man8/agentmem-guard.8
 END
 }
 WANTS=usr/lib/systemd/system/multi-user.target.wants
+# From a user's next login on; until then the first program that needs a broker starts it.
+USER_WANTS=usr/lib/systemd/user/sockets.target.wants
 
 # Makes a folder and those above it, and writes down which ones were not there.
 make_folder() {
@@ -124,6 +129,12 @@ as_user() {
   runuser -u "$name" -- env XDG_RUNTIME_DIR="/run/user/$(id -u "$name")" "$@" 2>/dev/null || true
 }
 
+# Ends the brokers' sockets; a broker that runs stays for its agents, as their
+# memory is in it, and ends with the last of them.
+end_broker_sockets() {
+  for user in $(user_managers); do as_user "$user" systemctl --user stop agentmem-broker.socket </dev/null; done
+}
+
 # Ends the session roles. Each wakes what it suspended and takes its limits back.
 end_sessions() {
   for user in $(user_managers); do as_user "$user" systemctl --user stop agentmem-session.service </dev/null; done
@@ -173,7 +184,7 @@ check_copy() {
   cut -c 67- "$copy/MANIFEST" | sort >"$copy.listed"
   cmp -s "$copy.files" "$copy.listed" || stop 'The bundle holds other files than MANIFEST lists: refused.'
   (cd "$copy" && sha256sum --check --strict --quiet MANIFEST >&2) || stop 'A file of the bundle does not have the digest of MANIFEST: refused.'
-  for needed in node system.js session.js agentmem-guard agentmem-reclaim agentmem-run agentmem-hook agentmem-trim.so install.sh; do
+  for needed in node system.js session.js agentmem-guard agentmem-reclaim agentmem-run agentmem-hook agentmem-broker agentmem-trim.so install.sh; do
     [ -f "$copy/$needed" ] || stop "The bundle lacks $needed: build it again."
   done
   places | while read -r file _place; do [ -f "$copy/$file" ] || stop "The bundle lacks $file: build it again."; done
@@ -200,7 +211,7 @@ install_bundle() {
   chown -R 0:0 "$stage"
   find "$stage" -type d -exec chmod 0755 {} +
   find "$stage" -type f -exec chmod 0644 {} +
-  chmod 0755 "$stage/node" "$stage/agentmem-guard" "$stage/agentmem-reclaim" "$stage/agentmem-run" "$stage/agentmem-hook" "$stage/install.sh"
+  chmod 0755 "$stage/node" "$stage/agentmem-guard" "$stage/agentmem-reclaim" "$stage/agentmem-run" "$stage/agentmem-hook" "$stage/agentmem-broker" "$stage/install.sh"
 
   end_helper
   end_guards
@@ -212,7 +223,7 @@ install_bundle() {
   trap - EXIT
   rm -rf "$LIB.old"
 
-  for folder in $(places | sed 's|^[^ ]* ||; s|/[^/]*$||') "$WANTS"; do make_folder "$DESTDIR/$folder"; done
+  for folder in $(places | sed 's|^[^ ]* ||; s|/[^/]*$||') "$WANTS" "$USER_WANTS"; do make_folder "$DESTDIR/$folder"; done
   printf '%s' "$made" >>"$CREATED"
   places | while read -r file place; do
     # Aside and renamed: no service ever reads half a file.
@@ -221,6 +232,7 @@ install_bundle() {
     mv -f "$DESTDIR/$place.agentmem-new" "$DESTDIR/$place"
   done
   ln -sf ../agentmem-recover.service "$DESTDIR/$WANTS/agentmem-recover.service"
+  ln -sf ../agentmem-broker.socket "$DESTDIR/$USER_WANTS/agentmem-broker.socket"
   tell_services
   say "installed in $LIB"
 }
@@ -228,6 +240,7 @@ install_bundle() {
 uninstall() {
   [ -d "$LIB" ] || { say 'not installed'; return 0; }
   end_sessions
+  end_broker_sockets
   end_helper
   # Nobody may stay frozen behind us.
   end_guards
@@ -239,7 +252,7 @@ uninstall() {
   fi
   remove_groups
   places | while read -r _file place; do rm -f "$DESTDIR/$place"; done
-  rm -f "$DESTDIR/$WANTS/agentmem-recover.service"
+  rm -f "$DESTDIR/$WANTS/agentmem-recover.service" "$DESTDIR/$USER_WANTS/agentmem-broker.socket"
   [ -n "$DESTDIR" ] || rm -rf /run/agentmem
   created=$(sort -r "$CREATED" 2>/dev/null || true)
   rm -rf "$LIB"

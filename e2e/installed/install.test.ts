@@ -73,9 +73,10 @@ describe.skipIf(problem !== null)(title('install.sh'), () => {
     }
     const tree = treeOf(dest)
     for (const line of tree) expect(line).toMatch(/^(?:[df] (?:755|644)|l 777) 0:0 /u)
-    for (const path of ['usr/share/polkit-1/actions/org.agentmem.policy', 'usr/share/dbus-1/system.d/org.agentmem.Helper1.conf', 'usr/share/dbus-1/system-services/org.agentmem.Helper1.service', 'usr/share/dbus-1/services/org.agentmem.Session1.service', 'usr/lib/systemd/system/agentmem-helper.service', 'usr/lib/systemd/system/agentmem-recover.service', 'usr/lib/systemd/user/agentmem-session.service']) {
+    for (const path of ['usr/share/polkit-1/actions/org.agentmem.policy', 'usr/share/dbus-1/system.d/org.agentmem.Helper1.conf', 'usr/share/dbus-1/system-services/org.agentmem.Helper1.service', 'usr/share/dbus-1/services/org.agentmem.Session1.service', 'usr/lib/systemd/system/agentmem-helper.service', 'usr/lib/systemd/system/agentmem-recover.service', 'usr/lib/systemd/user/agentmem-session.service', 'usr/lib/systemd/user/agentmem-broker.socket']) {
       expect(tree).toContain(`f 644 0:0 ${path}`)
     }
+    expect(tree).toContain('f 755 0:0 usr/lib/agentmem/agentmem-broker')
     expect(run(['uninstall']).status).toBe(0)
     expect(treeOf(dest)).toEqual([])
   })

@@ -19,7 +19,7 @@ export interface Bundle {
 
 const sha256 = (text: string | Buffer): string => createHash('sha256').update(text).digest('hex')
 
-const EXECUTABLE = new Set(['node', 'agentmem-guard', 'agentmem-reclaim', 'agentmem-run', 'agentmem-hook', 'install.sh'])
+const EXECUTABLE = new Set(['node', 'agentmem-guard', 'agentmem-reclaim', 'agentmem-run', 'agentmem-hook', 'agentmem-broker', 'install.sh'])
 
 const WHAT: readonly [RegExp, string][] = [
   [/^node$/u, 'The Node.js that runs the helper, separate from any other on this machine'],
@@ -29,11 +29,13 @@ const WHAT: readonly [RegExp, string][] = [
   [/^agentmem-reclaim$/u, 'Pages out an idle agent'],
   [/^agentmem-run$/u, 'Starts a program with page merging allowed'],
   [/^agentmem-hook$/u, "Run by agents' hooks: tells when a turn begins and ends"],
+  [/^agentmem-broker$/u, 'Keeps what your agents share, as you'],
   [/^agentmem-trim\.so$/u, 'Lets a launched program be asked for memory it holds free'],
   [/^install\.sh$/u, 'This script, for uninstalling'],
   [/^MANIFEST$/u, 'Digests of these files'],
   [/\.policy$/u, 'Which action needs which password (polkit)'],
   [/\.conf$/u, 'Who may talk to the helper (D-Bus)'],
+  [/agentmem-broker\.(?:service|socket)$/u, 'How the broker is started, by who needs it'],
   [/\.service$/u, 'How the helper is started'],
   [/^man\//u, 'Manual page'],
   [/agents\.json$/u, 'How agents are recognised'],
@@ -102,8 +104,11 @@ export const readBundle = async (projectDir: string): Promise<Result<Bundle>> =>
     const script = readFileSync(join(folder, 'install.sh'), 'utf8')
     const places = placesOf(script)
     const names = [...manifest.toString('utf8').split('\n').filter((line) => line !== '').map((line) => line.slice(66)), 'MANIFEST']
-    const link = '/usr/lib/systemd/system/multi-user.target.wants/agentmem-recover.service'
-    const created = createdBytes([INSTALLED_DIR, ...places.map(({ place }) => place), link])
+    const links = [
+      { path: '/usr/lib/systemd/system/multi-user.target.wants/agentmem-recover.service', what: 'Link: takes back unfinished changes at boot' },
+      { path: '/usr/lib/systemd/user/sockets.target.wants/agentmem-broker.socket', what: 'Link: the broker can be reached from the next login on' },
+    ]
+    const created = createdBytes([INSTALLED_DIR, ...places.map(({ place }) => place), ...links.map(({ path }) => path)])
     const entry = (name: string, path: string): InstallPlan['files'][number] => ({
       path,
       what: whatIs(name),
@@ -119,7 +124,7 @@ export const readBundle = async (projectDir: string): Promise<Result<Bundle>> =>
         ...names.map((name) => entry(name, `${INSTALLED_DIR}/${name}`)),
         { path: `${INSTALLED_DIR}/CREATED`, what: 'Folders that installing made, so that uninstalling removes them', sizeBytes: created, mode: '0644' },
         ...places.map(({ file, place }) => entry(file, place)),
-        { path: link, what: 'Link: takes back unfinished changes at boot', sizeBytes: 0, mode: 'link' },
+        ...links.map((link) => ({ ...link, sizeBytes: 0, mode: 'link' as const })),
       ],
     })
   } catch (error) {

@@ -193,6 +193,11 @@ static int listen_there(struct front_options *options)
 {
 	int error = place_lock(options->socket_path);
 
+	/* One that was started by hand keeps serving who is connected to it; who comes now comes here. */
+	if (options->activated && error != 0) {
+		fprintf(stderr, "agentmem-broker: an earlier broker of %s is still there\n", options->socket_path);
+		error = 0;
+	}
 	if (error == -EEXIST) {
 		fprintf(stderr, "agentmem-broker: another broker answers on %s\n", options->socket_path);
 		return EXIT_FINE;
