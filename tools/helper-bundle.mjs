@@ -76,7 +76,7 @@ export const buildHelperBundle = async () => {
   mkdirSync(folder, { recursive: true })
   try {
     const native = buildNative('hardened', false)
-    for (const name of ['agentmem-guard', 'agentmem-reclaim', 'agentmem-run', 'agentmem-hook', 'agentmem-broker', 'agentmem-trim.so']) put(join(native, name), join(folder, name), 0o755)
+    for (const name of ['agentmem-guard', 'agentmem-reclaim', 'agentmem-run', 'agentmem-hook', 'agentmem-broker', 'agentmem-trim.so', 'agentmem-share.so']) put(join(native, name), join(folder, name), 0o755)
     // Under Electron the program that runs this is not a Node that could run alone.
     put(process.versions['electron'] === undefined ? process.execPath : ensureToolchain().node, join(folder, 'node'), 0o755)
     await bundleRoles(folder)

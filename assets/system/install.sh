@@ -184,7 +184,7 @@ check_copy() {
   cut -c 67- "$copy/MANIFEST" | sort >"$copy.listed"
   cmp -s "$copy.files" "$copy.listed" || stop 'The bundle holds other files than MANIFEST lists: refused.'
   (cd "$copy" && sha256sum --check --strict --quiet MANIFEST >&2) || stop 'A file of the bundle does not have the digest of MANIFEST: refused.'
-  for needed in node system.js session.js agentmem-guard agentmem-reclaim agentmem-run agentmem-hook agentmem-broker agentmem-trim.so install.sh; do
+  for needed in node system.js session.js agentmem-guard agentmem-reclaim agentmem-run agentmem-hook agentmem-broker agentmem-trim.so agentmem-share.so install.sh; do
     [ -f "$copy/$needed" ] || stop "The bundle lacks $needed: build it again."
   done
   places | while read -r file _place; do [ -f "$copy/$file" ] || stop "The bundle lacks $file: build it again."; done

@@ -66,7 +66,7 @@ const withShim = (place, command, more) => {
 
 /** @param {string[]} command */
 const without = (command) => {
-  const { status, signal, stdout, stderr } = spawnSync(/** @type {string} */ (command[0]), command.slice(1), { encoding: 'utf8' })
+  const { status, signal, stdout, stderr } = spawnSync(command[0] ?? '', command.slice(1), { encoding: 'utf8' })
   return { status, signal, stdout, stderr }
 }
 
@@ -250,7 +250,7 @@ export const tests = [
         await whileRunning(place, 2, (pids) => (alone = pids.map(privateKiB)))
         const held = await withBroker(place, 'good', () => whileRunning(place, 2, (pids) => (shared = pids.map(privateKiB))))
         assert.match(held, /^units 1 held 1 /u)
-        for (const at of [0, 1]) assert.ok(Number(shared[at]) < Number(alone[at]) - WHOLE / 1024 + 200, `${shared.join()} of ${alone.join()} KiB`)
+        for (const at of [0, 1]) assert.ok((shared[at] ?? 0) < (alone[at] ?? 0) - WHOLE / 1024 + 200, `${shared.join()} of ${alone.join()} KiB`)
       }),
   },
   {

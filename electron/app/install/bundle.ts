@@ -31,6 +31,7 @@ const WHAT: readonly [RegExp, string][] = [
   [/^agentmem-hook$/u, "Run by agents' hooks: tells when a turn begins and ends"],
   [/^agentmem-broker$/u, 'Keeps what your agents share, as you'],
   [/^agentmem-trim\.so$/u, 'Lets a launched program be asked for memory it holds free'],
+  [/^agentmem-share\.so$/u, 'Lets a launched program share what it reads from large files'],
   [/^install\.sh$/u, 'This script, for uninstalling'],
   [/^MANIFEST$/u, 'Digests of these files'],
   [/\.policy$/u, 'Which action needs which password (polkit)'],
