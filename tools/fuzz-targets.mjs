@@ -8,6 +8,7 @@ import { coreSources, warmSources } from './native-programs.mjs'
 export const targets = [
   { name: 'guard', sources: ['request', 'journal', 'config', 'text', 'kernel-file', 'terminal'].map((name) => `privileged/guard/${name}.c`) },
   ...['core-chunk', 'core-table', 'core-sketch', 'core-policy'].map((name) => ({ name, sources: coreSources })),
+  { name: 'broker-parse', sources: ['user/broker/parse.c'] },
   { name: 'warm-piece', sources: ['user/common/digest.c', ...warmSources], libs: ['-l:libzstd.a', '-l:libcrypto.a', '-pthread'] },
   { name: 'store-index', sources: ['index', 'replay', 'space', 'table'].map((name) => `user/store/${name}.c`) },
 ]
