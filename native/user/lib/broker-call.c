@@ -41,9 +41,8 @@ int broker_call(struct broker *broker, struct request *request)
 
 	for (unsigned tries = 0; tries < TRIES_MOST; tries++) {
 		error = broker_connection(broker, &connection, &request->generation);
-		/* Units are lost with the broker, not with a start that fails: later it may succeed. */
 		if (error != 0)
-			return error == -ENODEV || error == -ETIMEDOUT ? -ECONNRESET : error;
+			return error;
 		error = try_once(broker, request, connection);
 		connection_put(connection);
 		if (!request->call->is_lost)

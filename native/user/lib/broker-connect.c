@@ -53,14 +53,14 @@ static void tell_state(struct broker *broker, struct connection *connection)
 }
 
 /* With `connecting` held. What `wish` and the numbers say is written by nobody else meanwhile but under `lock`. */
-static int connect_anew(struct broker *broker, struct connection **result)
+static int connect_anew(struct broker *broker, uint64_t end_ms, struct connection **result)
 {
 	struct held socket = HELD_NONE;
 	struct broker_welcome welcome;
 	struct connection *connection;
 	uint64_t generation = atomic_load(&broker->generation);
 	bool is_new;
-	int error = start_connect(broker->wish.socket_path, (broker->wish.flags & AGENTMEM_NO_START) == 0, now_ms() + CONNECT_MS, broker->timeout_ms, &socket);
+	int error = start_connect(broker->wish.socket_path, (broker->wish.flags & AGENTMEM_NO_START) == 0, end_ms, broker->timeout_ms, &socket);
 
 	if (error != 0)
 		return error;
@@ -132,11 +132,17 @@ int broker_connection(struct broker *broker, struct connection **connection, uin
 	if (*connection == NULL && now_ms() < broker->failed_until_ms) {
 		error = broker->failed_error;
 	} else if (*connection == NULL) {
-		error = connect_anew(broker, connection);
+		uint64_t end_ms = now_ms() + CONNECT_MS;
+
+		/* One that ends while it gets to know us is followed by another. */
+		do {
+			error = connect_anew(broker, end_ms, connection);
+		} while (error == -ECONNRESET && now_ms() < end_ms);
 		*generation = atomic_load(&broker->generation);
 		broker->failed_error = error;
 		broker->failed_until_ms = error == 0 ? 0 : now_ms() + REST_MS;
 	}
 	pthread_mutex_unlock(&broker->connecting);
-	return error;
+	/* There was one, and it could not be started again: later it may. */
+	return *generation > 0 && (error == -ENODEV || error == -ETIMEDOUT) ? -ECONNRESET : error;
 }

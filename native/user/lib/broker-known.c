@@ -101,7 +101,7 @@ int known_hold(struct broker *broker, uint64_t generation, const struct broker_u
 		memcpy(told.bytes, unit->digest, sizeof(told.bytes));
 		digest = &told;
 	}
-	pthread_rwlock_wrlock(&broker->units_lock);
+	pthread_mutex_lock(&broker->units_lock);
 	known = same_unit(broker, generation, unit, digest);
 	if (known == NULL) {
 		known = known_add(broker, free_number(broker, unit->unit), generation, unit);
@@ -119,7 +119,7 @@ int known_hold(struct broker *broker, uint64_t generation, const struct broker_u
 			am_table_set_digest(broker->units, &known->entry, digest);
 		*number = known->entry.number;
 	}
-	pthread_rwlock_unlock(&broker->units_lock);
+	pthread_mutex_unlock(&broker->units_lock);
 	return known == NULL ? -ENOMEM : 0;
 }
 
@@ -130,7 +130,7 @@ agentmem_unit_t known_number(struct broker *broker, uint64_t generation, const s
 	struct known *known;
 
 	memcpy(digest.bytes, unit->digest, sizeof(digest.bytes));
-	pthread_rwlock_wrlock(&broker->units_lock);
+	pthread_mutex_lock(&broker->units_lock);
 	known = same_unit(broker, generation, unit, unit->has_digest != 0 ? &digest : NULL);
 	if (known != NULL) {
 		/* The broker knows of the holds: it found it as this agent's. */
@@ -141,7 +141,7 @@ agentmem_unit_t known_number(struct broker *broker, uint64_t generation, const s
 		known = known_add(broker, free_number(broker, unit->unit), generation, unit);
 		number = known == NULL ? 0 : known->entry.number;
 	}
-	pthread_rwlock_unlock(&broker->units_lock);
+	pthread_mutex_unlock(&broker->units_lock);
 	return number;
 }
 
@@ -175,11 +175,11 @@ int known_resolve(struct broker *broker, struct connection *connection, uint64_t
 	struct known copy, *known;
 	int error;
 
-	pthread_rwlock_rdlock(&broker->units_lock);
+	pthread_mutex_lock(&broker->units_lock);
 	known = known_find(broker, unit);
 	if (known != NULL)
 		copy = *known;
-	pthread_rwlock_unlock(&broker->units_lock);
+	pthread_mutex_unlock(&broker->units_lock);
 	if (known == NULL || (copy.generation >= generation && !copy.is_lost)) {
 		*remote = known == NULL ? unit : copy.remote;
 		return 0;
@@ -189,14 +189,14 @@ int known_resolve(struct broker *broker, struct connection *connection, uint64_t
 	error = ask(broker, connection, &copy, remote);
 	if (error != 0 && error != -ENOENT)
 		return error;
-	pthread_rwlock_wrlock(&broker->units_lock);
+	pthread_mutex_lock(&broker->units_lock);
 	known = known_find(broker, unit);
 	if (known != NULL && known->generation < generation) {
 		known->remote = *remote;
 		known->generation = generation;
 		known->is_lost = error != 0;
 	}
-	pthread_rwlock_unlock(&broker->units_lock);
+	pthread_mutex_unlock(&broker->units_lock);
 	return error == 0 ? 0 : -ESTALE;
 }
 
@@ -220,14 +220,14 @@ int known_free(struct broker *broker, agentmem_unit_t unit)
 	bool is_done;
 	int error;
 
-	pthread_rwlock_wrlock(&broker->units_lock);
+	pthread_mutex_lock(&broker->units_lock);
 	known = known_find(broker, unit);
 	/* Once more than once is once too often where there are other holds. */
 	request.can_repeat = known != NULL && known->holds == 1;
 	is_done = free_here(known);
 	if (is_done && known->holds == 0)
 		drop(broker->units, &known->entry);
-	pthread_rwlock_unlock(&broker->units_lock);
+	pthread_mutex_unlock(&broker->units_lock);
 	if (is_done)
 		return 0;
 	error = broker_call(broker, &request);
@@ -236,14 +236,14 @@ int known_free(struct broker *broker, agentmem_unit_t unit)
 		error = 0;
 	if (error != 0 && error != -ESTALE)
 		return error;
-	pthread_rwlock_wrlock(&broker->units_lock);
+	pthread_mutex_lock(&broker->units_lock);
 	known = known_find(broker, unit);
 	if (known != NULL && known->holds > 0)
 		known->holds--;
 	/* Its mapping goes on alone. */
 	if (known != NULL && known->holds == 0)
 		drop(broker->units, &known->entry);
-	pthread_rwlock_unlock(&broker->units_lock);
+	pthread_mutex_unlock(&broker->units_lock);
 	return 0;
 }
 
@@ -251,20 +251,20 @@ void known_change_begins(struct broker *broker, agentmem_unit_t unit)
 {
 	struct known *known;
 
-	pthread_rwlock_wrlock(&broker->units_lock);
+	pthread_mutex_lock(&broker->units_lock);
 	known = known_find(broker, unit);
 	if (known != NULL) {
 		known->changes++;
 		known->changing++;
 	}
-	pthread_rwlock_unlock(&broker->units_lock);
+	pthread_mutex_unlock(&broker->units_lock);
 }
 
 void known_change_ends(struct broker *broker, agentmem_unit_t unit, int error, uint64_t generation, uint64_t bytes, bool is_append)
 {
 	struct known *known;
 
-	pthread_rwlock_wrlock(&broker->units_lock);
+	pthread_mutex_lock(&broker->units_lock);
 	known = known_find(broker, unit);
 	if (known != NULL && known->changing > 0) {
 		known->changing--;
@@ -274,16 +274,16 @@ void known_change_ends(struct broker *broker, agentmem_unit_t unit, int error, u
 		if (error == 0 && (!is_append || bytes > known->bytes))
 			known->bytes = bytes;
 	}
-	pthread_rwlock_unlock(&broker->units_lock);
+	pthread_mutex_unlock(&broker->units_lock);
 }
 
 void known_not_own(struct broker *broker, agentmem_unit_t unit)
 {
 	struct known *known;
 
-	pthread_rwlock_wrlock(&broker->units_lock);
+	pthread_mutex_lock(&broker->units_lock);
 	known = known_find(broker, unit);
 	if (known != NULL)
 		known->is_own = false;
-	pthread_rwlock_unlock(&broker->units_lock);
+	pthread_mutex_unlock(&broker->units_lock);
 }

@@ -16,12 +16,12 @@ int broker_find(void *state, const uint8_t *digest, agentmem_unit_t *unit)
 	int error;
 
 	memcpy(wanted.bytes, digest, sizeof(wanted.bytes));
-	pthread_rwlock_rdlock(&broker->units_lock);
+	pthread_mutex_lock(&broker->units_lock);
 	known = (struct known *)am_table_find_digest(broker->units, 0, &wanted);
 	if (known != NULL && (known->holds == 0 || known->is_lost || known->generation != atomic_load(&broker->generation)))
 		known = NULL;
 	*unit = known == NULL ? 0 : known->entry.number;
-	pthread_rwlock_unlock(&broker->units_lock);
+	pthread_mutex_unlock(&broker->units_lock);
 	if (known != NULL)
 		return 0;
 	memcpy(body.digest, digest, sizeof(body.digest));

@@ -53,11 +53,11 @@ static void look_before(struct broker *broker, agentmem_unit_t unit, struct brok
 {
 	const struct known *known;
 
-	pthread_rwlock_rdlock(&broker->units_lock);
+	pthread_mutex_lock(&broker->units_lock);
 	known = known_find(broker, unit);
 	look->is_current = known != NULL && known->changing == 0;
 	look->changes = known == NULL ? 0 : known->changes;
-	pthread_rwlock_unlock(&broker->units_lock);
+	pthread_mutex_unlock(&broker->units_lock);
 }
 
 struct mapping *broker_use_mapping(struct broker *broker, agentmem_unit_t unit)
@@ -74,9 +74,9 @@ static struct mapping *use_mapping(struct broker *broker, agentmem_unit_t unit)
 {
 	struct mapping *mapping;
 
-	pthread_rwlock_wrlock(&broker->units_lock);
+	pthread_mutex_lock(&broker->units_lock);
 	mapping = broker_use_mapping(broker, unit);
-	pthread_rwlock_unlock(&broker->units_lock);
+	pthread_mutex_unlock(&broker->units_lock);
 	return mapping;
 }
 
@@ -87,7 +87,7 @@ static struct mapping *enter(struct broker *broker, struct broker_mapping *fresh
 	struct known *known;
 	bool can_change = fresh->kind == AGENTMEM_CONVERSATION;
 
-	pthread_rwlock_wrlock(&broker->units_lock);
+	pthread_mutex_lock(&broker->units_lock);
 	known = known_find(broker, mapping->unit);
 	if (known != NULL && known->mapping != NULL && !can_change) {
 		mapping = known->mapping;
@@ -105,7 +105,7 @@ static struct mapping *enter(struct broker *broker, struct broker_mapping *fresh
 		known->mapping = mapping;
 	keep_memfd(broker, mapping, &call->reply_fd);
 out:
-	pthread_rwlock_unlock(&broker->units_lock);
+	pthread_mutex_unlock(&broker->units_lock);
 	return mapping;
 }
 
@@ -180,7 +180,7 @@ int broker_unmap(void *state, const void *data)
 	struct known *known;
 	bool is_last, has_extra = false;
 
-	pthread_rwlock_wrlock(&broker->units_lock);
+	pthread_mutex_lock(&broker->units_lock);
 	mapping = maps_find(data, broker);
 	is_last = mapping != NULL && --mapping->count == 0;
 	if (is_last) {
@@ -193,7 +193,7 @@ int broker_unmap(void *state, const void *data)
 			known_drop_unused(broker, known);
 		}
 	}
-	pthread_rwlock_unlock(&broker->units_lock);
+	pthread_mutex_unlock(&broker->units_lock);
 	if (is_last) {
 		last = (struct broker_mapping *)mapping;
 		if (mapping->is_counted)

@@ -13,14 +13,9 @@ static ssize_t read_mapped(struct broker *broker, agentmem_unit_t unit, uint64_t
 {
 	struct mapping *mapping;
 
-	pthread_rwlock_rdlock(&broker->units_lock);
-	mapping = known_find(broker, unit) == NULL ? NULL : known_find(broker, unit)->mapping;
-	pthread_rwlock_unlock(&broker->units_lock);
-	if (mapping == NULL)
-		return -ENOENT;
-	pthread_rwlock_wrlock(&broker->units_lock);
+	pthread_mutex_lock(&broker->units_lock);
 	mapping = broker_use_mapping(broker, unit);
-	pthread_rwlock_unlock(&broker->units_lock);
+	pthread_mutex_unlock(&broker->units_lock);
 	if (mapping == NULL)
 		return -ENOENT;
 	if (offset >= mapping->bytes)

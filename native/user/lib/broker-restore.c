@@ -93,12 +93,12 @@ static void restore(struct broker *broker, struct connection *connection, uint64
 	bool has_digest, was_found;
 	int error = -ENOENT;
 
-	pthread_rwlock_rdlock(&broker->units_lock);
+	pthread_mutex_lock(&broker->units_lock);
 	known = known_find(broker, one->mapping.unit);
 	has_digest = known != NULL && known->entry.has_digest;
 	if (has_digest)
 		digest = known->entry.digest;
-	pthread_rwlock_unlock(&broker->units_lock);
+	pthread_mutex_unlock(&broker->units_lock);
 	if (has_digest)
 		error = find_again(broker, connection, &digest, &unit);
 	was_found = error == 0;
@@ -106,7 +106,7 @@ static void restore(struct broker *broker, struct connection *connection, uint64
 		error = hand_in_again(broker, connection, one, &unit);
 	if (error != 0)
 		return;
-	pthread_rwlock_wrlock(&broker->units_lock);
+	pthread_mutex_lock(&broker->units_lock);
 	known = known_find(broker, one->mapping.unit);
 	/* A conversation that somebody has begun to change meanwhile is not what was handed in: it is asked for by its own number, and lost. */
 	if (known != NULL && can_restore(broker, one)) {
@@ -120,16 +120,16 @@ static void restore(struct broker *broker, struct connection *connection, uint64
 		one->mapping.is_counted = false;
 		one->generation = generation;
 	}
-	pthread_rwlock_unlock(&broker->units_lock);
+	pthread_mutex_unlock(&broker->units_lock);
 }
 
 void broker_restore(struct broker *broker, struct connection *connection, uint64_t generation)
 {
 	struct list list = { .broker = broker };
 
-	pthread_rwlock_wrlock(&broker->units_lock);
+	pthread_mutex_lock(&broker->units_lock);
 	maps_each(broker, collect, &list);
-	pthread_rwlock_unlock(&broker->units_lock);
+	pthread_mutex_unlock(&broker->units_lock);
 	for (size_t i = 0; i < list.count; i++) {
 		restore(broker, connection, generation, list.mappings[i]);
 		(void)broker_unmap(broker, list.mappings[i]->mapping.data);

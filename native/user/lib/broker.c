@@ -31,10 +31,16 @@ static unsigned kept_fds_most(void)
 
 static void new_locks(struct broker *broker)
 {
+	pthread_mutexattr_t spinning;
+
 	pthread_mutex_init(&broker->asking, NULL);
 	pthread_mutex_init(&broker->connecting, NULL);
 	pthread_mutex_init(&broker->lock, NULL);
-	pthread_rwlock_init(&broker->units_lock, NULL);
+	/* Held for less than a message takes, and never across one. */
+	pthread_mutexattr_init(&spinning);
+	pthread_mutexattr_settype(&spinning, PTHREAD_MUTEX_ADAPTIVE_NP);
+	pthread_mutex_init(&broker->units_lock, &spinning);
+	pthread_mutexattr_destroy(&spinning);
 }
 
 static void broker_close(void *state)
@@ -48,7 +54,7 @@ static void broker_close(void *state)
 		connection_put(connection);
 	}
 	known_close(broker);
-	pthread_rwlock_destroy(&broker->units_lock);
+	pthread_mutex_destroy(&broker->units_lock);
 	pthread_mutex_destroy(&broker->lock);
 	pthread_mutex_destroy(&broker->connecting);
 	pthread_mutex_destroy(&broker->asking);
@@ -144,7 +150,7 @@ static void broker_before_fork(void *state)
 
 	atomic_store(&broker->has_company, true);
 	pthread_mutex_lock(&broker->lock);
-	pthread_rwlock_wrlock(&broker->units_lock);
+	pthread_mutex_lock(&broker->units_lock);
 	if (broker->connection != NULL)
 		connection_before_fork(broker->connection);
 }
@@ -155,23 +161,22 @@ static void uncount(void *context, struct mapping *mapping)
 	mapping->is_counted = false;
 }
 
-static void broker_after_fork(void *state, bool is_child)
+static void broker_after_fork(void *state, enum fork_side side)
 {
 	struct broker *broker = state;
 
-	if (!is_child) {
-		if (broker->connection != NULL)
-			connection_after_fork(broker->connection);
-		pthread_rwlock_unlock(&broker->units_lock);
-		pthread_mutex_unlock(&broker->lock);
-		return;
-	}
 	if (broker->connection != NULL)
-		connection_forget(broker->connection);
+		connection_after_fork(broker->connection, side);
+	fork_unlock(&broker->units_lock, side);
+	fork_unlock(&broker->lock, side);
+	if (side == FORK_PARENT)
+		return;
+	/* Held across messages by threads that are not here. */
+	pthread_mutex_init(&broker->asking, NULL);
+	pthread_mutex_init(&broker->connecting, NULL);
 	broker->connection = NULL;
 	broker->failed_until_ms = 0;
 	atomic_store(&broker->has_company, true);
-	new_locks(broker);
 	/* Its mappings are there as before; the broker counts the parent's. */
 	maps_each(broker, uncount, NULL);
 }

@@ -64,7 +64,7 @@ struct broker {
 	/* Another process may be this agent: it was told the token, or came by fork(). */
 	atomic_bool has_company;
 
-	pthread_rwlock_t units_lock;
+	pthread_mutex_t units_lock;
 	struct am_table *units;
 	uint64_t aliases;
 	unsigned kept_fds, kept_fds_most;

@@ -61,6 +61,13 @@ struct connection *connection_get(struct connection *connection)
 	return connection;
 }
 
+static void destroy(struct connection *connection)
+{
+	pthread_mutex_destroy(&connection->lock);
+	munmap(connection->message, BROKER_MESSAGE_MOST);
+	free(connection);
+}
+
 void connection_put(struct connection *connection)
 {
 	bool is_last;
@@ -71,8 +78,7 @@ void connection_put(struct connection *connection)
 	if (!is_last)
 		return;
 	held_close(&connection->socket);
-	pthread_mutex_destroy(&connection->lock);
-	connection_forget(connection);
+	destroy(connection);
 }
 
 static void finish(struct call *call, int error)
@@ -332,13 +338,9 @@ void connection_before_fork(struct connection *connection)
 	pthread_mutex_lock(&connection->lock);
 }
 
-void connection_after_fork(struct connection *connection)
+void connection_after_fork(struct connection *connection, enum fork_side side)
 {
-	pthread_mutex_unlock(&connection->lock);
-}
-
-void connection_forget(struct connection *connection)
-{
-	munmap(connection->message, BROKER_MESSAGE_MOST);
-	free(connection);
+	fork_unlock(&connection->lock, side);
+	if (side != FORK_PARENT)
+		destroy(connection);
 }

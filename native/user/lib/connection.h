@@ -61,9 +61,8 @@ int connection_call(struct connection *connection, struct call *call, uint64_t t
 void call_end(struct call *call);
 
 void connection_before_fork(struct connection *connection);
-void connection_after_fork(struct connection *connection);
-/* In a child: nobody else uses it there. */
-void connection_forget(struct connection *connection);
+/* In a child it is gone. */
+void connection_after_fork(struct connection *connection, enum fork_side side);
 
 uint64_t now_ms(void);
 

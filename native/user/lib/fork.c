@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fork() with other threads in the middle of calls: all our locks are taken
- * before, so that the child finds whole tables, and made anew in the child,
- * where a thread of another number would have to release them. Descriptors
- * that calls hold for a moment are closed there, sockets first: the broker
- * must hear of the parent's end though the child lives on.
+ * fork() with other threads in the middle of calls: our locks are taken
+ * before, so that the child finds whole tables. Descriptors that calls hold
+ * for a moment are closed there, and sockets: the broker must hear of the
+ * parent's end though the child lives on.
  *
  * Order of locks: this list, the backend's own, mappings, descriptors.
  */
@@ -34,29 +33,25 @@ static void before(void)
 	held_before_fork();
 }
 
-static void after(bool is_child)
+static void after(enum fork_side side)
 {
-	held_after_fork(is_child);
-	maps_after_fork(is_child);
+	held_after_fork(side);
+	maps_after_fork(side);
 	for (struct agentmem *am = all; am != NULL; am = am->next)
-		am->operations->after_fork(am->state, is_child);
-	if (is_child) {
-		pthread_mutex_init(&lock, NULL);
-		if (mark != NULL)
-			atomic_store(mark, 1);
-	} else {
-		pthread_mutex_unlock(&lock);
-	}
+		am->operations->after_fork(am->state, side);
+	if (side != FORK_PARENT && mark != NULL)
+		atomic_store(mark, 1);
+	fork_unlock(&lock, side);
 }
 
 static void after_in_parent(void)
 {
-	after(false);
+	after(FORK_PARENT);
 }
 
 static void after_in_child(void)
 {
-	after(true);
+	after(FORK_CHILD);
 }
 
 static int watch(void)
@@ -109,5 +104,5 @@ void fork_forget(struct agentmem *am)
 void fork_check(void)
 {
 	if (mark != NULL && atomic_load_explicit(mark, memory_order_relaxed) == 0)
-		after(true);
+		after(FORK_UNTOLD_CHILD);
 }

@@ -74,16 +74,9 @@ void held_before_fork(void)
 	pthread_mutex_lock(&lock);
 }
 
-void held_after_fork(bool is_child)
+void held_after_fork(enum fork_side side)
 {
-	if (!is_child) {
-		pthread_mutex_unlock(&lock);
-		return;
-	}
-	for (struct held *held = list; held != NULL; held = held->next) {
-		close(held->fd);
-		held->fd = -1;
-	}
-	list = NULL;
-	pthread_mutex_init(&lock, NULL);
+	while (side != FORK_PARENT && list != NULL)
+		close(take_out(list));
+	fork_unlock(&lock, side);
 }

@@ -7,7 +7,7 @@
 #ifndef LIB_HELD_H
 #define LIB_HELD_H
 
-#include <stdbool.h>
+#include "fork.h"
 
 struct held {
 	struct held *next, **at;
@@ -28,6 +28,6 @@ void held_close(struct held *held);
 int held_keep(struct held *held);
 
 void held_before_fork(void);
-void held_after_fork(bool is_child);
+void held_after_fork(enum fork_side side);
 
 #endif

@@ -13,6 +13,7 @@
 #include <sys/un.h>
 
 #include "agentmem.h"
+#include "fork.h"
 
 #define PUBLIC __attribute__((visibility("default")))
 #define UNIT_BYTES_MOST (UINT64_C(4) << 30)
@@ -62,7 +63,7 @@ struct operations {
 	int (*settings)(void *state, struct agentmem_settings *settings);
 	/* Around fork(): no lock of the backend is held by a thread that the child has not. */
 	void (*before_fork)(void *state);
-	void (*after_fork)(void *state, bool is_child);
+	void (*after_fork)(void *state, enum fork_side side);
 };
 
 extern const struct operations module_operations, broker_operations, private_operations;

@@ -113,10 +113,7 @@ void maps_before_fork(void)
 	pthread_mutex_lock(&lock);
 }
 
-void maps_after_fork(bool is_child)
+void maps_after_fork(enum fork_side side)
 {
-	if (is_child)
-		pthread_mutex_init(&lock, NULL);
-	else
-		pthread_mutex_unlock(&lock);
+	fork_unlock(&lock, side);
 }

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "core/table.h"
+#include "fork.h"
 
 struct mapping {
 	struct am_entry entry;		/* by address */
@@ -42,6 +43,6 @@ bool maps_drop_orphan(const void *data);
 void maps_each(const void *owner, void (*look)(void *context, struct mapping *mapping), void *context);
 
 void maps_before_fork(void);
-void maps_after_fork(bool is_child);
+void maps_after_fork(enum fork_side side);
 
 #endif

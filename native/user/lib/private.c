@@ -384,14 +384,11 @@ static void private_before_fork(void *state)
 	pthread_mutex_lock(&private->lock);
 }
 
-static void private_after_fork(void *state, bool is_child)
+static void private_after_fork(void *state, enum fork_side side)
 {
 	struct private *private = state;
 
-	if (is_child)
-		pthread_mutex_init(&private->lock, NULL);
-	else
-		pthread_mutex_unlock(&private->lock);
+	fork_unlock(&private->lock, side);
 }
 
 const struct operations private_operations = {

@@ -17,6 +17,8 @@
 #include "connection.h"
 
 #define LOOK_AGAIN_MS 5
+/* One that does not listen by then may have ended: another is started. If it was only slow, the second one ends. */
+#define START_AGAIN_MS 150
 
 static void sleep_ms(unsigned ms)
 {
@@ -99,17 +101,18 @@ static int start_locked(const char *socket_path, uint64_t end_ms, uint64_t timeo
 		return error;
 	if (!start_find_program(program, sizeof(program)))
 		return -ENODEV;
-	error = start_program(program, socket_path);
-	while (error == 0) {
+	for (uint64_t again_ms = 0; now_ms() < end_ms; sleep_ms(LOOK_AGAIN_MS)) {
+		if (now_ms() >= again_ms) {
+			error = start_program(program, socket_path);
+			if (error != 0)
+				return error;
+			again_ms = now_ms() + START_AGAIN_MS;
+		}
 		error = connect_once(socket_path, timeout_ms, socket);
 		if (error != -ENOENT && error != -EAGAIN)
 			return error;
-		if (now_ms() >= end_ms)
-			return -ETIMEDOUT;
-		sleep_ms(LOOK_AGAIN_MS);
-		error = 0;
 	}
-	return error;
+	return -ETIMEDOUT;
 }
 
 static int start(const char *socket_path, uint64_t end_ms, uint64_t timeout_ms, struct held *socket)
