@@ -92,7 +92,7 @@ static void fill(uint8_t *data, size_t bytes, uint64_t seed)
 static uint64_t *put_all(struct store *store, uint8_t *data, size_t bytes, size_t count, const char *name)
 {
 	uint64_t *ids = calloc(count, sizeof(*ids));
-	double start = now_us(), spent;
+	double start, spent = 0;
 
 	if (ids == NULL)
 		stop("memory", -ENOMEM);
@@ -100,13 +100,16 @@ static uint64_t *put_all(struct store *store, uint8_t *data, size_t bytes, size_
 		int error;
 
 		fill(data, bytes, i * 2654435761u + bytes);
+		start = now_us();
 		error = store_put(store, 0, data, bytes, &ids[i]);
+		spent += now_us() - start;
 		if (error < 0)
 			stop("put", error);
 	}
+	start = now_us();
 	if (store_commit(store) < 0)
 		stop("commit", -EIO);
-	spent = now_us() - start;
+	spent += now_us() - start;
 	printf("%s %.0f MB/s\n", name, (double)(bytes * count) / spent);
 	return ids;
 }

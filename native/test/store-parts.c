@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -179,6 +180,24 @@ static void expect_open(const char *folder, int expected)
 	store_close(store);
 }
 
+static void check_limit(const char *folder)
+{
+	enum { LIMIT_BYTES = 200 * 1024 * 1024 };
+	struct store_options options = { .folder = folder };
+	struct rlimit whole, limit;
+	struct store_stats stats;
+	struct store *store;
+
+	EQUAL(getrlimit(RLIMIT_FSIZE, &whole), 0);
+	limit = (struct rlimit){ .rlim_cur = LIMIT_BYTES, .rlim_max = whole.rlim_max };
+	EQUAL(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	EQUAL(store_open(&store, &options), 0);
+	store_stats(store, &stats);
+	EQUAL(stats.apparent_bytes, LIMIT_BYTES);
+	store_close(store);
+	EQUAL(setrlimit(RLIMIT_FSIZE, &whole), 0);
+}
+
 /* What is not ours is left alone. */
 static void check_foreign(const char *folder)
 {
@@ -230,6 +249,9 @@ static void check_foreign(const char *folder)
 	expect_open(folder, 0);
 	EQUAL(unlink(path), 0);
 	expect_open(folder, -EUCLEAN);
+	/* A limit of the process: smaller, and told. */
+	remove_folder(folder);
+	check_limit(folder);
 	/* Where others may write. */
 	EQUAL(chmod(folder, 0777), 0);
 	expect_open(folder, -EPERM);

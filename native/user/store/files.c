@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -45,6 +46,20 @@ int write_all(int fd, const void *from, size_t bytes, uint64_t at)
 	return 0;
 }
 
+/* What is in a folder is as durable as its own name. */
+static int sync_parent(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int up = fd < 0 ? -1 : openat(fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int error = up < 0 || fsync(up) < 0 ? -errno : 0;
+
+	if (up >= 0)
+		close(up);
+	if (fd >= 0)
+		close(fd);
+	return error;
+}
+
 /* Each missing part of the path with 0700. */
 static int make_folders(const char *path)
 {
@@ -58,8 +73,14 @@ static int make_folders(const char *path)
 			continue;
 		memcpy(part, path, i);
 		part[i] = '\0';
-		if (mkdir(part, 0700) < 0 && errno != EEXIST)
+		if (mkdir(part, 0700) == 0) {
+			int error = sync_parent(part);
+
+			if (error < 0)
+				return error;
+		} else if (errno != EEXIST) {
 			return -errno;
+		}
 	}
 	return 0;
 }
@@ -134,9 +155,17 @@ static int draw(void *out, size_t bytes)
 	return getrandom(out, bytes, 0) == (ssize_t)bytes ? 0 : -EIO;
 }
 
-/* As long as the file system takes it. */
+/* As long as the file system takes it, and without taking room for it. */
 static int stretch(int fd, uint64_t *apparent_bytes)
 {
+	struct rlimit limit;
+	struct stat stat;
+
+	/* Reaching beyond this one ends the process. */
+	if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur < *apparent_bytes)
+		*apparent_bytes = limit.rlim_cur & ~(uint64_t)(SPACE_BLOCK_BYTES - 1);
+	if (*apparent_bytes < least_apparent_bytes)
+		return -EFBIG;
 	while (ftruncate(fd, (off_t)*apparent_bytes) < 0) {
 		if (errno != EFBIG && errno != EINVAL && errno != ENOSPC)
 			return -errno;
@@ -144,7 +173,10 @@ static int stretch(int fd, uint64_t *apparent_bytes)
 			return -EFBIG;
 		*apparent_bytes = *apparent_bytes / 2 & ~(uint64_t)(SPACE_BLOCK_BYTES - 1);
 	}
-	return 0;
+	/* FAT and the like fill it with zeros. */
+	if (fstat(fd, &stat) < 0)
+		return -errno;
+	return (uint64_t)stat.st_blocks * 512 > empty_disk_bytes ? -EOPNOTSUPP : 0;
 }
 
 static int fill_data(struct store_files *files, const struct store_options *options)

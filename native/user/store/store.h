@@ -46,14 +46,23 @@ struct store_stats {
 	bool direct, uring;
 };
 
-/* 0, -EBUSY (another process has it), -EUCLEAN (not a store, or of another version: left as it is), other negative errno. */
+/*
+ * 0, -EBUSY (another process has it), -EUCLEAN (not a store, of another
+ * version, or damaged: left as it is), -EPERM (another user's folder, or one
+ * others may write to), -EOPNOTSUPP (no sparse files there), other negative errno.
+ */
 int store_open(struct store **store, const struct store_options *options);
 /* Commits first. */
 void store_close(struct store *store);
 
 /* A blob for a region's owner, a number of the caller's (0: shared). Gives its id, never used again. Not durable before store_commit(). */
 int store_put(struct store *store, uint64_t owner, const void *data, size_t bytes, uint64_t *id);
-/* Its length, whatever `room` is; read only where it fits. -EIO where the checksum does not match, -ENOENT. */
+/*
+ * Its length, whatever `room` is; read only where it fits. What is left of
+ * `room` may be filled up to a multiple of 4 KiB. Without a copy where `out` is
+ * aligned to 4 KiB and `room` is a multiple of it. -EIO where the checksum
+ * does not match, -ENOENT.
+ */
 ssize_t store_get(struct store *store, uint64_t id, void *out, size_t room);
 /* Part of a blob, without checking the whole: for raw blobs whose reader checks. */
 ssize_t store_read(struct store *store, uint64_t id, uint64_t offset, void *out, size_t bytes);
@@ -66,7 +75,12 @@ int store_record(struct store *store, uint64_t key, const void *data, size_t byt
 int store_each_record(struct store *store, int (*look)(void *context, uint64_t key, const void *data, size_t bytes), void *context);
 int store_each_blob(struct store *store, int (*look)(void *context, uint64_t id, uint64_t owner, size_t bytes), void *context);
 
-/* All puts, frees and records so far are durable, all or none since the last commit where a crash comes between. */
+/*
+ * All puts, frees and records so far are durable, all or none since the last
+ * commit where a crash comes between. -ENOSPC, -EIO: they stay, and go with the
+ * next commit. -EIO from every change from then on: what is on the disk is not
+ * known any more; reading goes on, and opening again gives the last commit.
+ */
 int store_commit(struct store *store);
 void store_stats(struct store *store, struct store_stats *stats);
 
