@@ -39,13 +39,18 @@ const nodeSources = ['addon', 'agent', 'area', 'bytes', 'handle', 'look', 'owned
 /** The warm tier; stands on user/common/digest.c and -l:libzstd.a. */
 export const warmSources = ['alike', 'arena', 'contexts', 'dictionary', 'learn', 'pack', 'save', 'unpack', 'warm'].map((name) => `user/warm/${name}.c`)
 
+const contentParts = ['add', 'ask', 'away', 'blocks', 'bodies', 'build', 'change', 'cold', 'fill', 'fork', 'keepers', 'load', 'manifest', 'map', 'memory', 'ops', 'pack', 'pressure', 'read', 'small', 'stats', 'tiers', 'units', 'workers']
+/** What the broker keeps, with all tiers below it. */
+export const contentSources = [...['content', ...contentParts.map((name) => `content-${name}`)].map((name) => `user/broker/${name}.c`), ...storeSources, ...warmSources, ...coreSources]
+export const contentLibs = ['-l:libzstd.a', ...storeLibs]
+
 /** @type {Program[]} */
 export const programs = [
   { name: 'agentmem-guard', sources: guardSources, alone: true },
   { name: 'agentmem-reclaim', sources: ['privileged/reclaim/main.c', 'privileged/reclaim/target.c', 'privileged/reclaim/areas.c', 'privileged/reclaim/scan.c', 'privileged/reclaim/list.c', 'privileged/reclaim/advise.c'] },
   { name: 'agentmem-run', sources: ['user/run/main.c'] },
   { name: 'agentmem-hook', sources: ['user/hook/main.c'] },
-  { name: 'agentmem-broker', sources: brokerDoubleSources, libs: brokerDoubleLibs, threads: true },
+  { name: 'agentmem-broker', sources: [...frontSources, ...contentSources], libs: contentLibs, threads: true },
   { name: 'libagentmem.so', sources: libSources, shared: true, libs: libLibs, map: 'user/lib/libagentmem.map', flags: ['-Wl,-soname,libagentmem.so.1', '-Wl,--exclude-libs,ALL'], alias: 'libagentmem.so.1' },
   // Its state is the process's: a worker thread that ends must not unload it.
   { name: 'agentmem.node', sources: [...nodeSources, ...libSources], shared: true, instrumented: true, threads: true, libs: libLibs, map: 'user/node/addon.map', flags: ['-isystem', nodeHeaders, '-Wl,-z,nodelete', '-Wl,--exclude-libs,ALL'] },
