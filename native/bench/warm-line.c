@@ -29,7 +29,7 @@ struct line {
 	char *base_room;
 };
 
-static double cpu_now_us(void)
+double line_cpu_us(void)
 {
 	struct timespec at;
 
@@ -114,9 +114,9 @@ static void add_block(struct line *line, const char *text, size_t bytes)
 	block->bytes = bytes;
 	if (block->base != 0)
 		base_text(line, block->base);
-	began = cpu_now_us();
+	began = line_cpu_us();
 	bench_must(warm_pack(line->warm, line->effort, AM_KIND_CONVERSATION, text, bytes, block->base == 0 ? NULL : line->base_room, block->base == 0 ? 0 : line->blocks[block->base - 1].bytes, &block->piece), "packing");
-	line->figures.pack_us += cpu_now_us() - began;
+	line->figures.pack_us += line_cpu_us() - began;
 	line->figures.pack_bytes += bytes;
 	if (!warm_piece_is_based(block->piece)) {
 		block->base = 0;
@@ -128,7 +128,7 @@ static void add_block(struct line *line, const char *text, size_t bytes)
 
 void line_add(struct line *line, const char *text, size_t bytes)
 {
-	double began = cpu_now_us();
+	double began = line_cpu_us();
 
 	line->figures.plain_bytes += bytes;
 	while (bytes > 0) {
@@ -138,13 +138,13 @@ void line_add(struct line *line, const char *text, size_t bytes)
 		text += cut;
 		bytes -= cut;
 	}
-	line->figures.cpu_us += cpu_now_us() - began;
+	line->figures.cpu_us += line_cpu_us() - began;
 }
 
 void line_check(struct line *line, double *unpack_us)
 {
 	char *room = bench_room(WARM_BLOCK_MOST);
-	double began = cpu_now_us();
+	double began = line_cpu_us();
 	double comparing = 0;
 
 	for (size_t i = 0; i < line->count; i++) {
@@ -153,12 +153,12 @@ void line_check(struct line *line, double *unpack_us)
 		double at;
 
 		bench_must(warm_unpack(line->warm, block->piece, base, base == NULL ? 0 : line->blocks[block->base - 1].bytes, room), "unpacking");
-		at = cpu_now_us();
+		at = line_cpu_us();
 		if (memcmp(room, block->text, block->bytes) != 0)
 			bench_fail("reading back what went in");
-		comparing += cpu_now_us() - at;
+		comparing += line_cpu_us() - at;
 	}
-	*unpack_us = cpu_now_us() - began - comparing;
+	*unpack_us = line_cpu_us() - began - comparing;
 	free(room);
 }
 

@@ -11,6 +11,9 @@
 
 struct line;
 
+/* Of this thread. */
+double line_cpu_us(void);
+
 struct line_figures {
 	uint64_t plain_bytes;	/* of conversations added */
 	uint64_t stored_bytes;

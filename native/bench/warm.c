@@ -82,6 +82,26 @@ static void pack_texts(char **texts, size_t count, size_t bytes)
 	}
 }
 
+/* What one would do without the tier, in the same run. */
+static void peer(const char *of, char **texts, size_t piece)
+{
+	size_t room_bytes = ZSTD_compressBound(piece);
+	char *room = bench_room(room_bytes);
+	ZSTD_CCtx *context = ZSTD_createCCtx();
+	size_t packed = 0;
+	double began = line_cpu_us();
+
+	if (context == NULL)
+		bench_fail("opening zstd");
+	for (size_t i = 0; i < CONVERSATIONS; i++)
+		for (size_t at = 0; at < CONVERSATION_BYTES; at += piece)
+			packed += ZSTD_compressCCtx(context, room, room_bytes, texts[i] + at, CONVERSATION_BYTES - at < piece ? CONVERSATION_BYTES - at : piece, 3);
+	print(of, "pack", CONVERSATIONS * CONVERSATION_BYTES / (line_cpu_us() - began), "MB/s");
+	print(of, "ratio", (double)CONVERSATIONS * CONVERSATION_BYTES / (double)packed, "to-1");
+	ZSTD_freeCCtx(context);
+	free(room);
+}
+
 static void pack(void)
 {
 	char *texts[CONVERSATIONS];
@@ -95,7 +115,10 @@ static void pack(void)
 		bench_fail(problem);
 	for (size_t i = 0; i < CONVERSATIONS; i++)
 		texts[i] = conversation(i, CONVERSATION_BYTES);
+	peer("peer_zstd3_page", texts, 4096);
+	peer("peer_zstd3_megabyte", texts, MB);
 	pack_texts(texts, CONVERSATIONS, CONVERSATION_BYTES);
+	peer("peer_zstd3_whole", texts, CONVERSATION_BYTES);
 	for (size_t i = 0; i < CONVERSATIONS; i++)
 		free(texts[i]);
 }

@@ -46,7 +46,9 @@ void warm_close(struct warm *warm);
 
 /*
  * Packs a block. `base` is the plain content of one that is like it, or NULL;
- * whether it helped is read back with warm_piece_is_based(). 0 or a negative errno.
+ * whether it helped is read back with warm_piece_is_based(): one that is little
+ * like it costs one look at it. Where both lie in the same memory it cannot help.
+ * `data` must not change meanwhile: what does comes back as -EIO. 0 or a negative errno.
  */
 int warm_pack(struct warm *warm, enum am_effort effort, enum am_kind kind, const void *data, size_t bytes, const void *base, size_t base_bytes, struct warm_piece **piece);
 /* `out` has room for warm_piece_plain_bytes(). -EIO where it does not come out as it went in. */
