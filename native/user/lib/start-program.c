@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/close_range.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -19,6 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "connection.h"
 #include "start.h"
 
 #define PROGRAM "agentmem-broker"
@@ -96,10 +98,17 @@ static long copy_process(void)
 	return syscall(SYS_clone, 0, NULL, NULL, NULL, NULL);
 }
 
-static void become(const char *program, char *const arguments[], char *const variables[], int report)
+/* Nothing that a library wants to do at the end of this program is to be done at the end of its copy. */
+__attribute__((noreturn)) static void end_copy(int status)
+{
+	for (;;)
+		(void)syscall(SYS_exit_group, status);
+}
+
+__attribute__((noreturn)) static void become(const char *program, char *const arguments[], char *const variables[])
 {
 	sigset_t none;
-	int null, error;
+	int null;
 
 	for (int signal_number = 1; signal_number < NSIG; signal_number++)
 		(void)signal(signal_number, SIG_DFL);
@@ -116,28 +125,50 @@ static void become(const char *program, char *const arguments[], char *const var
 			(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
 	}
 	execve(program, arguments, variables);
-	error = errno;
-	(void)!write(report, &error, sizeof(error));
-	_exit(127);
+	end_copy(127);
 }
 
-/* Nothing but system calls from here on in the children: other threads may have held any lock. */
-static void start_detached(const char *program, char *const arguments[], char *const variables[], int report)
+/* Waits until the program has gone to the background, or ended, and tells how. Nothing but system calls from here on: other threads may have held any lock. */
+__attribute__((noreturn)) static void start_and_tell(const char *program, char *const arguments[], char *const variables[], int report)
 {
-	if (copy_process() == 0)
-		become(program, arguments, variables, report);
-	_exit(0);
+	long child = copy_process();
+	int status = -1;
+
+	if (child == 0)
+		become(program, arguments, variables);
+	while (child > 0 && waitpid((pid_t)child, &status, __WALL) < 0 && errno == EINTR)
+		;
+	(void)!write(report, &status, sizeof(status));
+	end_copy(0);
 }
 
-int start_program(const char *program, const char *socket_path)
+static int hear(int report, uint64_t end_ms)
+{
+	struct pollfd look = { .fd = report, .events = POLLIN };
+	uint64_t time_ms;
+	int status;
+
+	while ((time_ms = now_ms()) < end_ms) {
+		if (poll(&look, 1, (int)(end_ms - time_ms)) <= 0)
+			continue;
+		if (read(report, &status, sizeof(status)) != (ssize_t)sizeof(status) || status == -1)
+			return -ENODEV;
+		/* Killed meanwhile: that says nothing about the next one. */
+		if (WIFSIGNALED(status))
+			return -EAGAIN;
+		return WEXITSTATUS(status) == 0 ? 0 : -ENODEV;
+	}
+	return -ETIMEDOUT;
+}
+
+int start_program(const char *program, const char *socket_path, uint64_t end_ms)
 {
 	char *arguments[] = { (char *)(uintptr_t)program, (char *)(uintptr_t)"--socket", (char *)(uintptr_t)socket_path, NULL };
 	char **variables = environment();
 	struct held read_end = HELD_NONE, write_end = HELD_NONE;
 	sigset_t all, before;
-	int ends[2], told = 0;
+	int ends[2], error;
 	long child;
-	ssize_t bytes;
 
 	if (variables == NULL)
 		return -ENOMEM;
@@ -154,20 +185,15 @@ int start_program(const char *program, const char *socket_path)
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	child = copy_process();
 	if (child == 0)
-		start_detached(program, arguments, variables, ends[1]);
+		start_and_tell(program, arguments, variables, ends[1]);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	held_close(&write_end);
 	free(variables);
-	if (child < 0) {
-		held_close(&read_end);
-		return -ENOMEM;
-	}
-	while (waitpid((pid_t)child, NULL, (int)__WCLONE) < 0 && errno == EINTR)
+	error = child < 0 ? -ENOMEM : hear(read_end.fd, end_ms);
+	if (child > 0 && error == -ETIMEDOUT)
+		(void)kill((pid_t)child, SIGKILL);
+	while (child > 0 && waitpid((pid_t)child, NULL, (int)__WCLONE) < 0 && errno == EINTR)
 		;
-	/* Closed by a successful start. */
-	do {
-		bytes = read(read_end.fd, &told, sizeof(told));
-	} while (bytes < 0 && errno == EINTR);
 	held_close(&read_end);
-	return bytes == 0 ? 0 : -ENODEV;
+	return error;
 }

@@ -17,8 +17,7 @@
 #include "connection.h"
 
 #define LOOK_AGAIN_MS 5
-/* One that does not listen by then may have ended: another is started. If it was only slow, the second one ends. */
-#define START_AGAIN_MS 150
+#define TRIES_MOST 10
 
 static void sleep_ms(unsigned ms)
 {
@@ -101,18 +100,16 @@ static int start_locked(const char *socket_path, uint64_t end_ms, uint64_t timeo
 		return error;
 	if (!start_find_program(program, sizeof(program)))
 		return -ENODEV;
-	for (uint64_t again_ms = 0; now_ms() < end_ms; sleep_ms(LOOK_AGAIN_MS)) {
-		if (now_ms() >= again_ms) {
-			error = start_program(program, socket_path);
-			if (error != 0)
-				return error;
-			again_ms = now_ms() + START_AGAIN_MS;
-		}
-		error = connect_once(socket_path, timeout_ms, socket);
+	/* One that was killed before anybody reached it is followed by another. */
+	for (unsigned tries = 0; tries < TRIES_MOST && now_ms() < end_ms; tries++) {
+		error = start_program(program, socket_path, end_ms);
+		if (error == 0)
+			error = connect_once(socket_path, timeout_ms, socket);
 		if (error != -ENOENT && error != -EAGAIN)
 			return error;
+		sleep_ms(LOOK_AGAIN_MS);
 	}
-	return -ETIMEDOUT;
+	return error == -EAGAIN ? -ETIMEDOUT : -ENODEV;
 }
 
 static int start(const char *socket_path, uint64_t end_ms, uint64_t timeout_ms, struct held *socket)

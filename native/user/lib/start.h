@@ -15,8 +15,12 @@
  */
 int start_connect(const char *socket_path, bool may_start, uint64_t end_ms, uint64_t timeout_ms, struct held *socket);
 
-/* Starts `program --socket socket_path`, nobody's child; -ENODEV where it cannot be run. (start-program.c) */
-int start_program(const char *program, const char *socket_path);
+/*
+ * Starts `program --socket socket_path`, nobody's child, and waits until it
+ * listens in the background. -ENODEV: it cannot be run, or does not want to.
+ * -EAGAIN: it was killed meanwhile. (start-program.c)
+ */
+int start_program(const char *program, const char *socket_path, uint64_t end_ms);
 /* The broker's program of this installation; false where there is none. */
 bool start_find_program(char *program, unsigned room);
 
