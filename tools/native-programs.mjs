@@ -35,6 +35,11 @@ export const storeSources = [...['batch', 'commit', 'data', 'files', 'index', 'l
 export const storeLibs = ['-l:libcrypto.a', '-l:liburing.a', '-pthread']
 
 const nodeSources = ['addon', 'agent', 'area', 'bytes', 'handle', 'look', 'owned', 'unit', 'values', 'work'].map((name) => `user/node/${name}.c`)
+/** Never unloaded: the library's state is the process's, and a worker thread that ends must not take it away. @type {Program} */
+const nodeAddon = {
+  name: 'agentmem.node', sources: [...nodeSources, ...libSources], shared: true, instrumented: true, threads: true, libs: libLibs, map: 'user/node/addon.map',
+  flags: ['-isystem', nodeHeaders, '-Wl,-z,nodelete', '-Wl,--exclude-libs,ALL'],
+}
 
 /** The warm tier; stands on user/common/digest.c and -l:libzstd.a. */
 export const warmSources = ['alike', 'arena', 'contexts', 'dictionary', 'learn', 'pack', 'save', 'unpack', 'warm'].map((name) => `user/warm/${name}.c`)
@@ -44,6 +49,9 @@ const contentParts = ['add', 'ask', 'away', 'blocks', 'bodies', 'build', 'change
 export const contentSources = [...['content', ...contentParts.map((name) => `content-${name}`)].map((name) => `user/broker/${name}.c`), ...storeSources, ...warmSources, ...coreSources]
 export const contentLibs = ['-l:libzstd.a', ...storeLibs]
 
+/** What is loaded into unmodified programs to share what they read. */
+const shareSources = [...['share', 'share-broker', 'share-guard', 'share-heap', 'share-look', 'share-malloc', 'share-merge', 'share-read', 'share-swap'].map((name) => `user/preload/${name}.c`), 'user/common/digest.c']
+
 /** @type {Program[]} */
 export const programs = [
   { name: 'agentmem-guard', sources: guardSources, alone: true },
@@ -52,11 +60,10 @@ export const programs = [
   { name: 'agentmem-hook', sources: ['user/hook/main.c'] },
   { name: 'agentmem-broker', sources: [...frontSources, ...contentSources], libs: contentLibs, threads: true },
   { name: 'libagentmem.so', sources: libSources, shared: true, libs: libLibs, map: 'user/lib/libagentmem.map', flags: ['-Wl,-soname,libagentmem.so.1', '-Wl,--exclude-libs,ALL'], alias: 'libagentmem.so.1' },
-  // Its state is the process's: a worker thread that ends must not unload it.
-  { name: 'agentmem.node', sources: [...nodeSources, ...libSources], shared: true, instrumented: true, threads: true, libs: libLibs, map: 'user/node/addon.map', flags: ['-isystem', nodeHeaders, '-Wl,-z,nodelete', '-Wl,--exclude-libs,ALL'] },
+  nodeAddon,
   { name: 'agentmem-trim.so', sources: ['user/preload/trim.c'], shared: true },
   // It defines malloc: the compiler must not put calloc in the place of malloc and memset.
-  { name: 'agentmem-share.so', sources: [...['share', 'share-broker', 'share-guard', 'share-heap', 'share-look', 'share-read', 'share-swap'].map((name) => `user/preload/${name}.c`), 'user/common/digest.c'], shared: true, flags: ['-fno-builtin'], libs: ['-l:libcrypto.a'], map: 'user/preload/share.map' },
+  { name: 'agentmem-share.so', sources: shareSources, shared: true, flags: ['-fno-builtin'], libs: ['-l:libcrypto.a'], map: 'user/preload/share.map' },
 ]
 
 /** @type {Program[]} */
@@ -66,8 +73,10 @@ export const testPrograms = [
   { name: 'guard-hostile', sources: ['test/guard-hostile.c'], plain: true },
   { name: 'test-parsers', sources: ['test/parsers.c', 'privileged/reclaim/areas.c', 'privileged/reclaim/target.c'] },
   { name: 'test-subject', sources: ['test/subject.c'], plain: true },
+  { name: 'agentmem-share-checked.so', sources: shareSources, shared: true, flags: ['-fno-builtin', '-fsanitize=undefined', '-fsanitize-undefined-trap-on-error'], libs: ['-l:libcrypto.a'], map: 'user/preload/share.map' },
   { name: 'shim-broker', sources: ['test/shim-broker.c', 'user/common/digest.c'], plain: true, libs: ['-l:libcrypto.a'] },
   { name: 'shim-subject', sources: ['test/shim-subject.c', 'test/shim-subject-more.c'], plain: true, flags: ['-pthread'] },
+  { ...nodeAddon, name: 'agentmem-refuse.node', sources: ['test/node-refuse.c', ...nodeAddon.sources], flags: [...(nodeAddon.flags ?? []), '-Dnapi_create_external_arraybuffer=no_external_arraybuffer'], threads: false },
   { name: 'refuse-merge', sources: ['test/refuse-merge.c'], plain: true },
   { name: 'test-core-chunk', sources: ['test/core-chunk.c', '../kmod/core/chunk.c', '../kmod/core/gear.c'] },
   { name: 'test-core-sketch', sources: ['test/core-sketch.c', '../kmod/core/sketch-index.c', '../kmod/core/gear.c'] },
@@ -76,6 +85,8 @@ export const testPrograms = [
   { name: 'test-core-policy', sources: ['test/core-policy.c', '../kmod/core/policy.c', '../kmod/core/victims.c'] },
   { name: 'broker-double', sources: brokerDoubleSources, libs: brokerDoubleLibs, threads: true },
   { name: 'broker-raw', sources: [...['broker-raw', 'broker-kit', 'broker-requests', 'broker-lives', 'broker-hostile'].map((name) => `test/${name}.c`), 'user/common/digest.c'], libs: brokerDoubleLibs, threads: true },
+  // The same with smaller chunks: all paths with less data.
+  { name: 'test-content', sources: [...['content', 'content-model', 'content-crash', 'content-functions'].map((name) => `test/${name}.c`), ...contentSources], libs: contentLibs, threads: true, flags: ['-DCONTENT_SMALL'] },
   { name: 'test-broker-parts', sources: ['test/broker-parts.c', ...['bus', 'domains', 'maps', 'parse'].map((name) => `user/broker/${name}.c`), 'user/common/digest.c'], libs: brokerDoubleLibs, threads: true },
   { name: 'test-store', sources: [...['between', 'crash', 'kit', 'main', 'model', 'parts', 'threads', 'world'].map((name) => `test/store-${name}.c`), ...storeSources], libs: storeLibs, threads: true },
   { name: 'units-chaos', sources: ['test/units-chaos.c', ...libSources], libs: libLibs, threads: true },

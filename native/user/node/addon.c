@@ -5,6 +5,7 @@
  * thread has its own, and nothing here knows of two.
  */
 #include "calls.h"
+#include "handle.h"
 
 static const struct {
 	const char *name;
@@ -13,13 +14,15 @@ static const struct {
 	{ "open", call_open }, { "close", call_close }, { "backend", call_backend }, { "setState", call_set_state },
 	{ "setImportance", call_set_importance }, { "errorText", call_error_text },
 	{ "alloc", call_alloc }, { "append", call_append }, { "fork", call_fork }, { "edit", call_edit }, { "share", call_share },
-	{ "find", call_find }, { "markHot", call_mark_hot }, { "free", call_free }, { "freeLater", call_free_later },
+	{ "find", call_find }, { "markHot", call_mark_hot }, { "free", call_free }, { "freeLater", call_free_later }, { "keep", call_keep },
 	{ "map", call_map }, { "detach", call_detach }, { "read", call_read },
 	{ "stat", call_stat }, { "statUnit", call_stat_unit }, { "agents", call_agents }, { "units", call_units }, { "settings", call_settings },
 };
 
 NAPI_MODULE_INIT()
 {
+	if (!handle_begin(env))
+		return NULL;
 	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
 		napi_value function;
 

@@ -1,14 +1,14 @@
 import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
-import { AgentMemoryError, errorOf } from './errors.ts'
+import { AgentMemoryError, closedErrno, errorOf } from './errors.ts'
 import type { AgentLine, Settings, UnitLine, UnitStat } from './lines.ts'
 
 /** The addon's own object for an open library; nothing of it can be seen. */
 export type Handle = { readonly handle: unique symbol }
 
 /** Numbers for names: of backends, kinds, states and tiers, as in agentmem.h. */
-type Raw<Line, Named extends keyof Line> = { [Key in keyof Line]: Key extends Named ? number : Line[Key] }
+export type Raw<Line, Named extends keyof Line> = { [Key in keyof Line]: Key extends Named ? number : Line[Key] }
 
 export type AddonOptions = {
   backend: number
@@ -54,8 +54,9 @@ export type Addon = {
   share(handle: Handle, unit: bigint, agent: bigint): Promise<void>
   find(handle: Handle, digest: Uint8Array): Promise<bigint>
   markHot(handle: Handle, unit: bigint): Promise<void>
-  free(handle: Handle, unit: bigint): Promise<void>
+  free(handle: Handle, unit: bigint, isOwned: boolean): Promise<void>
   freeLater(handle: Handle, unit: bigint): void
+  keep(handle: Handle, unit: bigint): void
   map(handle: Handle, unit: bigint, wantsCopy: boolean): Promise<{ buffer: ArrayBuffer; isCopy: boolean }>
   detach(buffer: ArrayBuffer): void
   read(handle: Handle, unit: bigint, offset: number, bytes: number): Promise<Uint8Array<ArrayBuffer>>
@@ -101,6 +102,3 @@ export const told = async <T>(call: string, promise: Promise<T>): Promise<T> => 
     throw typeof error === 'number' ? errorOf(call, error, error === closedErrno ? 'it was closed' : addon().errorText(error)) : error
   }
 }
-
-/** EBADF: the addon gives it for a handle that is closed; nothing else here takes descriptors. */
-const closedErrno = -9

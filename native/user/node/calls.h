@@ -23,6 +23,7 @@ napi_value call_find(napi_env env, napi_callback_info info);
 napi_value call_mark_hot(napi_env env, napi_callback_info info);
 napi_value call_free(napi_env env, napi_callback_info info);
 napi_value call_free_later(napi_env env, napi_callback_info info);
+napi_value call_keep(napi_env env, napi_callback_info info);
 /* bytes.c */
 napi_value call_map(napi_env env, napi_callback_info info);
 napi_value call_detach(napi_env env, napi_callback_info info);

@@ -18,6 +18,9 @@ export class AgentMemoryError extends Error {
   }
 }
 
+/** EBADF: of a handle that is closed; nothing here takes descriptors. */
+export const closedErrno = -9
+
 /** Of two names for one number the usual one. */
 const names = new Map(Object.entries(constants.errno).filter(([name]) => name !== 'EWOULDBLOCK' && name !== 'ENOTSUP').map(([name, number]) => [number, name]))
 

@@ -2,6 +2,7 @@
 #include "handle.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 /* Tells our objects from all others: another addon's pointer is never taken for a handle. */
 static const napi_type_tag handle_tag = { 0x616765e16d656d01, 0x9b1f4c7ad2305e86 };
@@ -74,6 +75,7 @@ void handle_close(struct handle *handle)
 	handle->am = NULL;
 	handle->is_closing = true;
 	pthread_mutex_unlock(&handle->lock);
+	handle_free_owned(handle, am);
 	/* Mappings stay, and are unmapped without it. */
 	agentmem_close(am);
 	pthread_mutex_lock(&handle->lock);
@@ -93,7 +95,7 @@ static void act(struct handle *handle, const struct later *later)
 	am = handle_use(handle);
 	if (later->what == UNMAP)
 		agentmem_unmap(am, later->data);
-	else if (am != NULL)
+	else if (am != NULL && handle_disown(handle, later->unit))
 		agentmem_free(am, later->unit);
 	handle_done(handle);
 }
@@ -169,6 +171,30 @@ void handle_close_later(struct handle *handle)
 	push(handle, (struct later){ .what = CLOSE });
 }
 
+/*
+ * Whether what the first thread's environment still holds goes with the
+ * process: a thread that gives it back would get some of it done, or none.
+ */
+static atomic_bool process_ends;
+
+static bool is_first_thread(void)
+{
+	return getpid() == gettid();
+}
+
+/* Runs before the finalizers of what is left. */
+static void end(void *argument)
+{
+	(void)argument;
+	if (is_first_thread())
+		atomic_store(&process_ends, true);
+}
+
+bool handle_begin(napi_env env)
+{
+	return napi_add_env_cleanup_hook(env, end, NULL) == napi_ok;
+}
+
 /* Collected, or its environment ends. Calls that run hold it through their work. */
 static void finalize(napi_env env, void *data, void *hint)
 {
@@ -176,7 +202,7 @@ static void finalize(napi_env env, void *data, void *hint)
 
 	(void)env;
 	(void)hint;
-	if (!handle->is_closed && handle->busy == 0)
+	if (!handle->is_closed && handle->busy == 0 && !(atomic_load(&process_ends) && is_first_thread()))
 		handle_close_later(handle);
 	handle->is_collected = !handle->is_closed;
 	handle->is_closed = true;

@@ -26,6 +26,7 @@ struct handle {
 	agentmem_t *am;			/* NULL once it is closed */
 	unsigned uses;			/* threads that are in a call with it */
 	bool is_closing;		/* never while there are uses */
+	struct am_table *owned;		/* NULL: none */
 	struct later *first, **last;
 	bool has_thread;
 	/* Of the thread of the environment. */
@@ -36,6 +37,8 @@ struct handle {
 };
 
 struct handle *handle_new(agentmem_t *am);
+/* Once for each environment. */
+bool handle_begin(napi_env env);
 /* As an object of JavaScript, which takes the reference over; NULL where it could not be made. */
 napi_value handle_value(napi_env env, struct handle *handle);
 /* NULL for any other value. */
@@ -45,10 +48,16 @@ void handle_put(struct handle *handle);
 /* On a thread that may wait: until handle_done() it is not closed under the caller. NULL where it is closed. */
 agentmem_t *handle_use(struct handle *handle);
 void handle_done(struct handle *handle);
-/* Waits for those, and closes it. */
+/* Waits for those, frees what is owned, and closes it. */
 void handle_close(struct handle *handle);
 
-/* None of these waits. */
+/* owned.c: holds that go with the handle. False without memory; false where it is not owned. */
+bool handle_own(struct handle *handle, agentmem_unit_t unit);
+bool handle_disown(struct handle *handle, agentmem_unit_t unit);
+/* By handle_close() alone. */
+void handle_free_owned(struct handle *handle, agentmem_t *am);
+
+/* None of these waits. A unit is freed where it is owned. */
 void handle_free_later(struct handle *handle, agentmem_unit_t unit);
 void handle_unmap_later(struct handle *handle, const void *data);
 void handle_close_later(struct handle *handle);

@@ -1,8 +1,9 @@
-import { addon, type RawStat, told } from './addon.ts'
+import { addon, type Raw, type RawStat, told } from './addon.ts'
 import { bigNumber, bytesOf, fixedBytes, numberOf, textOf, wholeNumber } from './checks.ts'
 import { wrongType } from './errors.ts'
 import { type AgentLine, type AgentStat, type AgentState, type Backend, backends, kinds, named, type Settings, states, tiers, type UnitKind, type UnitLine } from './lines.ts'
-import { type Owner, Unit } from './unit.ts'
+import { Owner } from './owner.ts'
+import { Unit } from './unit.ts'
 
 export { AgentMemoryError } from './errors.ts'
 export type { AgentLine, AgentStat, AgentState, Backend, Settings, UnitKind, UnitLine, UnitStat, UnitTier } from './lines.ts'
@@ -18,7 +19,7 @@ export type OpenOptions = {
   domain?: string
   /** 16 bytes, of another process's `token`: be one more process of that agent. */
   token?: Uint8Array
-  /** 0 to 100, higher stays; 50 when left out. */
+  /** 1 to 100, higher stays; 50 when left out. */
   importance?: number
   /** Plain bytes this agent may hold; the broker's own limit when left out. */
   quotaBytes?: number
@@ -35,6 +36,7 @@ const observerFlag = 1
 const noStartFlag = 2
 const nameBytesMost = 63
 const socketPathBytesMost = 107
+const importanceMost = 100
 const tokenBytes = 16
 const digestBytes = 32
 const settingNames = ['warmAfterMs', 'coldAfterMs', 'thoroughAfterMs', 'hotMostBytes', 'warmMostBytes', 'coldMostBytes', 'quotaBytes'] as const
@@ -52,11 +54,10 @@ export class AgentMemory {
   /** Lets another process be this agent too; keep it as a secret. Null for an observer. */
   readonly token: Uint8Array | null
   readonly #owner: Owner
-  #closing: Promise<void> | null = null
 
-  private constructor(owner: Owner, stat: RawStat, isObserver: boolean) {
+  private constructor(owner: Owner, backend: number, stat: RawStat, isObserver: boolean) {
     this.#owner = owner
-    this.backend = named(backends.slice(1) as Backend[], addon().backend(owner.handle), 'private')
+    this.backend = named(backends.slice(1) as Backend[], backend, 'private')
     this.agent = stat.agent
     this.token = isObserver ? null : stat.token
   }
@@ -68,7 +69,7 @@ export class AgentMemory {
     const asked = {
       backend: numberOf('backend', backends, backend) - 1,
       flags: (observer ? observerFlag : 0) | (noStart ? noStartFlag : 0),
-      importance: importance === undefined ? 0 : wholeNumber('importance', importance, 0, 100),
+      importance: importance === undefined ? 0 : wholeNumber('importance', importance, 1, importanceMost),
       quotaBytes: wholeNumber('quotaBytes', quotaBytes),
       name: textOf('name', options.name, nameBytesMost),
       domain: textOf('domain', options.domain, nameBytesMost),
@@ -76,11 +77,9 @@ export class AgentMemory {
       token: token === undefined ? undefined : fixedBytes('token', token, tokenBytes),
     }
     const handle = await told('open', addon().open(asked))
-    const owner = { handle, copiesMaps: options.copiesMaps === true || process.versions['electron'] !== undefined, isClosed: false }
     try {
-      // For the library 0 is the usual importance, which it does not mean here.
-      if (importance === 0 && !observer) await told('open', addon().setImportance(handle, 0))
-      return new AgentMemory(owner, await told('open', addon().stat(handle)), observer)
+      const owner = new Owner(handle, options.copiesMaps === true || process.versions['electron'] !== undefined)
+      return new AgentMemory(owner, addon().backend(handle), await told('open', addon().stat(handle)), observer)
     } catch (error) {
       await addon().close(handle)
       throw error
@@ -89,7 +88,7 @@ export class AgentMemory {
 
   /** A unit with this content, freed when it is collected; known content costs no memory. Empty may be a conversation only. */
   async alloc(kind: UnitKind, data: Uint8Array | string): Promise<Unit> {
-    const id = await told('alloc', addon().alloc(this.#owner.handle, numberOf('kind', kinds, kind), bytesOf('data', data)))
+    const id = await told('alloc', addon().alloc(this.#owner.handle('alloc'), numberOf('kind', kinds, kind), bytesOf('data', data)))
     return new Unit(this.#owner, id, true)
   }
 
@@ -100,7 +99,7 @@ export class AgentMemory {
    */
   async find(digest: Uint8Array | string): Promise<Unit | null> {
     try {
-      return new Unit(this.#owner, await told('find', addon().find(this.#owner.handle, digestOf(digest))), false)
+      return new Unit(this.#owner, await told('find', addon().find(this.#owner.handle('find'), digestOf(digest))), false)
     } catch (error) {
       if (error instanceof Error && 'code' in error && error.code === 'ENOENT' && this.token !== null) return null
       throw error
@@ -109,43 +108,36 @@ export class AgentMemory {
 
   /** The unit of that number: shared with this agent, or of another of its processes. ENOENT. */
   async attach(id: bigint): Promise<Unit> {
-    await told('attach', addon().statUnit(this.#owner.handle, bigNumber('id', id)))
+    await told('attach', addon().statUnit(this.#owner.handle('attach'), bigNumber('id', id)))
     return new Unit(this.#owner, id, false)
   }
 
   /** Tells how the agent is: `suspended` sends its units away first, `active` brings its working set back. */
   async setState(state: Exclude<AgentState, 'gone'>): Promise<void> {
-    await told('setState', addon().setState(this.#owner.handle, numberOf('state', states.slice(0, 3), state)))
+    await told('setState', addon().setState(this.#owner.handle('setState'), numberOf('state', states.slice(0, 3), state)))
   }
 
-  /** 0 to 100, higher stays. */
+  /** 1 to 100, higher stays. */
   async setImportance(importance: number): Promise<void> {
-    await told('setImportance', addon().setImportance(this.#owner.handle, wholeNumber('importance', importance, 0, 100)))
+    await told('setImportance', addon().setImportance(this.#owner.handle('setImportance'), wholeNumber('importance', importance, 1, importanceMost)))
   }
 
   async stat(): Promise<AgentStat> {
-    const { token: _token, backend: _backend, ...stat } = await told('stat', addon().stat(this.#owner.handle))
+    const { token: _token, backend: _backend, ...stat } = await told('stat', addon().stat(this.#owner.handle('stat')))
     return { ...stat, backend: this.backend, state: named(states, stat.state, 'gone') }
   }
 
   /** All agents of this user. */
   async agents(): Promise<AgentLine[]> {
-    const all: AgentLine[] = []
-    for (;;) {
-      const lines = await told('agents', addon().agents(this.#owner.handle, all.at(-1)?.agent ?? 0n))
-      if (lines.length === 0) return all
-      all.push(...lines.map((line) => ({ ...line, state: named(states, line.state, 'gone') })))
-    }
+    const lines = await this.#owner.list('agents', (handle, last: Raw<AgentLine, 'state'> | undefined) => addon().agents(handle, last?.agent ?? 0n))
+    return lines.map((line) => ({ ...line, state: named(states, line.state, 'gone') }))
   }
 
-  /** Units of one agent of this user. */
+  /** Units of one agent of this user, of this one when left out. */
   async units(agent: bigint = this.agent): Promise<UnitLine[]> {
-    const all: UnitLine[] = []
-    for (;;) {
-      const lines = await told('units', addon().units(this.#owner.handle, bigNumber('agent', agent), all.at(-1)?.unit ?? 0n))
-      if (lines.length === 0) return all
-      all.push(...lines.map((line) => ({ ...line, kind: named(kinds, line.kind, 'other'), tier: named(tiers, line.tier, 'cold') })))
-    }
+    const number = bigNumber('agent', agent)
+    const lines = await this.#owner.list('units', (handle, last: Raw<UnitLine, 'kind' | 'tier'> | undefined) => addon().units(handle, number, last?.unit ?? 0n))
+    return lines.map((line) => ({ ...line, kind: named(kinds, line.kind, 'other'), tier: named(tiers, line.tier, 'cold') }))
   }
 
   /** Ages and limits of the user's broker, after what is given was changed; each at least 1. */
@@ -155,13 +147,12 @@ export class AgentMemory {
       const value = changes[name]
       if (value !== undefined) known[name] = wholeNumber(name, value, 1)
     }
-    return told('settings', addon().settings(this.#owner.handle, known))
+    return told('settings', addon().settings(this.#owner.handle('settings'), known))
   }
 
-  /** After all calls that were begun; what is mapped stays mapped. Its units are freed unless another process is this agent too. */
+  /** After all calls that were begun: frees the units that alloc() and fork() gave here and nobody freed or kept. What is mapped stays mapped. */
   async close(): Promise<void> {
-    this.#owner.isClosed = true
-    await (this.#closing ??= told('close', addon().close(this.#owner.handle)))
+    await this.#owner.close()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

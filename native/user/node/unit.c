@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Units: made, changed, shared and given back. */
-#include <stdlib.h>
-#include <string.h>
+#include <errno.h>
 
 #include "calls.h"
 #include "work.h"
@@ -22,9 +21,18 @@ static napi_value begin(struct arguments *arguments, struct work *work, runner r
 	return arguments->is_wrong ? work_refuse(work) : work_start(work, handle);
 }
 
+/* What was made is owned at once: nothing is lost where nobody is there to take it. */
+static int own(struct work *work, agentmem_t *am, int error)
+{
+	if (error != 0 || handle_own(work->handle, work->unit))
+		return error;
+	agentmem_free(am, work->unit);
+	return -ENOMEM;
+}
+
 static int run_alloc(struct work *work, agentmem_t *am)
 {
-	return agentmem_alloc(am, work->number, work->data, work->bytes, &work->unit);
+	return own(work, am, agentmem_alloc(am, work->number, work->data, work->bytes, &work->unit));
 }
 
 napi_value call_alloc(napi_env env, napi_callback_info info)
@@ -65,7 +73,7 @@ napi_value call_append(napi_env env, napi_callback_info info)
 
 static int run_fork(struct work *work, agentmem_t *am)
 {
-	return agentmem_fork(am, work->unit, work->count, &work->unit);
+	return own(work, am, agentmem_fork(am, work->unit, work->count, &work->unit));
 }
 
 /* Without a prefix: all. */
@@ -143,17 +151,6 @@ napi_value call_find(napi_env env, napi_callback_info info)
 	return begin(&arguments, work, run_find);
 }
 
-static napi_value with_unit(napi_env env, napi_callback_info info, runner run)
-{
-	struct arguments arguments = arguments_of(env, info);
-	struct work *work = work_new(env);
-
-	if (work == NULL)
-		return NULL;
-	work->unit = big_at(&arguments, 1);
-	return begin(&arguments, work, run);
-}
-
 static int run_mark_hot(struct work *work, agentmem_t *am)
 {
 	return agentmem_mark_hot(am, work->unit);
@@ -161,17 +158,50 @@ static int run_mark_hot(struct work *work, agentmem_t *am)
 
 napi_value call_mark_hot(napi_env env, napi_callback_info info)
 {
-	return with_unit(env, info, run_mark_hot);
+	struct arguments arguments = arguments_of(env, info);
+	struct work *work = work_new(env);
+
+	if (work == NULL)
+		return NULL;
+	work->unit = big_at(&arguments, 1);
+	return begin(&arguments, work, run_mark_hot);
 }
 
 static int run_free(struct work *work, agentmem_t *am)
 {
-	return agentmem_free(am, work->unit);
+	int error;
+
+	if (work->is_owned && !handle_disown(work->handle, work->unit))
+		return -ENOENT;
+	error = agentmem_free(am, work->unit);
+	if (error != 0 && work->is_owned)
+		handle_own(work->handle, work->unit);
+	return error;
 }
 
 napi_value call_free(napi_env env, napi_callback_info info)
 {
-	return with_unit(env, info, run_free);
+	struct arguments arguments = arguments_of(env, info);
+	struct work *work = work_new(env);
+
+	if (work == NULL)
+		return NULL;
+	work->unit = big_at(&arguments, 1);
+	work->is_owned = bool_at(&arguments, 2);
+	return begin(&arguments, work, run_free);
+}
+
+/* It is somebody else's to free. */
+napi_value call_keep(napi_env env, napi_callback_info info)
+{
+	struct arguments arguments = arguments_of(env, info);
+	struct handle *handle = handle_at(&arguments, 0);
+	agentmem_unit_t unit = big_at(&arguments, 1);
+
+	if (arguments.is_wrong)
+		return arguments_wrong(env);
+	handle_disown(handle, unit);
+	return NULL;
 }
 
 /* For what was collected: nobody waits, nobody is told. */

@@ -3,14 +3,10 @@ import { bigNumber, bytesOf, wholeNumber } from './checks.ts'
 import { errorOf } from './errors.ts'
 import { kinds, named, tiers, type UnitStat } from './lines.ts'
 import { MappedUnit } from './mapped.ts'
+import type { Owner } from './owner.ts'
 
-/** What all units of one AgentMemory have in common. */
-export type Owner = { handle: Handle; copiesMaps: boolean; isClosed: boolean }
-
-/** Holds of units that were collected. The handle is kept until then: a unit's number means nothing without it. */
-const collected = new FinalizationRegistry<{ owner: Owner; id: bigint }>(({ owner, id }) => {
-  if (!owner.isClosed) addon().freeLater(owner.handle, id)
-})
+/** Holds of units that were collected. Their owner is kept until then: a unit's number means nothing without it. */
+const collected = new FinalizationRegistry<{ owner: Owner; id: bigint }>(({ owner, id }) => owner.freeLater(id))
 
 const noEntry = -2
 /** What read() takes without being told how much: all there can be. */
@@ -18,8 +14,8 @@ const unitBytesMost = 2 ** 32
 
 /**
  * A unit as this program holds it. One that alloc() or fork() gave is freed
- * when it is garbage collected, unless keep() was called; one that find() or
- * attach() gave is not.
+ * when it is garbage collected, or its AgentMemory is closed, unless keep() was
+ * called; one that find() or attach() gave is not.
  */
 export class Unit {
   /** The same in every process of the agent. */
@@ -38,7 +34,7 @@ export class Unit {
 
   #handle(call: string): Handle {
     if (this.#isFreed) throw errorOf(call, noEntry, 'this unit was freed')
-    return this.#owner.handle
+    return this.#owner.handle(call)
   }
 
   /** Conversations only. What is given may not change until the promise is settled, here and below. */
@@ -46,7 +42,7 @@ export class Unit {
     await told('append', addon().append(this.#handle('append'), this.id, bytesOf('data', data)))
   }
 
-  /** A new conversation that shares the first `prefixBytes`; all of them when left out. */
+  /** A new conversation that shares the first `prefixBytes`; all of them when left out or when there are fewer. */
   async fork(prefixBytes?: number): Promise<Unit> {
     const prefix = prefixBytes === undefined ? undefined : wholeNumber('prefixBytes', prefixBytes)
     return new Unit(this.#owner, await told('fork', addon().fork(this.#handle('fork'), this.id, prefix)), true)
@@ -92,7 +88,7 @@ export class Unit {
     this.#isFreed = true
     collected.unregister(this)
     try {
-      await told('free', addon().free(handle, this.id))
+      await told('free', addon().free(handle, this.id, this.#isOwned))
     } catch (error) {
       this.#isFreed = false
       if (this.#isOwned) collected.register(this, { owner: this.#owner, id: this.id }, this)
@@ -100,10 +96,13 @@ export class Unit {
     }
   }
 
-  /** It is no more freed when it is collected: another process of this agent will, or nobody, until the agent ends. */
+  /** It is no more freed when it is collected or its AgentMemory is closed: another process of this agent will free it, or it ends with the agent. */
   keep(): this {
-    this.#isOwned = false
-    collected.unregister(this)
+    if (this.#isOwned && !this.#isFreed) {
+      this.#isOwned = false
+      collected.unregister(this)
+      this.#owner.keep(this.id)
+    }
     return this
   }
 

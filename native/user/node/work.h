@@ -22,6 +22,7 @@ struct work {
 	const void *data;
 	size_t bytes;
 	int number;
+	bool is_owned;
 	void *own;			/* given to free() */
 	void *target;			/* of `again` */
 	/* Its own. */
