@@ -162,6 +162,8 @@ SHOWN int madvise(void *start, size_t bytes, int advice)
 	case MADV_WILLNEED:
 	case MADV_COLD:
 	case MADV_PAGEOUT:
+	case MADV_MERGEABLE:
+	case MADV_UNMERGEABLE:
 		break;
 	case MADV_DONTNEED:
 	case MADV_DONTNEED_LOCKED:

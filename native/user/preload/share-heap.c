@@ -7,7 +7,6 @@
  * Only blocks of SHARE_LEAST_BYTES and more cost more than a compare.
  */
 #undef _FORTIFY_SOURCE
-#include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
@@ -15,13 +14,13 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "share.h"
 
 #define BLOCKS_MOST 1024
-#define EARLY_BYTES (16 * 1024)
 /* glibc: flags in the low bits of the size in front of a block; its own mapping. */
 #define CHUNK_FLAGS ((size_t)7)
 #define CHUNK_MAPPED ((size_t)2)
@@ -43,43 +42,7 @@ static unsigned ranges_count;
 static atomic_flag taken = ATOMIC_FLAG_INIT;
 static struct share_hold fork_hold;
 
-static void *(*next_malloc)(size_t);
-static void *(*next_calloc)(size_t, size_t);
-static void *(*next_realloc)(void *, size_t);
-static void (*next_free)(void *);
 static _Atomic bool tracking;
-
-/* Should finding the next malloc allocate: a little that is never freed. */
-static _Alignas(16) char early[EARLY_BYTES];
-static _Atomic size_t early_used;
-
-static void *early_give(size_t bytes)
-{
-	size_t at = atomic_fetch_add(&early_used, (bytes + 15) & ~(size_t)15);
-
-	return bytes > EARLY_BYTES || at + bytes > EARLY_BYTES ? NULL : early + at;
-}
-
-static bool is_early(const void *at)
-{
-	return (const char *)at >= early && (const char *)at < early + EARLY_BYTES;
-}
-
-static bool find_next(void)
-{
-	static _Atomic bool finding;
-
-	if (next_free != NULL)
-		return true;
-	if (atomic_exchange(&finding, true))
-		return next_free != NULL;
-	*(void **)&next_malloc = dlsym(RTLD_NEXT, "malloc");
-	*(void **)&next_calloc = dlsym(RTLD_NEXT, "calloc");
-	*(void **)&next_realloc = dlsym(RTLD_NEXT, "realloc");
-	*(void **)&next_free = dlsym(RTLD_NEXT, "free");
-	atomic_store(&finding, false);
-	return next_free != NULL;
-}
 
 void heap_lock(struct share_hold *hold)
 {
@@ -127,7 +90,7 @@ static void after_fork_in_child(void)
 void heap_start(void)
 {
 	/* Another malloc between us and libc: its blocks are not known to us. */
-	if (!find_next() || (void *)next_malloc != dlsym(RTLD_NEXT, "__libc_malloc"))
+	if (!malloc_is_libc())
 		return;
 	if (pthread_atfork(before_fork, after_fork, after_fork_in_child) == 0)
 		atomic_store(&tracking, true);
@@ -148,17 +111,20 @@ static struct block *block_at(uintptr_t base)
 	return NULL;
 }
 
-static void note(void *data)
+void heap_note(void *data)
 {
 	uintptr_t base = (uintptr_t)data - CHUNK_HEAD_BYTES;
 	size_t head[2];
 	struct share_hold hold;
 	struct block *slot;
 
-	if (data == NULL || base % PAGE_BYTES != 0 || !atomic_load_explicit(&share_on, memory_order_relaxed))
+	if (data == NULL || base % PAGE_BYTES != 0 || !atomic_load_explicit(&tracking, memory_order_relaxed))
 		return;
 	memcpy(head, (const void *)base, sizeof(head));
 	if (head[0] != 0 || (head[1] & CHUNK_FLAGS) != CHUNK_MAPPED)
+		return;
+	merge_area((void *)base, head[1] & ~CHUNK_FLAGS, PROT_READ | PROT_WRITE);
+	if (!atomic_load_explicit(&share_on, memory_order_relaxed))
 		return;
 	heap_lock(&hold);
 	slot = block_at(0);
@@ -213,7 +179,7 @@ bool heap_take_range(uintptr_t start, size_t bytes, struct share_range *out)
 }
 
 /* The block is about to go, with all that was shared in it. */
-static void forget(void *data)
+void heap_forget(void *data)
 {
 	uintptr_t base = (uintptr_t)data - CHUNK_HEAD_BYTES;
 	struct share_hold hold;
@@ -301,37 +267,7 @@ void heap_set_unit(uintptr_t start, uint64_t unit, ino_t inode)
 	heap_unlock(&hold);
 }
 
-SHOWN void *malloc(size_t bytes)
-{
-	void *data;
-
-	if (__builtin_expect(next_malloc == NULL || next_free == NULL, 0) && !find_next())
-		return early_give(bytes);
-	if (__builtin_expect(bytes < SHARE_LEAST_BYTES, 1))
-		return next_malloc(bytes);
-	data = next_malloc(bytes);
-	if (atomic_load_explicit(&tracking, memory_order_relaxed))
-		note(data);
-	return data;
-}
-
-SHOWN void *calloc(size_t count, size_t each)
-{
-	size_t bytes;
-	void *data;
-
-	if (__builtin_expect(next_free == NULL, 0) && !find_next())
-		return __builtin_mul_overflow(count, each, &bytes) ? NULL : early_give(bytes);
-	data = next_calloc(count, each);
-	if (__builtin_mul_overflow(count, each, &bytes) || bytes < SHARE_LEAST_BYTES)
-		return data;
-	if (atomic_load_explicit(&tracking, memory_order_relaxed))
-		note(data);
-	return data;
-}
-
-/* True for a block with shared pages; `held` is what fits in it. */
-static bool holds_ranges(void *data, size_t *held)
+bool heap_holds(void *data, size_t *held)
 {
 	uintptr_t base = (uintptr_t)data - CHUNK_HEAD_BYTES;
 	struct share_hold hold;
@@ -347,56 +283,4 @@ static bool holds_ranges(void *data, size_t *held)
 	*held = found ? block->bytes - CHUNK_HEAD_BYTES : 0;
 	heap_unlock(&hold);
 	return found;
-}
-
-/* mremap refuses an area of several parts, and glibc then does this; done here, a failure leaves the block as it is known. */
-static void *move(void *old, size_t held, size_t bytes)
-{
-	void *data;
-
-	if (bytes == 0) {
-		free(old);
-		return NULL;
-	}
-	if (bytes <= held && bytes >= held / 2)
-		return old;
-	data = malloc(bytes);
-	if (data == NULL)
-		return bytes <= held ? old : NULL;
-	memcpy(data, old, bytes < held ? bytes : held);
-	free(old);
-	return data;
-}
-
-SHOWN void *realloc(void *old, size_t bytes)
-{
-	void *data;
-	size_t held;
-
-	if (__builtin_expect(next_free == NULL, 0) && !find_next())
-		return old == NULL ? early_give(bytes) : NULL;
-	if (__builtin_expect(is_early(old), 0)) {
-		data = next_malloc(bytes);
-		if (data != NULL)
-			memcpy(data, old, (size_t)(early + EARLY_BYTES - (char *)old) < bytes ? (size_t)(early + EARLY_BYTES - (char *)old) : bytes);
-		return data;
-	}
-	if (old != NULL && holds_ranges(old, &held))
-		return move(old, held, bytes);
-	if (old != NULL)
-		forget(old);
-	data = next_realloc(old, bytes);
-	if (atomic_load_explicit(&tracking, memory_order_relaxed)) {
-		if (bytes >= SHARE_LEAST_BYTES)
-			note(data == NULL ? old : data);
-	}
-	return data;
-}
-
-SHOWN void free(void *data)
-{
-	if (data == NULL || __builtin_expect(is_early(data), 0) || (__builtin_expect(next_free == NULL, 0) && !find_next()))
-		return;
-	forget(data);
-	next_free(data);
 }

@@ -15,10 +15,6 @@
 
 #include "share.h"
 
-#ifndef PR_SET_MEMORY_MERGE
-#define PR_SET_MEMORY_MERGE 67 /* Linux 6.4 */
-#endif
-
 _Atomic bool share_on;
 static char socket_path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 static int log_fd = -1;
@@ -120,15 +116,6 @@ static bool accounting_is_strict(void)
 	return mode == '2';
 }
 
-/* Before Linux 6.7 exec puts out what the launcher opted in. */
-static void merge_again(void)
-{
-	const char *wanted = getenv("AGENTMEM_SHARE_MERGE");
-
-	if (wanted != NULL && strcmp(wanted, "1") == 0)
-		prctl(PR_SET_MEMORY_MERGE, 1UL, 0UL, 0UL, 0UL);
-}
-
 __attribute__((constructor)) static void set_up(void)
 {
 	int before = errno;
@@ -142,12 +129,13 @@ __attribute__((constructor)) static void set_up(void)
 		errno = before;
 		return;
 	}
-	merge_again();
+	merge_start();
 	if (!is_excluded() && find_socket() && sysconf(_SC_PAGESIZE) == (long)PAGE_BYTES && prctl(PR_GET_SECCOMP, 0UL, 0UL, 0UL, 0UL) == 0 && !accounting_is_strict()) {
 		if (log != NULL)
 			log_fd = (int)strtol(log, NULL, 10);
 		atomic_store(&share_on, true);
-		heap_start();
 	}
+	/* Notes large blocks for merging too. */
+	heap_start();
 	errno = before;
 }

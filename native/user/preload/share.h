@@ -52,6 +52,12 @@ HIDDEN void heap_lock(struct share_hold *hold);
 HIDDEN void heap_unlock(const struct share_hold *hold);
 HIDDEN void heap_start(void);
 HIDDEN bool heap_any(void);
+/* What malloc gave; nothing happens but for a mapping of its own. */
+HIDDEN void heap_note(void *data);
+/* The block is about to go, with all that was shared in it. */
+HIDDEN void heap_forget(void *data);
+/* True for a block with shared pages; `held` is what fits in it. */
+HIDDEN bool heap_holds(void *data, size_t *held);
 /* True the first time these bytes of one malloc block of its own mapping are read into. */
 HIDDEN bool heap_first_fill(uintptr_t start, size_t bytes);
 /* Nothing of blocks that overlap is shared from now on: the program has plans with the memory. */
@@ -61,6 +67,9 @@ HIDDEN bool heap_add_range(const struct share_range *range);
 HIDDEN void heap_set_unit(uintptr_t start, uint64_t unit, ino_t inode);
 /* Takes the first range that overlaps out; false: none. */
 HIDDEN bool heap_take_range(uintptr_t start, size_t bytes, struct share_range *taken);
+
+/* share-malloc.c: the next malloc in line is glibc's. */
+HIDDEN bool malloc_is_libc(void);
 
 /* share-look.c: whether replacing pages here, now, in this process can be seen. */
 HIDDEN bool look_file(int fd, size_t bytes);
@@ -87,6 +96,10 @@ HIDDEN void swap_in(int fd, void *buffer, size_t bytes);
 /* Its number was taken out of the table already: the broker hears of it when it next can. */
 HIDDEN void swap_let_go(uint64_t unit);
 HIDDEN void swap_forked(void);
+
+/* share-merge.c */
+HIDDEN void merge_start(void);
+HIDDEN void merge_area(void *start, size_t bytes, int rights);
 
 /* share-guard.c */
 HIDDEN void guard_start(void);
