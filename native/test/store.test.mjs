@@ -44,13 +44,13 @@ const single = (test) => (/** @type {Context} */ context) => context.kind === 't
 
 export const tests = [
   { name: 'store answers as its header says, and refuses what is not its own', run: single((context) => run(context, 'parts')) },
-  { name: 'store holds what a model of it holds, through changes and reopening', run: (/** @type {Context} */ context) => run(context, 'model', rounds(context, 40, 10)) },
-  { name: 'store keeps what it acknowledged when killed at any moment', run: single((context) => run(context, 'kill', rounds(context, 300, 100))) },
-  { name: 'store keeps what it acknowledged when the power fails, whatever of the unsynced was written', run: single((context) => run(context, 'power', rounds(context, 1500, 250), memoryDir())) },
+  { name: 'store holds what a model of it holds, through changes and reopening', run: (/** @type {Context} */ context) => run(context, 'model', rounds(context, 20, 6)) },
+  { name: 'store keeps what it acknowledged when killed at any moment', run: single((context) => run(context, 'kill', rounds(context, 200, 80))) },
+  { name: 'store keeps what it acknowledged when the power fails, whatever of the unsynced was written', run: single((context) => run(context, 'power', rounds(context, 800, 200), memoryDir())) },
   { name: 'store cuts a torn index off, and refuses one that is damaged before its end', run: single((context) => run(context, 'tears', undefined, memoryDir())) },
   { name: 'store survives each of its writes failing', run: single((context) => run(context, 'errors', rounds(context, 1, 3), memoryDir())) },
   { name: 'store is changed and read in the middle of commits', run: (/** @type {Context} */ context) => run(context, 'between', rounds(context, 800, 200), memoryDir()) },
-  { name: 'store is used by many threads at once', run: (/** @type {Context} */ context) => run(context, 'threads', rounds(context, 400, 150)) },
+  { name: 'store is used by many threads at once', run: (/** @type {Context} */ context) => run(context, 'threads', rounds(context, 200, 100)) },
   { name: 'store says that the disk is full, and goes on when there is room', run: single((context) => run(context, 'full')) },
   { name: 'store works where io_uring is refused', run: single((context) => run(context, 'refused')) },
   { name: 'store is 500 GB to look at, and gives disk back for what is freed', run: single((context) => run(context, 'sparse')) },

@@ -125,6 +125,9 @@ static struct lane *take_lane(struct data_file *data)
 static void return_lane(struct data_file *data, struct lane *lane)
 {
 	pthread_mutex_lock(&data->lock);
+	/* One with buffers is enough for a quiet time. */
+	if (data->idle != NULL)
+		lane_rest(lane);
 	lane->next = data->idle;
 	data->idle = lane;
 	pthread_cond_signal(&data->idle_changed);

@@ -49,12 +49,18 @@ void lane_open(struct lane *lane, int fd)
 	}
 }
 
+void lane_rest(struct lane *lane)
+{
+	if (lane->bounces != NULL)
+		munmap(lane->bounces, (size_t)LANE_BOUNCES * LANE_BOUNCE_BYTES);
+	lane->bounces = NULL;
+}
+
 void lane_close(struct lane *lane)
 {
 	if (lane->has_ring)
 		io_uring_queue_exit(&lane->ring);
-	if (lane->bounces != NULL)
-		munmap(lane->bounces, (size_t)LANE_BOUNCES * LANE_BOUNCE_BYTES);
+	lane_rest(lane);
 }
 
 static size_t round_up(size_t bytes)

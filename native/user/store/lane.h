@@ -16,7 +16,7 @@
 enum {
 	LANE_ALIGN_BYTES = 4096,
 	LANE_BOUNCE_BYTES = 64 * 1024,
-	LANE_BOUNCES = 2,
+	LANE_BOUNCES = 4,
 	LANE_PIECE_BYTES = 256 * 1024,
 	LANE_DEPTH = 8,
 };
@@ -41,6 +41,8 @@ struct lane_work {
 
 void lane_open(struct lane *lane, int fd);
 void lane_close(struct lane *lane);
+/* Gives its buffers back until they are needed again. */
+void lane_rest(struct lane *lane);
 /* 0 or a negative errno; nothing is in flight after it. */
 int lane_run(struct lane *lane, const struct lane_work *work);
 
