@@ -1,7 +1,7 @@
 /** agentmem-share.so: programs cannot tell that it is there, whatever they do and whatever the broker does. */
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
-import { chmodSync, copyFileSync, globSync, mkdtempSync, readFileSync, rmSync, truncateSync, utimesSync, writeFileSync } from 'node:fs'
+import { chmodSync, copyFileSync, existsSync, globSync, mkdtempSync, readFileSync, rmSync, truncateSync, utimesSync, writeFileSync } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -175,11 +175,11 @@ const agentCommand = (home) => {
 /** @param {number} pid */
 const privateKiB = (pid) => Number(/^Private_Dirty: +(\d+)/mu.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1])
 
-/** Runs `command` with the shim until `use` ends. @param {Place} place @param {number} count @param {(pids: number[]) => unknown} use */
-const whileRunning = async (place, count, use) => {
+/** Programs that hold the file, with the shim, until `use` ends. @param {Place} place @param {number} count @param {(pids: number[]) => unknown} use @param {NodeJS.ProcessEnv} [more] */
+const whileRunning = async (place, count, use, more) => {
   const started = []
   for (let at = 0; at < count; at += 1) {
-    const child = spawn(join(place.context.binDir, 'agentmem-run'), ['--no-merge', '--share', '--', ...subject(place, 'stay')], { stdio: ['pipe', 'pipe', 'ignore'], env: launched(place) })
+    const child = spawn(join(place.context.binDir, 'agentmem-run'), ['--no-merge', '--share', '--', ...subject(place, 'stay')], { stdio: ['pipe', 'pipe', 'ignore'], env: launched(place, more) })
     await new Promise((resolve) => child.stdout.once('data', resolve))
     started.push(child)
   }
@@ -277,6 +277,23 @@ export const tests = [
           utimesSync(place.file, new Date(), new Date())
           assert.deepEqual(withShim(place, whole).done, [])
         })
+      }),
+  },
+  {
+    name: 'shim: large allocations are opted into merging where the launcher asks for it',
+    run: (/** @type {Context} */ context) =>
+      inPlace(context, async (place) => {
+        /** Flags of the block with the file. @param {number} pid */
+        const merging = (pid) => [...readFileSync(`/proc/${pid}/smaps`, 'utf8').matchAll(/^Size: +(\d+) kB$(?:\n(?!VmFlags).*)*\nVmFlags: (.*)$/gmu)].some(([, size, flags]) => Number(size) >= WHOLE / 1024 && / mg\b/u.test(flags ?? ''))
+        /** @type {boolean[]} */
+        let plain = []
+        /** @type {boolean[]} */
+        let asked = []
+        await whileRunning(place, 1, (pids) => (plain = pids.map(merging)))
+        await whileRunning(place, 1, (pids) => (asked = pids.map(merging)), { AGENTMEM_SHARE_MERGE: 'areas' })
+        if (!existsSync('/sys/kernel/mm/ksm/run')) return 'needs a kernel with KSM'
+        assert.deepEqual([plain, asked], [[false], [true]])
+        return undefined
       }),
   },
   {
