@@ -52,9 +52,6 @@ export const contentLibs = ['-l:libzstd.a', ...storeLibs]
 /** What is loaded into unmodified programs to share what they read. */
 const shareSources = [...['share', 'share-broker', 'share-guard', 'share-heap', 'share-look', 'share-malloc', 'share-merge', 'share-read', 'share-swap'].map((name) => `user/preload/${name}.c`), 'user/common/digest.c']
 
-/** What is loaded into unmodified programs to share what they read. */
-const shareSources = [...['share', 'share-broker', 'share-guard', 'share-heap', 'share-look', 'share-malloc', 'share-merge', 'share-read', 'share-swap'].map((name) => `user/preload/${name}.c`), 'user/common/digest.c']
-
 /** @type {Program[]} */
 export const programs = [
   { name: 'agentmem-guard', sources: guardSources, alone: true },
@@ -71,12 +68,12 @@ export const programs = [
 
 /** @type {Program[]} */
 export const testPrograms = [
+  { name: 'test-lib', sources: [...['calls', 'kit', 'lives', 'main', 'races', 'wrong'].map((name) => `test/lib-${name}.c`), ...libSources], libs: libLibs, threads: true },
   { name: 'test-guard-parts', sources: ['test/guard-parts.c', ...['config', 'journal', 'kernel-file', 'prefault', 'terminal', 'text'].map((name) => `privileged/guard/${name}.c`)] },
   { name: 'guard-subject', sources: ['test/guard-subject.c'], plain: true },
   { name: 'guard-hostile', sources: ['test/guard-hostile.c'], plain: true },
   { name: 'test-parsers', sources: ['test/parsers.c', 'privileged/reclaim/areas.c', 'privileged/reclaim/target.c'] },
   { name: 'test-subject', sources: ['test/subject.c'], plain: true },
-  { name: 'agentmem-share-checked.so', sources: shareSources, shared: true, flags: ['-fno-builtin', '-fsanitize=undefined', '-fsanitize-undefined-trap-on-error'], libs: ['-l:libcrypto.a'], map: 'user/preload/share.map' },
   { name: 'agentmem-share-checked.so', sources: shareSources, shared: true, flags: ['-fno-builtin', '-fsanitize=undefined', '-fsanitize-undefined-trap-on-error'], libs: ['-l:libcrypto.a'], map: 'user/preload/share.map' },
   { name: 'shim-broker', sources: ['test/shim-broker.c', 'user/common/digest.c'], plain: true, libs: ['-l:libcrypto.a'] },
   { name: 'shim-subject', sources: ['test/shim-subject.c', 'test/shim-subject-more.c'], plain: true, flags: ['-pthread'] },

@@ -259,16 +259,18 @@ void test_cold(void)
 	agentmem_t *am = kit_open();
 	struct agentmem_unit_stat stat = { .size = sizeof(stat) };
 	uint8_t *data = kit_bytes(1, 2000000), *buffer = malloc(2000000);
+	struct agentmem_settings settings = { .size = sizeof(settings), .warm_after_ms = 1, .cold_after_ms = 1 };
 	agentmem_unit_t unit, talk;
 
+	GIVES(0, agentmem_settings(am, &settings));
 	GIVES(0, agentmem_alloc(am, AGENTMEM_OTHER, data, 2000000, &unit));
 	GIVES(0, agentmem_alloc(am, AGENTMEM_CONVERSATION, data, 700000, &talk));
 	GIVES(0, agentmem_set_state(am, AGENTMEM_SUSPENDED));
-	for (unsigned i = 0; i < 400 && stat.cold_bytes < 2000000; i++) {
+	for (unsigned i = 0; i < 200 && stat.cold_bytes < 2000000; i++) {
 		usleep(10000);
 		GIVES(0, agentmem_stat_unit(am, unit, &stat));
 	}
-	for (unsigned i = 0; i < 400 && (stat.unit != talk || stat.cold_bytes < 700000); i++) {
+	for (unsigned i = 0; i < 200 && (stat.unit != talk || stat.cold_bytes < 700000); i++) {
 		usleep(10000);
 		GIVES(0, agentmem_stat_unit(am, talk, &stat));
 	}
