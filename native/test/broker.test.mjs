@@ -36,7 +36,9 @@ export const tests = [
         await play(context, broker.socket, 'requests')
         await until(() => descriptorsOf(broker.pid) < 60, 'descriptors that were closed')
         const before = descriptorsOf(broker.pid)
-        for (const [scenario] of scenarios.filter(([name]) => name !== 'settings')) await play(context, broker.socket, scenario)
+        // Long lists take the double long under ThreadSanitizer, and it has no threads.
+        const left = new Set(['settings', ...(program === 'broker-double' && context.kind === 'threaded' ? ['lists'] : [])])
+        for (const [scenario] of scenarios.filter(([name]) => !left.has(name))) await play(context, broker.socket, scenario)
         // Agents of clients that have ended go with their grace.
         await until(() => descriptorsOf(broker.pid) <= before, `the descriptors of before (${before}), not ${descriptorsOf(broker.pid)}`)
         await play(context, broker.socket, 'settings')
@@ -90,21 +92,23 @@ export const tests = [
       })
     },
   },
-  {
-    name: 'broker: knows agents of an earlier broker by their tokens',
+  ...programs.map((program) => ({
+    name: `broker: ${program} knows agents of an earlier one by their tokens`,
     run: (/** @type {Context} */ context) =>
       withFolder(async (folder) => {
-        const options = { env: { CONTENT_DOUBLE_RECORDS: join(folder, 'records') } }
+        const records = join(folder, program === 'broker-double' ? 'records' : 'store/store.index')
+        const options = { program, env: { CONTENT_DOUBLE_RECORDS: records } }
         const first = await startBroker(context, folder, options)
         await play(context, first.socket, 'remember')
         await endBroker(first)
         const welcome = readFileSync(`${first.socket}.token`)
-        assert.ok(!readFileSync(join(folder, 'records')).includes(welcome.subarray(24, 40)), 'expected a token that is not written down')
+        assert.ok(readFileSync(records).includes('remembered'))
+        assert.ok(!readFileSync(records).includes(welcome.subarray(24, 40)), 'expected a token that is not written down')
         const second = await startBroker(context, folder, options)
         await play(context, second.socket, 'return')
         await endBroker(second)
       }),
-  },
+  })),
   {
     name: 'broker: goes to the background once it listens, and is one a socket',
     run: (/** @type {Context} */ context) =>

@@ -13,6 +13,8 @@
 #include "broker/saved.h"
 #include "common/digest.h"
 
+#define NUMBER_MOST ((UINT64_C(1) << 53) - 1)
+
 /* Sorted by number. */
 static struct agent **agents;
 static unsigned count;
@@ -115,8 +117,8 @@ struct agent *agent_add(const struct broker_hello *hello)
 			free(agent);
 			return NULL;
 		}
-		/* Fits a signed number of any language; 0 names none. */
-		agent->number &= INT64_MAX;
+		/* Exact also in languages whose numbers are floating; 0 names none. */
+		agent->number &= NUMBER_MOST;
 	} while (agent->number == 0 || agent_of_number(agent->number) != NULL);
 	digest_of(agent->token, TOKEN_BYTES, &agent->token_hash);
 	memcpy(agent->name, hello->name, sizeof(agent->name));
