@@ -260,6 +260,25 @@ export const tests = [
       }),
   },
   {
+    name: 'shim: it speaks with the real broker',
+    run: (/** @type {Context} */ context) =>
+      inPlace(context, async (place) => {
+        const env = { ...process.env, XDG_RUNTIME_DIR: place.folder, XDG_CONFIG_HOME: place.folder, XDG_STATE_HOME: place.folder }
+        const broker = spawn(join(context.binDir, 'agentmem-broker'), ['--foreground', '--socket', place.socket, '--no-store'], { env, stdio: 'inherit' })
+        try {
+          while (!existsSync(place.socket) && broker.exitCode === null) await new Promise((resolve) => setTimeout(resolve, 20))
+          const done = sameAsWithout(place, 'whole')
+          assert.deepEqual(done.map((line) => line.replace(/ \d+$/u, '')), ['handed in', 'found'])
+          await whileRunning(place, 2, (pids) => {
+            for (const pid of pids) assert.match(readFileSync(`/proc/${pid}/maps`, 'utf8'), /memfd:/u)
+          })
+        } finally {
+          broker.kill('SIGTERM')
+          if (broker.exitCode === null) await new Promise((resolve) => broker.once('exit', resolve))
+        }
+      }),
+  },
+  {
     name: 'shim: it leaves children, excluded programs, sources and young files alone',
     run: (/** @type {Context} */ context) =>
       isRepeated(context) ? undefined : inPlace(context, async (place) => {

@@ -269,18 +269,22 @@ int broker_claim(const void *data, size_t bytes, uint64_t *unit)
 	struct broker_unit reply;
 	struct am_digest digest;
 	struct proof_tag tag;
+	int error;
+	int fd;
 
 	if (ask(BROKER_ASK, &question, sizeof(question), -1, &secret, sizeof(secret), NULL) != 0)
-		return -1;
+		return -EIO;
 	tag = digest_and_proof_of(secret.secret, data, bytes, &digest);
 	claim.question = secret.question;
 	claim.tag_low = tag.low;
 	claim.tag_high = tag.high;
 	memcpy(claim.digest, digest.bytes, sizeof(claim.digest));
-	if (ask(BROKER_CLAIM, &claim, sizeof(claim), -1, &reply, sizeof(reply), NULL) != 0)
-		return -1;
+	error = ask(BROKER_CLAIM, &claim, sizeof(claim), -1, &reply, sizeof(reply), NULL);
+	if (error != 0)
+		return error == -ENOENT ? -ENOENT : -EIO;
 	*unit = reply.unit;
-	return map(reply.unit, bytes);
+	fd = map(reply.unit, bytes);
+	return fd >= 0 ? fd : -EIO;
 }
 
 int broker_hand_in(int memfd, size_t bytes, uint64_t *unit)

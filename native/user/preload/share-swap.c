@@ -198,11 +198,10 @@ static void replace(uintptr_t start, size_t bytes)
 		close(memfd);
 		return;
 	}
-	/* Known, but not to be mapped: nothing is won by handing it in. */
-	if (unit != 0)
-		broker_let_go(unit);
-	else
+	if (memfd == -ENOENT)
 		put_new(start, bytes);
+	else
+		broker_let_go(unit);
 }
 
 void swap_in(int fd, void *buffer, size_t bytes)

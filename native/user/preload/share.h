@@ -83,7 +83,7 @@ HIDDEN bool look_unlocked(void);
 
 /* share-broker.c: one dialogue at a time, under share-swap.c's lock. */
 HIDDEN bool broker_begin(size_t bytes);
-/* A descriptor of known content that claims to equal these bytes, or -1. */
+/* A descriptor of known content that claims to equal these bytes; -ENOENT: it is not known; -EIO. */
 HIDDEN int broker_claim(const void *data, size_t bytes, uint64_t *unit);
 /* Hands a sealed memfd in; what it gives back is another memfd where the content was there already, or -1. */
 HIDDEN int broker_hand_in(int memfd, size_t bytes, uint64_t *unit);
