@@ -727,7 +727,7 @@ static void one(uint64_t agent, bool has_store)
 	else if (what < 984 && has_store)
 		do_restart();
 	else
-		test_turn(test, 2);
+		test_turn(test, 1);
 }
 
 int model_main(struct test *with, unsigned operations)
@@ -743,13 +743,22 @@ int model_main(struct test *with, unsigned operations)
 	content_stat_all(test->content, &before);
 	for (unsigned i = 0; i < operations; i++) {
 		while (free_flight() == NULL || (test_below(test, 4) == 0 && i % 3 == 0)) {
-			test_turn(test, 20);
+			test_turn(test, 2);
 			if (free_flight() != NULL)
 				break;
 		}
 		one(1 + test_below(test, AGENTS), test->folder != NULL);
 		if (i % 16 == 0)
 			test_turn(test, 0);
+	}
+	if (test->folder != NULL) {
+		const struct am_policy far = { .has_cold = true };
+
+		drain();
+		content_set_policy(test->content, &far);
+		for (int i = 0; i < 100; i++)
+			test_turn(test, 20);
+		do_restart();
 	}
 	check_all();
 	read_all();

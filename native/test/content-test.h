@@ -34,7 +34,7 @@ uint32_t test_below(struct test *test, uint32_t most);
 void test_open(struct test *test, bool (*view)(void *context, uint64_t agent, enum am_state *state, uint32_t *importance));
 /* Waits up to wait_ms for something to do, and does it. */
 void test_turn(struct test *test, int wait_ms);
-/* Until nothing is to be done for a while. */
+/* Until nothing is kept any more. */
 void test_settle(struct test *test);
 /* Sealed. */
 int test_memfd(const void *data, size_t bytes);

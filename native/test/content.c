@@ -54,8 +54,12 @@ void test_turn(struct test *test, int wait_ms)
 
 void test_settle(struct test *test)
 {
-	for (int i = 0; i < 300; i++)
-		test_turn(test, 10);
+	struct broker_stat stat = { .user_hot_bytes = 1 };
+
+	for (int i = 0; i < 1000 && stat.user_hot_bytes + stat.user_warm_bytes + stat.user_cold_bytes > 0; i++) {
+		test_turn(test, 5);
+		content_stat_all(test->content, &stat);
+	}
 }
 
 int test_memfd(const void *data, size_t bytes)
@@ -84,5 +88,12 @@ int main(int argc, char **argv)
 	test.folder = strcmp(argv[2], "-") == 0 ? NULL : argv[2];
 	if (strcmp(argv[1], "model") == 0)
 		return model_main(&test, argc > 4 ? (unsigned)strtoul(argv[4], NULL, 10) : 3000);
+	if (strcmp(argv[1], "crash") == 0)
+		return crash_main(&test);
+	if (strcmp(argv[1], "after") == 0)
+		return after_main(&test);
+	if (strcmp(argv[1], "functions") == 0)
+		return functions_main(&test);
+	fprintf(stderr, "test-content: expected functions, model, crash or after, got %s\n", argv[1]);
 	return 2;
 }

@@ -86,6 +86,8 @@ static void has_changed(struct content *content, struct unit *unit)
 	unit_forget_digest(unit);
 	unit_used(content, unit);
 	body_set_fd(content, body, -1, 0);
+	if (body->tail_bytes == 0)
+		content->records_stale = true;
 }
 
 static int room_for_parts(struct content *content, struct body *body, uint32_t count)

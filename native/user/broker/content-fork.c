@@ -31,6 +31,7 @@ static void fork_end(struct content *content, struct fork *fork, int error)
 		answer_error(fork->done, fork->context, error);
 	else
 		answer_unit(made, false, fork->done, fork->context);
+	content->records_stale = true;
 	if (made != NULL && made->body->changing == &fork->making)
 		op_end(&fork->making);
 	mem_free(content, fork, sizeof(*fork));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Mapping, keeping hot, and the digest of a conversation: all want the whole unit. */
 #include "content-inner.h"
+#include "bus.h"
 
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -61,7 +62,10 @@ static void digest_work(struct job *job)
 		whole->error = -errno;
 		return;
 	}
+	bus_watch(data, whole->bytes);
 	digest_of(data, whole->bytes, &whole->digest);
+	if (bus_end())
+		whole->error = -EIO;
 	munmap(data, whole->bytes);
 }
 
@@ -85,6 +89,9 @@ static void digest_done(struct content *content, struct job *job)
 	whole->op.unit->body->maps--;
 	if (whole->error == 0)
 		set_digest(whole);
+	/* It was made for the digest alone. */
+	if (whole->op.unit->body->maps == 0)
+		body_set_fd(content, whole->op.unit->body, -1, 0);
 	/* A stat is right without a digest too. */
 	whole_end(content, whole, 0);
 }

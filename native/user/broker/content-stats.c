@@ -16,6 +16,15 @@ static void add_block(struct sums *sums, const struct block *block, uint64_t byt
 	sums->stored += stored;
 }
 
+/* Cold is what would be found again after a crash: with a manifest. */
+static void found_again(const struct unit *unit, struct sums *sums)
+{
+	if (unit->recorded)
+		return;
+	sums->warm += sums->cold;
+	sums->cold = 0;
+}
+
 static void sums_of(const struct unit *unit, struct sums *sums)
 {
 	const struct body *body = unit->body;
@@ -24,10 +33,12 @@ static void sums_of(const struct unit *unit, struct sums *sums)
 	if (!unit->big) {
 		if (unit->slab != NULL && unit->slab->live_bytes > 0)
 			add_block(sums, unit->slab, unit->bytes, (uint64_t)((double)block_stored_bytes(unit->slab) * (double)unit->bytes / (double)unit->slab->live_bytes));
+		found_again(unit, sums);
 		return;
 	}
 	for (uint32_t i = 0; i < body->count; i++)
 		add_block(sums, body->parts[i].block, body->parts[i].block->bytes, block_stored_bytes(body->parts[i].block) / (block_refs(body->parts[i].block) == 0 ? 1 : block_refs(body->parts[i].block)));
+	found_again(unit, sums);
 	sums->hot += body->tail_bytes;
 	sums->stored += body->tail_bytes + body->fd_bytes;
 	/* A whole copy in a memfd is nearer than any part. */
