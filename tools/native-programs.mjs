@@ -25,9 +25,9 @@ export const libSources = [...libNames.map((name) => `user/lib/${name}.c`), 'use
 /** What these stand on. */
 export const libLibs = ['-l:libcrypto.a', '-pthread']
 
-const frontSources = ['agents', 'bus', 'client', 'closer', 'config', 'domains', 'front', 'look', 'main', 'maps', 'parse', 'place', 'process', 'receive', 'saved', 'serve', 'source'].map((name) => `user/broker/${name}.c`)
+const frontSources = ['agents', 'client', 'closer', 'config', 'domains', 'front', 'look', 'main', 'maps', 'parse', 'place', 'process', 'receive', 'saved', 'serve', 'source'].map((name) => `user/broker/${name}.c`)
 /** The broker's front with plain memory behind it. */
-const brokerDoubleSources = [...frontSources, 'test/content-double.c', 'user/common/digest.c', '../kmod/core/policy.c']
+const brokerDoubleSources = [...frontSources, 'user/broker/bus.c', 'test/content-double.c', 'user/common/digest.c', '../kmod/core/policy.c']
 const brokerDoubleLibs = ['-l:libcrypto.a', '-pthread']
 
 /** The cold tier, with what it stands on. */
@@ -46,7 +46,7 @@ export const warmSources = ['alike', 'arena', 'contexts', 'dictionary', 'learn',
 
 const contentParts = ['add', 'ask', 'away', 'blocks', 'bodies', 'build', 'change', 'cold', 'fill', 'fork', 'keepers', 'load', 'manifest', 'map', 'memory', 'ops', 'pack', 'pressure', 'read', 'small', 'stats', 'tiers', 'units', 'workers']
 /** What the broker keeps, with all tiers below it. */
-export const contentSources = [...['content', ...contentParts.map((name) => `content-${name}`)].map((name) => `user/broker/${name}.c`), ...storeSources, ...warmSources, ...coreSources]
+export const contentSources = ['user/broker/bus.c', ...['content', ...contentParts.map((name) => `content-${name}`)].map((name) => `user/broker/${name}.c`), ...storeSources, ...warmSources, ...coreSources]
 export const contentLibs = ['-l:libzstd.a', ...storeLibs]
 
 /** What is loaded into unmodified programs to share what they read. */

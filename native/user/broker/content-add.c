@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Content that comes in: known or new, small or big. */
 #include "content-inner.h"
+#include "bus.h"
 
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -132,10 +133,13 @@ static void look_at_memfd(struct add *add)
 		add->error = -errno;
 		return;
 	}
+	bus_watch(data, add->source.bytes);
 	digest_of(data, add->source.bytes, &add->digest);
 	add->fingerprint = fingerprint_of(data, add->source.bytes);
 	if (add->copy != NULL)
 		memcpy(add->copy, data, add->source.bytes);
+	if (bus_end())
+		add->error = -EIO;
 	munmap(data, add->source.bytes);
 }
 

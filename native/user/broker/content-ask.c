@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Proof that a client has the content, instead of handing it in. */
 #include "content-inner.h"
+#include "bus.h"
 
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -74,7 +75,10 @@ static void tag_work(struct job *job)
 		question->error = -errno;
 		return;
 	}
+	bus_watch(data, question->bytes);
 	question->tag = proof_of(question->secret, data, question->bytes);
+	if (bus_end())
+		question->error = -EIO;
 	munmap(data, question->bytes);
 }
 
