@@ -27,6 +27,7 @@ struct test {
 	uint64_t store_most_bytes;
 	struct am_policy policy;
 	unsigned kept;
+	uint64_t packed;		/* before restarts */
 };
 
 uint64_t test_draw(struct test *test);

@@ -53,7 +53,7 @@ export const tests = [
       const operations = { hardened: '3000', sanitized: '1500', threaded: '700' }[context.kind] ?? '700'
       run(program, ['model', '-', '101', operations])
       const said = run(program, ['model', folder, '102', operations])
-      const [, packed, restored, cold, kept] = /packed (\d+) to .*, (\d+) blocks restored, (\d+) cold reads, (\d+) units kept/u.exec(said) ?? []
+      const [, packed, restored, cold, kept] = /packed (\d+) bytes, (\d+) blocks restored, (\d+) cold reads, (\d+) units kept/u.exec(said) ?? []
       // What was never packed, read from disk or found again proves nothing.
       for (const number of [packed, restored, cold, kept]) assert.ok(Number(number) > 0, said)
     }),
