@@ -29,7 +29,7 @@ export interface Broker {
 
 /** `settings`: lines of broker.conf. The folder is below /var/tmp, which is a disk where /tmp may be memory. */
 export const startBroker = async (settings: Readonly<Record<string, string | number>> = {}): Promise<Broker> => {
-  const path = program('agentmem-broker')
+  const path = process.env['BENCH_BROKER'] ?? program('agentmem-broker')
   const folder = mkdtempSync('/var/tmp/agentmem-bench-')
   mkdirSync(join(folder, 'config/agentmem'), { recursive: true })
   writeFileSync(join(folder, 'config/agentmem/broker.conf'), Object.entries(settings).map(([name, value]) => `${name}=${value}\n`).join(''))

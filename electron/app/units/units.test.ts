@@ -49,11 +49,8 @@ describe('units of a running broker', () => {
     const { link, units } = make()
     const prompt = Buffer.alloc(400_000, 'You are a careful reviewer of memory. ')
     const [first, second] = [await AgentMemory.open({ backend: 'broker', socketPath: socketPath(), name: 'reviewer' }), await AgentMemory.open({ backend: 'broker', socketPath: socketPath(), name: 'tester', domain: 'apart' })]
-    await using _first = first
-    await using _second = second
     const held = [await first.alloc('system-prompt', prompt), await second.alloc('system-prompt', prompt)]
     const third = await AgentMemory.open({ backend: 'broker', socketPath: socketPath(), name: 'another' })
-    await using _third = third
     held.push(await third.alloc('system-prompt', prompt))
 
     const view = unitsViewSchema.parse(await units.view())
@@ -71,6 +68,7 @@ describe('units of a running broker', () => {
     expect(layers.map(({ state }) => state)).toEqual(['on', 'on', 'off'])
     expect(layers[0]?.savesBytes.value).toBeGreaterThan(0)
     for (const unit of held) await unit.free()
+    for (const agent of [first, second, third]) await agent.close()
     link.close()
   })
 
