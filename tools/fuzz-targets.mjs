@@ -11,4 +11,5 @@ export const targets = [
   { name: 'broker-parse', sources: ['user/broker/parse.c'] },
   { name: 'warm-piece', sources: ['user/common/digest.c', ...warmSources], libs: ['-l:libzstd.a', '-l:libcrypto.a', '-pthread'] },
   { name: 'store-index', sources: ['index', 'replay', 'space', 'table'].map((name) => `user/store/${name}.c`) },
+  { name: 'lib-replies', sources: ['user/lib/replies.c'] },
 ]

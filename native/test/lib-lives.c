@@ -277,6 +277,8 @@ void test_cold(void)
 	/* The broker in use has no cold store. */
 	if (stat.cold_bytes == 0)
 		_exit(77);
+	/* Who holds it is written down within a second or so. */
+	usleep(1500000);
 	kit_kill_broker();
 	GIVES(2000000, agentmem_read(am, unit, 0, buffer, 2000000));
 	CHECK(kit_are(buffer, 2000000, 1));
