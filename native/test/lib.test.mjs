@@ -59,10 +59,10 @@ const everywhere = ['right', 'wrong', 'sizes', 'model', 'threads', 'forks', 'des
 const brokerOnly = ['choice', 'lost', 'kills', 'cold', 'frozen', 'child-ends', 'hostile']
 const backends = ['private', 'broker', ...(existsSync('/dev/agentmem') ? ['module'] : [])]
 
-/** Functions as the header declares them, in one line each. */
+/** Functions as the header declares them, in one line each. @returns {Map<string, string>} */
 const prototypes = () => {
   const header = readFileSync(join(nativeDir, 'include/agentmem.h'), 'utf8')
-  return new Map([...header.matchAll(/^[a-z][\w ]*\*?(agentmem_\w+)\([^;]*\);$/gmu)].map(([line, name]) => [name, line]))
+  return new Map([...header.matchAll(/^[a-z][\w ]*\*?(agentmem_\w+)\([^;]*\);$/gmu)].map((match) => /** @type {const} */ ([match[1] ?? '', match[0]])))
 }
 
 /** @param {Context} context */
@@ -85,6 +85,7 @@ export const tests = [
     name: 'lib shows the names of its header with AGENTMEM_1, and no others',
     run: (/** @type {Context} */ context) => {
       if (context.kind === 'threaded') return
+      /** @type {string[]} */
       const names = [...prototypes().keys()].toSorted()
       assert.ok(names.length > 20)
       assert.deepEqual(shownNames(context), ['A AGENTMEM_1', ...names.map((name) => `T ${name}@@AGENTMEM_1`)].toSorted())
