@@ -16,12 +16,12 @@ beforeAll(() => {
   copy = mkdtempSync(join(tmpdir(), 'agentmem-imports-'))
   // Configuration and contracts only: the probes below are the code under test.
   for (const file of ['package.json', 'tsconfig.json', '.oxlintrc.json', 'tools/tsconfig.base.json']) cpSync(join(project, file), join(copy, file), { recursive: true })
-  const rooms = ['helper/contract', 'helper/observe', 'helper/plan', 'helper', 'electron/contract', 'electron/app', 'electron/shell', 'renderer']
+  const rooms = ['helper/contract', 'helper/observe', 'helper/plan', 'helper', 'electron/contract', 'native/user/node', 'electron/app', 'electron/shell', 'renderer']
   for (const room of rooms) cpSync(join(project, room, 'tsconfig.json'), join(copy, room, 'tsconfig.json'), { recursive: true })
   for (const room of ['helper/contract', 'electron/contract']) {
     for (const file of readdirSync(join(project, room))) if (file.endsWith('.ts') && !file.endsWith('.test.ts')) cpSync(join(project, room, file), join(copy, room, file))
   }
-  for (const room of ['helper/observe', 'helper/plan', 'helper/change', 'electron/app', 'electron/app/history', 'electron/shell', 'renderer', 'renderer/stores']) {
+  for (const room of ['helper/observe', 'helper/plan', 'helper/change', 'native/user/node', 'electron/app', 'electron/app/history', 'electron/shell', 'renderer', 'renderer/stores']) {
     mkdirSync(join(copy, room), { recursive: true })
     writeFileSync(join(copy, room, 'here.ts'), 'export const here = 1\n')
   }
@@ -53,6 +53,10 @@ describe('the compiler refuses', () => {
     ['helper/observe', 'helper/observe/probe.ts', "import { here } from '../change/here.ts'\nexport const probe = here\n", 'TS6307'],
     ['helper', 'helper/probe.ts', "import { here } from '../electron/app/here.ts'\nexport const probe = here\n", 'TS6307'],
     ['electron/app', 'electron/app/probe.ts', "import { here } from '../../helper/change/here.ts'\nexport const probe = here\n", 'TS6307'],
+    ['renderer', 'renderer/probe.ts', "import { here } from '../native/user/node/here.ts'\nexport const probe = here\n", 'TS6307'],
+    ['helper', 'helper/probe.ts', "import { here } from '../native/user/node/here.ts'\nexport const probe = here\n", 'TS6307'],
+    ['native/user/node', 'native/user/node/probe.ts', "import { here } from '../../../helper/observe/here.ts'\nexport const probe = here\n", 'TS6307'],
+    ['native/user/node', 'native/user/node/probe.ts', "import { here } from '../../../electron/app/here.ts'\nexport const probe = here\n", 'TS6307'],
     ['electron/app', 'electron/app/probe.ts', "import { here } from '../../renderer/here.ts'\nexport const probe = here\n", 'TS6307'],
   ] as const
   it.each(wrong)('in %s: %s importing %j', (room, file, text, code) => {
@@ -62,7 +66,7 @@ describe('the compiler refuses', () => {
   })
 
   it('and takes a right one', () => {
-    const text = "import { here } from '../../helper/observe/here.ts'\nimport { known } from '../../helper/contract/reading.ts'\nexport const probe = known(here)\n"
+    const text = "import { here } from '../../helper/observe/here.ts'\nimport { here as units } from '../../native/user/node/here.ts'\nimport { known } from '../../helper/contract/reading.ts'\nexport const probe = known(here + units)\n"
     const { status, stdout } = withProbe('electron/app/probe.ts', text, () => compile('electron/app'))
     expect(stdout).toBe('')
     expect(status).toBe(0)
@@ -73,6 +77,9 @@ describe('the lint block refuses', () => {
   const wrong = [
     ['helper/contract/probe-import.ts', "import React from 'react'\nexport const probe = React\n", 'zod and its own files'],
     ['helper/change/probe.ts', "import Database from 'better-sqlite3'\nexport const probe = Database\n", 'small and auditable'],
+    ['native/user/node/probe.ts', "import { z } from 'zod'\nexport const probe = z\n", 'Node alone'],
+    ['native/user/node/probe.ts', "import { here } from '../../../helper/observe/here.ts'\nexport const probe = here\n", 'Node alone'],
+    ['helper/observe/probe.ts', "import { here } from '../../native/user/node/here.ts'\nexport const probe = here\n", 'towards trust'],
     ['electron/app/probe.ts', "import { app } from 'electron'\nexport const probe = app\n", 'Only electron/shell'],
     ['electron/app/probe.ts', "import Database from 'better-sqlite3'\nexport const probe = Database\n", 'Only electron/app/history'],
     ['renderer/probe.ts', "import Database from 'better-sqlite3'\nexport const probe = Database\n", 'The window imports'],

@@ -50,7 +50,7 @@ const problemOf = ({ kind, env }) => {
 const inPlace = async ({ binDir, kind }, use, addon = 'agentmem.node') => {
   const folder = mkdtempSync(join(tmpdir(), 'agentmem-node-'))
   const preload = preloadOf(kind)
-  const sanitizers = preload === null ? {} : { LD_PRELOAD: preload, ASAN_OPTIONS: 'detect_leaks=0:abort_on_error=0:exitcode=99', UBSAN_OPTIONS: 'print_stacktrace=1', TSAN_OPTIONS: 'exitcode=99' }
+  const sanitizers = preload === null ? {} : { LD_PRELOAD: preload, ASAN_OPTIONS: 'detect_leaks=0:abort_on_error=0:exitcode=99', UBSAN_OPTIONS: 'print_stacktrace=1', TSAN_OPTIONS: 'exitcode=0' }
   /** @type {Place} */
   const place = { folder, kind, packageDir: join(folder, 'agentmem'), env: { ...process.env, AGENTMEM_SOCKET: join(folder, 'broker.sock'), XDG_RUNTIME_DIR: folder, XDG_CONFIG_HOME: folder, ...sanitizers } }
   try {
@@ -67,8 +67,10 @@ const inPlace = async ({ binDir, kind }, use, addon = 'agentmem.node') => {
 /** @param {string} binDir @param {Place} place @param {() => unknown} use */
 const withBroker = async (binDir, place, use) => {
   const socket = place.env['AGENTMEM_SOCKET'] ?? ''
-  const broker = spawn(join(binDir, 'agentmem-broker'), ['--socket', socket, '--no-store', '--foreground'], { stdio: ['ignore', 'ignore', 'inherit'], env: { ...place.env, LD_PRELOAD: '' } })
-  const ended = new Promise((resolve) => broker.once('exit', resolve))
+  const broker = spawn(join(binDir, 'agentmem-broker'), ['--socket', socket, '--no-store', '--foreground'], { stdio: ['ignore', 'ignore', 'inherit'], env: { ...place.env, LD_PRELOAD: '', TSAN_OPTIONS: 'exitcode=99' } })
+  const ended = new Promise((resolve) => broker.once('exit', (...how) => resolve(how)))
+  /** @type {unknown} */
+  let brokerEnd = null
   try {
     for (let tries = 0; tries < 500 && !existsSync(socket); tries += 1) await sleep(10)
     assert.ok(existsSync(socket), 'the broker listens within five seconds')
@@ -76,24 +78,41 @@ const withBroker = async (binDir, place, use) => {
     assert.equal(broker.exitCode, null, 'the broker lives on')
   } finally {
     broker.kill()
-    await ended
+    brokerEnd = await ended
   }
+  assert.deepEqual(brokerEnd, [0, null], 'the broker ends well, and no sanitizer found anything in it')
 }
 
+/** Whether both accesses of a race are the addon's. Node itself is not built for ThreadSanitizer, and synchronises in ways that it cannot see. @param {string} report */
+const isOwn = (report) => {
+  const accesses = report.split(/\n\n/u).filter((stack) => /(?:read|write) of size/iu.test(stack))
+  const places = accesses.map((stack) => stack.split('\n').find((line) => line.includes('#') && !line.includes('libtsan')) ?? 'agentmem.node')
+  return !/data race/u.test(report) || places.every((place) => place.includes('agentmem.node'))
+}
+
+/** What ThreadSanitizer says of the addon, and all that was printed besides. @param {string} text */
+const ownReports = (text) => text.split('==================\n').filter((block) => !block.startsWith('WARNING: ThreadSanitizer') || isOwn(block)).join('')
+  .replace(/^ThreadSanitizer: reported \d+ warnings\n/mu, '')
+
 /** @param {Place} place @param {string} node @param {string} part @param {string[]} args */
-const runPart = async ({ packageDir, env }, node, part, args) => {
+const runPart = async ({ packageDir, env, kind }, node, part, args) => {
   const child = spawn(node, ['--expose-gc', join(partsDir, `${part}.mjs`), packageDir, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'], timeout: partTimeoutMs })
-  let text = ''
-  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (/** @type {string} */ more) => (text += more))
+  let out = ''
+  let problems = ''
+  child.stdout.setEncoding('utf8').on('data', (/** @type {string} */ text) => (out += text))
+  child.stderr.setEncoding('utf8').on('data', (/** @type {string} */ text) => (problems += text))
   const [code, signal] = await new Promise((resolve) => child.once('close', (...how) => resolve(how)))
-  assert.ok(code === 0 && text === `${part}: done\n`, `${part} ${args.join(' ')} under ${node} ended with ${code ?? signal}:\n${text}`)
+  if (kind === 'threaded') problems = ownReports(problems)
+  assert.ok(code === 0 && out === `${part}: done\n` && problems === '', `${part} ${args.join(' ')} under ${node} ended with ${code ?? signal}:\n${out}${problems}`)
 }
 
 /** Two at once. @param {Place} place @param {string} part @param {string[]} [how] */
 const everywhere = async (place, part, how = []) => {
   // A sanitizer looks at the addon, not at each Node.
   const all = place.kind === 'hardened' ? nodes() : [process.execPath]
-  for (const node of all) await Promise.all(['private', 'broker'].map((backend) => runPart(place, node, part, [backend, ...how])))
+  // ThreadSanitizer makes Node slow, and the library with its private backend has been under it by itself.
+  const backends = place.kind === 'threaded' ? ['broker'] : ['private', 'broker']
+  for (const node of all) await Promise.all(backends.map((backend) => runPart(place, node, part, [backend, ...how])))
 }
 
 export const tests = [
@@ -118,7 +137,7 @@ export const tests = [
   },
   {
     name: 'node: copies where they are asked for, as under Electron',
-    run: (/** @type {Context} */ context) => inPlace(context, (place) => runPart(place, process.execPath, 'life', ['broker', 'forced'])),
+    run: (/** @type {Context} */ context) => context.kind === 'threaded' ? 'is run in the other kinds' : inPlace(context, (place) => runPart(place, process.execPath, 'life', ['broker', 'forced'])),
   },
   {
     name: 'node: copies where JavaScript takes no memory of others',
