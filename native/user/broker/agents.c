@@ -106,7 +106,7 @@ struct agent *agent_add(const struct broker_hello *hello)
 	struct agent *agent;
 
 	if (count >= AGENTS_MOST) {
-		errno = ENOSPC;
+		errno = EBUSY;
 		return NULL;
 	}
 	agent = calloc(1, sizeof(*agent));
@@ -217,7 +217,7 @@ struct process *process_join(struct agent *agent, pid_t pid, uint64_t start, int
 	}
 	process = agent->process_count < AGENT_PROCESSES_MOST ? calloc(1, sizeof(*process)) : NULL;
 	if (process == NULL) {
-		int problem = agent->process_count < AGENT_PROCESSES_MOST ? ENOMEM : ENOSPC;
+		int problem = agent->process_count < AGENT_PROCESSES_MOST ? ENOMEM : EBUSY;
 
 		if (pidfd >= 0)
 			close(pidfd);

@@ -51,7 +51,7 @@ struct agent {
 	bool dirty;			/* its record is to be saved */
 };
 
-/* New, without processes yet. NULL with errno: ENOSPC, ENOMEM. */
+/* New, without processes yet. NULL with errno: EBUSY (too many), ENOMEM. */
 struct agent *agent_add(const struct broker_hello *hello);
 struct agent *agent_of_token(const uint8_t token[TOKEN_BYTES]);
 struct agent *agent_of_number(uint64_t number);

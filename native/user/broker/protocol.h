@@ -7,6 +7,8 @@
  * where the next message cannot be told from it.
  *
  * Replies carry the number of their request and may come in another order.
+ * Who is refused as he connects (EPERM: another user; EBUSY, ENFILE: no room)
+ * gets a reply with the number 0 and an error, and the connection ends.
  */
 #ifndef BROKER_PROTOCOL_H
 #define BROKER_PROTOCOL_H

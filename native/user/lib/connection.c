@@ -204,10 +204,12 @@ static void receive(struct connection *connection)
 	call = connection->calls;
 	while (call != NULL && call->sequence != reply.head.sequence)
 		call = call->next;
-	/* One that comes after its call has stopped waiting. */
+	/* One that comes after its call has stopped waiting; or a refusal, before the broker read anything. */
 	if (call == NULL) {
 		if (fd >= 0)
 			close(fd);
+		if (reply.head.sequence == 0 && reply.head.error < 0)
+			lose(connection, reply.head.error);
 		return;
 	}
 	finish(call, hand_over(call, &reply, fd, (message.msg_flags & MSG_CTRUNC) != 0));
