@@ -430,6 +430,7 @@ void play_lists(void)
 {
 	enum { AGENTS = 300, UNITS = 600 };
 	struct raw *agents[AGENTS], *looker = raw_connect(), *holder = raw_open("holder", "");
+	struct am_digest digest;
 	uint64_t after = 0, unit;
 	unsigned seen = 0, pages = 0;
 
@@ -480,6 +481,12 @@ void play_lists(void)
 		more = listed->more != 0;
 	}
 	EQUAL(seen, UNITS);
+	/* Who guesses content finds it by no list; its holder knows it anyway. */
+	digest_of("unit 0", 6, &digest);
+	EQUAL(raw_list(looker, 1, holder->welcome.agent, 0), 0);
+	CHECK(memcmp(((struct broker_unit_line *)(looker->body + sizeof(struct broker_listed)))->digest, digest.bytes, 8) != 0);
+	EQUAL(raw_list(holder, 1, 0, 0), 0);
+	CHECK(memcmp(((struct broker_unit_line *)(holder->body + sizeof(struct broker_listed)))->digest, digest.bytes, 8) == 0);
 	EQUAL(raw_list(agents[0], 1, 0, 0), 0);
 	EQUAL(((struct broker_listed *)agents[0]->body)->count, 0);
 	/* Who only looks is no agent. */
