@@ -3,8 +3,10 @@
 #include "content-inner.h"
 #include "bus.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 enum whole_for { FOR_MAP, FOR_HOT, FOR_STAT };
 
@@ -86,7 +88,7 @@ static void digest_done(struct content *content, struct job *job)
 {
 	struct whole *whole = container(job, struct whole, job);
 
-	whole->op.unit->body->maps--;
+	close(whole->fd);
 	if (whole->error == 0)
 		set_digest(whole);
 	/* It was made for the digest alone. */
@@ -107,10 +109,13 @@ static void whole_ready(struct content *content, struct waiter *waiter, int erro
 		whole_end(content, whole, error);
 		return;
 	}
-	whole->fd = body->fd;
+	/* One of its own: the next append closes the unit's. */
+	whole->fd = fcntl(body->fd, F_DUPFD_CLOEXEC, 0);
 	whole->bytes = body->fd_bytes;
-	/* Keeps the memfd open while the worker reads it. */
-	body->maps++;
+	if (whole->fd < 0) {
+		whole_end(content, whole, 0);
+		return;
+	}
 	workers_start(content->workers, &whole->job);
 }
 
