@@ -31,7 +31,7 @@ const steps = [
   },
   {
     name: 'shell',
-    reads: ['electron/**/*.ts', 'helper/{contract,observe,plan}/**/*.ts', 'package-lock.json'],
+    reads: ['electron/**/*.ts', 'helper/{contract,observe,plan}/**/*.ts', 'native/user/node/*.ts', 'package-lock.json'],
     makes: 'build/shell/main.js',
     args: ['node_modules/vite/bin/vite.js', 'build', '--config', 'electron/shell/vite.main.config.ts', '--logLevel', 'warn'],
     needed: false,
