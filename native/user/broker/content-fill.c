@@ -95,6 +95,19 @@ static void fill_tell(struct content *content, struct fill *fill, int error)
 	}
 }
 
+/* It has gone on meanwhile: who asked before gets what it was then, and nobody else. */
+static void tell_older(struct content *content, struct fill *fill)
+{
+	struct body *body = fill->unit->body;
+	int fd = fill->fd;
+
+	fill->fd = -1;
+	body_set_fd(content, body, fd, fill->bytes);
+	fill_tell(content, fill, 0);
+	if (body->fd == fd)
+		body_set_fd(content, body, -1, 0);
+}
+
 static void fill_end(struct content *content, struct fill *fill)
 {
 	struct body *body = fill->unit->body;
@@ -107,7 +120,7 @@ static void fill_end(struct content *content, struct fill *fill)
 		error = -ENOENT;
 	if (body->fill == fill)
 		body->fill = NULL;
-	if (error == 0 && (is_newest || body->fd < 0)) {
+	if (error == 0 && is_newest) {
 		body_set_fd(content, body, fill->fd, fill->bytes);
 		fill->fd = -1;
 		content->restored_blocks += fill->count;
@@ -116,10 +129,11 @@ static void fill_end(struct content *content, struct fill *fill)
 	}
 	content->errors += error != 0 && error != -ENOENT;
 	unit_used(content, fill->unit);
-	fill_tell(content, fill, error);
-	/* It has gone on meanwhile: this was for those who asked before. */
-	if (error == 0 && !is_newest && body->fd_bytes == fill->bytes && body->version != fill->version)
-		body_set_fd(content, body, -1, 0);
+	content_worked(content, false);
+	if (error == 0 && !is_newest)
+		tell_older(content, fill);
+	else
+		fill_tell(content, fill, error);
 	fill_free(content, fill);
 	tier_limits(content);
 }

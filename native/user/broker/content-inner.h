@@ -39,6 +39,7 @@
 #define CACHE_MOST_BYTES (32u * 1024u * 1024u)
 #endif
 #define CACHE_MOST_MS 2000
+#define REST_AFTER_MS 2000
 #define CACHE_BLOCKS 256
 /* agentmem_mark_hot() holds for this long. */
 #define HOT_HOLD_MS (10u * 60u * 1000u)
@@ -504,6 +505,8 @@ struct content {
 };
 
 void drop_everything(struct content *content);
+/* What the pool keeps for working is given back REST_AFTER_MS later; packing puts that off. */
+void content_worked(struct content *content, bool is_heavy);
 void content_wake(struct content *content);
 uint64_t content_clock_ms(void);
 /* Calls done with an error and nothing else. */

@@ -189,6 +189,11 @@ static void load_done(struct content *content, struct job *job)
 			warm_drop(content->warm, load->kept);
 	}
 	block_touch(content, block);
+	/* Its plain bytes go when they have not been looked at for a while. */
+	if (content->next_walk_ms > content->now_ms + CACHE_MOST_MS)
+		content->next_walk_ms = content->now_ms + CACHE_MOST_MS;
+	block->next_look_ms = 0;
+	content_worked(content, false);
 	tell(content, block, load->error);
 	origin_end(content, &load->origin);
 	mem_free(content, load, sizeof(*load));

@@ -111,6 +111,7 @@ static void pack_done(struct content *content, struct job *job)
 	bool is_slab_with_room = block->slab && block->open;
 
 	block->packing = false;
+	content_worked(content, true);
 	if (!pack->again) {
 		content->packing--;
 		content->packing_bytes -= block->bytes;

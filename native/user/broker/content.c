@@ -11,8 +11,6 @@
 #define EPOCH_SECONDS INT64_C(1735689600)
 #define EPOCH_SHIFT 22
 
-#define REST_AFTER_MS 2000
-
 /* The time itself, in parts of a second: no broker makes units as fast, so one that follows within the second begins behind all of its. */
 static uint64_t first_unit(void)
 {
@@ -41,6 +39,12 @@ uint64_t content_clock_ms(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+void content_worked(struct content *content, bool is_heavy)
+{
+	if (is_heavy || content->next_rest_ms == NEVER)
+		content->next_rest_ms = content->now_ms + REST_AFTER_MS;
 }
 
 void content_wake(struct content *content)
@@ -225,13 +229,10 @@ uint64_t content_step(struct content *content, uint64_t now_ms)
 	tier_limits(content);
 	cold_step(content);
 	gate_open(content);
-	if (workers_pending(content->workers) > 0) {
-		content->next_rest_ms = now_ms + REST_AFTER_MS;
-	} else if (now_ms >= content->next_rest_ms && content->next_rest_ms != NEVER) {
-		block_trim_cache(content, 0);
+	if (now_ms >= content->next_rest_ms) {
+		content->next_rest_ms = NEVER;
 		warm_rest(content->warm);
 		malloc_trim(0);
-		content->next_rest_ms = NEVER;
 	}
 	next = earlier(earlier(content->next_walk_ms, content->next_rest_ms), cold_next_ms(content));
 	/* Nothing is held: nothing to look at the machine for. */
