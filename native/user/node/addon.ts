@@ -67,8 +67,8 @@ export type Addon = {
   settings(handle: Handle, changes: Partial<Settings>): Promise<Settings>
 }
 
-/** Beside this file, where it was put together; of a checkout; of a bundle in its `build/shell`. */
-const places = ['./agentmem.node', '../../../build/native/agentmem.node', '../native/agentmem.node']
+/** Beside this file, where it was put together; of a bundle in `build/shell`; of a checkout. */
+const places = ['./agentmem.node', '../native/agentmem.node', '../../../build/native/agentmem.node']
 
 let loaded: Addon | null = null
 
