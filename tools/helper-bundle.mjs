@@ -50,6 +50,13 @@ const bundleRoles = async (folder) => {
   }
 }
 
+/** The Node bindings as one file beside their addon and the broker. @param {string} folder */
+const bundleBindings = async (folder) => {
+  const bundle = await rolldown({ input: join(projectDir, 'native', 'user', 'node', 'index.ts'), platform: 'node', logLevel: 'warn' })
+  await bundle.write({ file: join(folder, 'agentmem.js'), format: 'esm', codeSplitting: false, sourcemap: false })
+  await bundle.close()
+}
+
 /** @param {string} folder @returns {string[]} */
 const filesBelow = (folder) =>
   readdirSync(folder, { withFileTypes: true, recursive: true })
@@ -76,10 +83,14 @@ export const buildHelperBundle = async () => {
   mkdirSync(folder, { recursive: true })
   try {
     const native = buildNative('hardened', false)
-    for (const name of ['agentmem-guard', 'agentmem-reclaim', 'agentmem-run', 'agentmem-hook', 'agentmem-broker', 'agentmem-trim.so', 'agentmem-share.so']) put(join(native, name), join(folder, name), 0o755)
+    for (const name of ['agentmem-guard', 'agentmem-reclaim', 'agentmem-run', 'agentmem-hook', 'agentmem-broker', 'agentmem-trim.so', 'agentmem-share.so', 'agentmem.node']) put(join(native, name), join(folder, name), 0o755)
+    // Under the name that programs ask for: a bundle holds no links.
+    put(join(native, 'libagentmem.so'), join(folder, 'libagentmem.so.1'), 0o755)
+    put(join(projectDir, 'native', 'include', 'agentmem.h'), join(folder, 'include', 'agentmem.h'))
     // Under Electron the program that runs this is not a Node that could run alone.
     put(process.versions['electron'] === undefined ? process.execPath : ensureToolchain().node, join(folder, 'node'), 0o755)
     await bundleRoles(folder)
+    await bundleBindings(folder)
     // The files are ES modules; Node looks for this beside them.
     writeFileSync(join(folder, 'package.json'), `${JSON.stringify({ type: 'module', version: JSON.parse(readFileSync(join(projectDir, 'package.json'), 'utf8')).version })}\n`)
     const assets = join(projectDir, 'assets')

@@ -129,10 +129,23 @@ as_user() {
   runuser -u "$name" -- env XDG_RUNTIME_DIR="/run/user/$(id -u "$name")" "$@" 2>/dev/null || true
 }
 
-# Ends the brokers' sockets; a broker that runs stays for its agents, as their
-# memory is in it, and ends with the last of them.
-end_broker_sockets() {
+# Ends the brokers' sockets, and brokers that nobody is connected to. One that
+# has agents stays for them, as their memory is in it, and ends with the last.
+end_brokers() {
   for user in $(user_managers); do as_user "$user" systemctl --user stop agentmem-broker.socket </dev/null; done
+  for link in /proc/[0-9]*/exe; do
+    case "$(readlink "$link" 2>/dev/null || true)" in
+      "$LIB/agentmem-broker" | "$LIB/agentmem-broker (deleted)") ;;
+      *) continue ;;
+    esac
+    folder=${link%/exe}
+    # It always has the one it listens on; the first three may be the journal's.
+    if [ "$(find "$folder/fd" -lname 'socket:*' ! -name '[012]' 2>/dev/null | wc -l)" -gt 1 ]; then
+      say "The broker of $(stat -c %U "$folder" 2>/dev/null || echo 'a user') (process ${folder#/proc/}) stays until the programs that have memory in it have ended."
+    else
+      kill -TERM "${folder#/proc/}" 2>/dev/null || true
+    fi
+  done
 }
 
 # Ends the session roles. Each wakes what it suspended and takes its limits back.
@@ -184,7 +197,7 @@ check_copy() {
   cut -c 67- "$copy/MANIFEST" | sort >"$copy.listed"
   cmp -s "$copy.files" "$copy.listed" || stop 'The bundle holds other files than MANIFEST lists: refused.'
   (cd "$copy" && sha256sum --check --strict --quiet MANIFEST >&2) || stop 'A file of the bundle does not have the digest of MANIFEST: refused.'
-  for needed in node system.js session.js agentmem-guard agentmem-reclaim agentmem-run agentmem-hook agentmem-broker agentmem-trim.so agentmem-share.so install.sh; do
+  for needed in node system.js session.js agentmem-guard agentmem-reclaim agentmem-run agentmem-hook agentmem-broker agentmem-trim.so agentmem-share.so libagentmem.so.1 include/agentmem.h agentmem.js agentmem.node install.sh; do
     [ -f "$copy/$needed" ] || stop "The bundle lacks $needed: build it again."
   done
   places | while read -r file _place; do [ -f "$copy/$file" ] || stop "The bundle lacks $file: build it again."; done
@@ -240,7 +253,7 @@ install_bundle() {
 uninstall() {
   [ -d "$LIB" ] || { say 'not installed'; return 0; }
   end_sessions
-  end_broker_sockets
+  end_brokers
   end_helper
   # Nobody may stay frozen behind us.
   end_guards
@@ -262,6 +275,7 @@ uninstall() {
   done
   tell_services
   say 'uninstalled'
+  say "What users have stays theirs: settings in ~/.config/agentmem, units on disk and history in ~/.local/state/agentmem."
 }
 
 [ "$(id -u)" -eq 0 ] || stop 'This needs root.'

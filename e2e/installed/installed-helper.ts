@@ -19,8 +19,8 @@ export interface InstalledHelper {
   crashPolkitd(): Promise<void>
   /** What the helpers said, one after the other. */
   log(): Promise<string>
-  /** As an administrator does it: whatever is still suspended, limited or changed is given back first. */
-  uninstall(): Promise<void>
+  /** As an administrator does it: whatever is still suspended, limited or changed is given back first. Answers with what the script said. */
+  uninstall(): Promise<string>
   /** Ends helper, polkitd and bus, and uninstalls. */
   stop(): Promise<void>
 }
@@ -47,16 +47,17 @@ export const installHelper = async (rules: string, { idleExitSeconds = 120 }: { 
     return found === undefined ? null : Number(found)
   }
   let installedNow = false
-  const uninstall = async (): Promise<void> => {
-    if (!installedNow) return
+  const uninstall = async (): Promise<string> => {
+    if (!installedNow) return ''
     const left = await pid()
     if (left !== null) {
       process.kill(left, 'SIGTERM')
       for (let turn = 0; turn < 100 && (await pid()) !== null; turn += 1) await new Promise((resolve) => { setTimeout(resolve, 100) })
     }
     // Gives back what a failed test left changed: refuses to remove anything otherwise.
-    await runCommand('sh', [join(place, 'usr/lib/agentmem/install.sh'), 'uninstall'], { env })
+    const said = await runCommand('sh', [join(place, 'usr/lib/agentmem/install.sh'), 'uninstall'], { env })
     installedNow = false
+    return said
   }
   const stop = async (): Promise<void> => {
     await uninstall()

@@ -125,5 +125,7 @@ describe.skipIf(!hasLauncher)('agentmemctl run (needs build/native, which npm te
   it('gives back the exit code of the command and leaves its options alone', () => {
     expect(ctl('run', '--', 'sh', '-c', 'exit 7').code).toBe(7)
     expect(ctl('run', 'echo', '--json', '-x').out).toBe('--json -x\n')
+    expect(ctl('run', '--share', '--', 'echo', '--share').out).toBe('--share\n')
+    expect(ctl('run', '--share', 'sh', '-c', 'echo "$LD_PRELOAD"').out).toMatch(/agentmem-share\.so\n$/u)
   })
 })

@@ -94,7 +94,8 @@ export const runProgram = async (words: readonly string[]): Promise<number> => {
     .action(async (from: number, to: number, options: { json: boolean }) => { exitCode = await compare(from, to, options) })
   command('open', 'print an address for the window of the running app').action(async () => { exitCode = await openWindow() })
   command('run', 'start a command whose memory may be merged with that of others (KSM)').argument('<command...>').passThroughOptions()
-    .action(async (words: string[]) => { exitCode = await run(words) })
+    .option('--share', 'what it reads from large files is in memory once for all started so', false)
+    .action(async (words: string[], options: { share: boolean }) => { exitCode = await run(words, options) })
 
   addLifecycleCommands(program, (code) => { exitCode = code })
 

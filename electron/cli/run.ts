@@ -13,20 +13,21 @@ const launcher = (): string | undefined =>
 
 /**
  * Starts a command through native/user/run, which opts its tree into page
- * merging; answers with the command's own exit code. Where the user's systemd
+ * merging, and with `share` into sharing what it reads (docs/shim.md); answers with the command's own exit code. Where the user's systemd
  * can give it a scope of its own, all its memory is charged there from the
  * start, and this process becomes the command.
  */
-export const run = async (command: readonly string[]): Promise<number> => {
+export const run = async (command: readonly string[], { share }: { share: boolean }): Promise<number> => {
   const program = launcher()
   if (program === undefined) {
     note('agentmemctl: agentmem-run is not built. Build it with: npm run build')
     return EXIT.failed
   }
-  if (process.execve !== undefined && (await enterOwnScope(basename(command[0] ?? '')))) process.execve(program, [program, '--', ...command], process.env)
+  // `--` keeps the launcher from reading the command's own options.
+  const words = [...(share ? ['--share'] : []), '--', ...command]
+  if (process.execve !== undefined && (await enterOwnScope(basename(command[0] ?? '')))) process.execve(program, [program, ...words], process.env)
   return new Promise((resolve) => {
-    // `--` keeps the launcher from reading the command's own options.
-    const child = spawn(program, ['--', ...command], { stdio: 'inherit' })
+    const child = spawn(program, words, { stdio: 'inherit' })
     // The terminal sends its signals to both; the command decides what they mean.
     for (const signal of ['SIGINT', 'SIGQUIT', 'SIGHUP', 'SIGTERM'] as const) process.on(signal, () => { if (signal === 'SIGTERM' || signal === 'SIGHUP') child.kill(signal) })
     child.on('error', (error) => {
