@@ -44,7 +44,7 @@ const nodeAddon = {
 /** The warm tier; stands on user/common/digest.c and -l:libzstd.a. */
 export const warmSources = ['alike', 'arena', 'contexts', 'dictionary', 'learn', 'pack', 'save', 'unpack', 'warm'].map((name) => `user/warm/${name}.c`)
 
-const contentParts = ['add', 'ask', 'away', 'blocks', 'bodies', 'build', 'change', 'cold', 'fill', 'fork', 'keepers', 'load', 'manifest', 'map', 'memory', 'ops', 'pack', 'pressure', 'read', 'small', 'stats', 'tiers', 'units', 'workers']
+const contentParts = ['add', 'ask', 'away', 'blocks', 'bodies', 'build', 'change', 'cold', 'commit', 'fill', 'fork', 'keepers', 'load', 'manifest', 'map', 'memory', 'ops', 'pack', 'pressure', 'read', 'small', 'stats', 'tiers', 'units', 'workers']
 /** What the broker keeps, with all tiers below it. */
 export const contentSources = ['user/broker/bus.c', ...['content', ...contentParts.map((name) => `content-${name}`)].map((name) => `user/broker/${name}.c`), ...storeSources, ...warmSources, ...coreSources]
 export const contentLibs = ['-l:libzstd.a', ...storeLibs]
@@ -84,6 +84,7 @@ export const testPrograms = [
   { name: 'test-core-table', sources: ['test/core-table.c'] },
   { name: 'test-core-readers', sources: ['test/core-readers.c', '../kmod/core/table.c'], threads: true, libs: ['-pthread'] },
   { name: 'test-core-policy', sources: ['test/core-policy.c', '../kmod/core/policy.c', '../kmod/core/victims.c'] },
+  { name: 'test-module-abi', sources: ['test/module-abi.c'] },
   { name: 'broker-double', sources: brokerDoubleSources, libs: brokerDoubleLibs, threads: true },
   { name: 'broker-raw', sources: [...['broker-raw', 'broker-kit', 'broker-requests', 'broker-lives', 'broker-hostile'].map((name) => `test/${name}.c`), 'user/common/digest.c'], libs: brokerDoubleLibs, threads: true },
   // The same with smaller chunks: all paths with less data.
