@@ -86,6 +86,7 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	test.folder = strcmp(argv[2], "-") == 0 ? NULL : argv[2];
+	test.policy.has_cold = true;
 	if (strcmp(argv[1], "model") == 0)
 		return model_main(&test, argc > 4 ? (unsigned)strtoul(argv[4], NULL, 10) : 3000);
 	if (strcmp(argv[1], "crash") == 0)

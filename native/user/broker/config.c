@@ -18,6 +18,14 @@ void config_default(struct broker_config *config)
 	*config = (struct broker_config){ .enabled = true, .cold = true, .policy = am_policy_default };
 }
 
+bool config_same(const struct broker_config *one, const struct broker_config *other)
+{
+	const struct am_policy *a = &one->policy, *b = &other->policy;
+
+	return one->cold == other->cold && one->cold_most_bytes == other->cold_most_bytes && one->quota_bytes == other->quota_bytes && a->warm_after_ms == b->warm_after_ms &&
+	       a->cold_after_ms == b->cold_after_ms && a->thorough_after_ms == b->thorough_after_ms && a->hot_most_bytes == b->hot_most_bytes && a->warm_most_bytes == b->warm_most_bytes;
+}
+
 static bool yes_or_no(const char *value, bool *out)
 {
 	*out = strcmp(value, "yes") == 0;

@@ -28,6 +28,8 @@ struct broker_config {
 };
 
 void config_default(struct broker_config *config);
+/* All but the switch. */
+bool config_same(const struct broker_config *one, const struct broker_config *other);
 /* How many lines were not understood; `told` gets a sentence for each. `text` is changed. */
 unsigned config_read(struct broker_config *config, char *text, void (*told)(const char *sentence));
 /* $XDG_CONFIG_HOME/agentmem/broker.conf, else ~/.config/...; false where there is none, which is usual. */

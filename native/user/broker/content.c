@@ -109,7 +109,7 @@ int content_open(struct content **opened, const struct content_options *options)
 		pressure_open(content);
 	if (error == 0 && options->store_folder != NULL)
 		error = cold_open(content);
-	content->policy.has_cold = content->store != NULL;
+	content->policy.has_cold = content->policy.has_cold && content->store != NULL;
 	if (error != 0) {
 		content->closing = true;
 		drop_everything(content);
@@ -244,7 +244,7 @@ uint64_t content_step(struct content *content, uint64_t now_ms)
 void content_set_policy(struct content *content, const struct am_policy *policy)
 {
 	content->policy = *policy;
-	content->policy.has_cold = content->store != NULL;
+	content->policy.has_cold = policy->has_cold && content->store != NULL;
 	for (struct block *block = content->first_block; block != NULL; block = block->next)
 		block->next_look_ms = 0;
 	for (struct body *body = content->first_body; body != NULL; body = body->next)

@@ -134,6 +134,20 @@ bool front_is_enabled(void)
 	return config.enabled;
 }
 
+void front_look_at_file(void)
+{
+	struct broker_config fresh;
+
+	config_default(&fresh);
+	(void)config_load(&fresh, tell);
+	config.enabled = fresh.enabled;
+	/* Ages and sizes that were set otherwise since stay until the file says something new. */
+	if (config_same(&fresh, &config))
+		return;
+	read_config();
+	front_apply_settings();
+}
+
 static void refuse(int fd, int error)
 {
 	const struct broker_head head = { .magic = BROKER_MAGIC, .type = BROKER_HELLO, .error = error };

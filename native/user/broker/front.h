@@ -50,6 +50,8 @@ void front_free_later(void *memory);
 /* The content is asked soon what it has to do by its clock. */
 void front_step_soon(void);
 void front_apply_settings(void);
+/* What the user wrote into broker.conf since it was last read is in force from here on. */
+void front_look_at_file(void);
 /* False where the user has switched the broker off: agents that are there stay, new ones keep their memory to themselves. */
 bool front_is_enabled(void);
 

@@ -189,8 +189,14 @@ static bool take_setting(uint64_t *value, uint64_t wanted)
 void look_settings(struct client *client, const struct request *request)
 {
 	const struct broker_settings *wanted = &request->settings;
-	struct broker_settings fresh = front.settings;
-	bool changes = take_setting(&fresh.warm_after_ms, wanted->warm_after_ms);
+	struct broker_settings fresh;
+	bool changes;
+
+	/* A control center has just written it. */
+	if (client->agent == NULL)
+		front_look_at_file();
+	fresh = front.settings;
+	changes = take_setting(&fresh.warm_after_ms, wanted->warm_after_ms);
 
 	changes |= take_setting(&fresh.cold_after_ms, wanted->cold_after_ms);
 	changes |= take_setting(&fresh.thorough_after_ms, wanted->thorough_after_ms);
