@@ -25,7 +25,7 @@ export const libSources = [...libNames.map((name) => `user/lib/${name}.c`), 'use
 /** What these stand on. */
 export const libLibs = ['-l:libcrypto.a', '-pthread']
 
-const frontSources = ['agents', 'client', 'closer', 'config', 'domains', 'front', 'look', 'main', 'maps', 'parse', 'place', 'process', 'receive', 'saved', 'serve', 'source'].map((name) => `user/broker/${name}.c`)
+const frontSources = ['agents', 'client', 'closer', 'config', 'confine', 'domains', 'front', 'look', 'main', 'maps', 'parse', 'place', 'process', 'receive', 'saved', 'serve', 'source'].map((name) => `user/broker/${name}.c`)
 /** The broker's front with plain memory behind it. */
 const brokerDoubleSources = [...frontSources, 'user/broker/bus.c', 'test/content-double.c', 'user/common/digest.c', '../kmod/core/policy.c']
 const brokerDoubleLibs = ['-l:libcrypto.a', '-pthread']
@@ -89,7 +89,7 @@ export const testPrograms = [
   { name: 'broker-raw', sources: [...['broker-raw', 'broker-kit', 'broker-requests', 'broker-lives', 'broker-hostile'].map((name) => `test/${name}.c`), 'user/common/digest.c'], libs: brokerDoubleLibs, threads: true },
   // The same with smaller chunks: all paths with less data.
   { name: 'test-content', sources: [...['content', 'content-model', 'content-crash', 'content-functions'].map((name) => `test/${name}.c`), ...contentSources], libs: contentLibs, threads: true, flags: ['-DCONTENT_SMALL'] },
-  { name: 'test-broker-parts', sources: ['test/broker-parts.c', ...['bus', 'domains', 'maps', 'parse'].map((name) => `user/broker/${name}.c`), 'user/common/digest.c'], libs: brokerDoubleLibs, threads: true },
+  { name: 'test-broker-parts', sources: ['test/broker-parts.c', ...['bus', 'confine', 'domains', 'maps', 'parse'].map((name) => `user/broker/${name}.c`), 'user/common/digest.c'], libs: brokerDoubleLibs, threads: true },
   { name: 'test-store', sources: [...['between', 'crash', 'kit', 'main', 'model', 'parts', 'threads', 'world'].map((name) => `test/store-${name}.c`), ...storeSources], libs: storeLibs, threads: true },
   { name: 'units-chaos', sources: ['test/units-chaos.c', ...libSources], libs: libLibs, threads: true },
   ...['parts', 'pool', 'dictionaries', 'threads'].map((name) => ({ name: `test-warm-${name}`, sources: [`test/warm-${name}.c`, 'test/warm-kit.c', 'user/common/digest.c', ...warmSources], libs: ['-l:libzstd.a', '-l:libcrypto.a', '-pthread'], threads: name === 'threads' })),

@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Parts of the broker that need no broker: mappings of a process, domains, pages that are gone, messages. */
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "broker/bus.h"
+#include "broker/confine.h"
 #include "broker/domains.h"
 #include "broker/maps.h"
 #include "broker/parse.h"
@@ -120,11 +124,68 @@ static void test_parse(void)
 	CHECK(request.in_memfd && request.data_bytes == BROKER_UNIT_MOST);
 }
 
+static bool can_write(const char *folder, const char *name)
+{
+	char path[PATH_MAX];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	if (fd >= 0)
+		close(fd);
+	else
+		CHECK(errno == EACCES);
+	return fd >= 0;
+}
+
+/* In a child: there is no way back. */
+static void test_confine(void)
+{
+	char place[] = "/tmp/agentmem-confine-XXXXXX", store[64], run[64], file[80], other[80];
+	int status;
+	pid_t child;
+
+	CHECK(mkdtemp(place) != NULL);
+	snprintf(store, sizeof(store), "%s/state/store", place);
+	snprintf(run, sizeof(run), "%s/run", place);
+	snprintf(file, sizeof(file), "%s/broker.sock", run);
+	snprintf(other, sizeof(other), "%s/state/other", place);
+	CHECK(mkdir(run, 0700) == 0 && can_write(run, "broker.sock") && can_write(place, "mine"));
+	child = fork();
+	if (child == 0) {
+		char *const words[] = { (char *)(uintptr_t)"true", NULL };
+
+		if (!confine(file, store))
+			_exit(77);
+		CHECK(can_write(store, "store.data") && can_write(store, "store.data"));
+		CHECK(!can_write(place, "mine") && !can_write(place, "new") && !can_write(run, "new") && !can_write("/dev/shm", "new"));
+		CHECK(mkdir(other, 0700) < 0 && errno == EACCES);
+		CHECK(execv("/bin/true", words) < 0 && errno == EACCES);
+		CHECK(open("/proc/self/stat", O_RDONLY | O_CLOEXEC) >= 0);
+		snprintf(other, sizeof(other), "%s/store.data", store);
+		CHECK(unlink(other) == 0 && unlink(file) == 0);
+		_exit(0);
+	}
+	CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status));
+	snprintf(other, sizeof(other), "%s/mine", place);
+	CHECK(unlink(other) == 0);
+	(void)unlink(file);
+	CHECK(rmdir(run) == 0);
+	(void)rmdir(store);
+	snprintf(other, sizeof(other), "%s/state", place);
+	(void)rmdir(other);
+	CHECK(rmdir(place) == 0);
+	CHECK(WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 77);
+	if (WEXITSTATUS(status) == 77)
+		puts("without Landlock");
+}
+
 int main(void)
 {
 	test_maps();
 	test_domains();
 	test_bus();
 	test_parse();
+	test_confine();
 	return 0;
 }

@@ -22,6 +22,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "broker/confine.h"
 #include "broker/front.h"
 #include "broker/limits.h"
 #include "broker/place.h"
@@ -252,5 +253,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "agentmem-broker: cannot go to the background: %s\n", strerror(errno));
 		return EXIT_FAILED;
 	}
+	/* Where the kernel cannot, it is as trusted as what its user starts. */
+	(void)confine(options.socket_path, options.store_folder);
 	return front_run(&options);
 }
