@@ -51,7 +51,7 @@ const makeDisk = async (): Promise<string> => {
   cpSync(join(here, 'inside'), join(folder, 'inside'), { recursive: true })
   const at = (path: string): string => JSON.stringify(join(projectDir, path))
   // `agentmemctl run` alone: the app is not installed in the guest.
-  await bundleFor(`import { run } from ${at('electron/cli/run.ts')}\nprocess.exitCode = await run(process.argv.slice(2))`, join(folder, 'cli', 'run.mjs'))
+  await bundleFor(`import { run } from ${at('electron/cli/run.ts')}\nprocess.exitCode = await run(process.argv.slice(2), { share: false })`, join(folder, 'cli', 'run.mjs'))
   await bundleFor(`import ${at('e2e/installed/bus-caller.ts')}`, join(folder, 'cli', 'caller.mjs'))
   writeFileSync(join(folder, 'package.json'), '{"type":"module"}\n')
   writeFileSync(join(folder, 'filter'), process.argv[2] ?? '')

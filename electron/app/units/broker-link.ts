@@ -53,7 +53,9 @@ export const brokerLink = (socketPath: string): UnitsLink & { readonly close: ()
   return {
     look: () =>
       withBroker<BrokerLook | null>(null, async (memory) => {
-        const [stat, agents] = [await memory.stat(), await memory.agents()]
+        const stat = await memory.stat()
+        // Who left without anything is known to the broker a moment longer, and of no interest.
+        const agents = (await memory.agents()).filter(({ state, units }) => state !== 'gone' || units > 0)
         // An observer alone keeps no broker: without agents it may end.
         if (agents.length === 0) drop()
         return {

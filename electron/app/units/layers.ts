@@ -2,7 +2,8 @@ import type { LayerStatus } from '../../../helper/contract/layers.ts'
 import { known, missing } from '../../../helper/contract/reading.ts'
 import type { UnitsView } from '../../contract/units.ts'
 
-const sizeText = (bytes: number): string => (bytes >= 1e9 ? `${(bytes / 1e9).toFixed(1)} GB` : bytes >= 1e6 ? `${Math.round(bytes / 1e6)} MB` : `${Math.round(bytes / 1e3)} KB`)
+/** As the window writes sizes: 1 GB is 1024 MB. */
+const sizeText = (bytes: number): string => (bytes >= 2 ** 30 ? `${(bytes / 2 ** 30).toFixed(1)} GB` : bytes >= 2 ** 20 ? `${Math.round(bytes / 2 ** 20)} MB` : `${Math.round(bytes / 1024)} kB`)
 const count = (number: number, one: string): string => `${number} ${one}${number === 1 ? '' : 's'}`
 
 /** Sealed memfds of the user's broker: what is the same is there once, what is old is compressed. */

@@ -46,7 +46,7 @@ export const UnitsSettings = ({ view, onSaved }: { view: UnitsView; onSaved: () 
   const change = (part: Partial<UnitSettings>): void => void save({ ...settings, ...part }, settings)
   const off = !settings.enabled
   return (
-    <Panel title="By itself" aside={<span className="path">{view.settingsPath}</span>}>
+    <Panel className="units-settings" title="By itself" aside={<span className="path">{view.settingsPath}</span>}>
       <FailureNotice failure={failure} />
       {before !== null && (
         <Notice

@@ -28,11 +28,11 @@ const Agents = ({ agents, onOpen }: { agents: readonly UnitAgent[]; onOpen: (age
           <th scope="col">State</th>
           <th scope="col" className="num">Units</th>
           <th scope="col" className="num">Holds</th>
-          <th scope="col" className="num">Others too</th>
+          <th scope="col" className="num wide-only">Others too</th>
           <th scope="col" className="num">In memory</th>
           <th scope="col" className="num">Compressed</th>
           <th scope="col" className="num">On disk</th>
-          <th scope="col" className="num">Last used</th>
+          <th scope="col" className="num wide-only">Last used</th>
         </tr>
       </thead>
       <tbody>
@@ -53,11 +53,11 @@ const Agents = ({ agents, onOpen }: { agents: readonly UnitAgent[]; onOpen: (age
             </td>
             <td className="num">{agent.units}</td>
             <td className="num">{bytes(agent.bytes)}</td>
-            <td className="num">{bytes(agent.sharedBytes)}</td>
+            <td className="num wide-only">{bytes(agent.sharedBytes)}</td>
             <td className="num">{bytes(agent.hotBytes)}</td>
             <td className="num">{bytes(agent.warmBytes)}</td>
             <td className="num">{bytes(agent.coldBytes)}</td>
-            <td className="num">{duration(agent.idleMs)}</td>
+            <td className="num wide-only">{duration(agent.idleMs)}</td>
           </tr>
         ))}
       </tbody>
