@@ -21,7 +21,7 @@ export const tests = [
     name: 'module ABI: the same layout for 32 bits',
     run: (/** @type {{ kind: string }} */ { kind }) => {
       if (kind !== 'hardened') return
-      const { status, stderr } = spawnSync(compiler, ['-m32', '-std=c17', '-Wall', '-Wextra', '-Werror', '-fsyntax-only', '-I', kmod, '-x', 'c', join(here, 'module-abi-layout.h')], { encoding: 'utf8' })
+      const { status, stderr } = spawnSync(compiler, ['-m32', '-std=c17', '-Wall', '-Wextra', '-Werror', '-fsyntax-only', '-I', kmod, '-idirafter', '/usr/include/x86_64-linux-gnu', '-x', 'c', join(here, 'module-abi-layout.h')], { encoding: 'utf8' })
       assert.equal(status, 0, stderr)
     },
   },

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * agentmem.ko from the inside.
+ *
+ *   agent --holding--> unit --> content      one flat content, or
+ *                        `----> talk         a list of contents and a tail
+ *
+ * A content is an immutable run of bytes, found by domain and digest, in
+ * extents that are pages, or compressed, or both. Agents hold units; units, the
+ * blocks of conversations and descriptors hold contents.
+ *
+ * Locks, outermost first:
+ *   am_agents_lock (mutex)  who is there: users, domains, agents
+ *   agent->lock (mutex)     what it holds; `gone`
+ *   talk->writer (mutex)    one append or edit at a time; user memory is read under it
+ *   talk->lock (rwsem)      blocks and tail; no user memory is touched under it
+ *   am_store_lock (mutex)   writers of the content table; content->unit
+ *   mmap_lock
+ *   content->lock (rwsem)   extents; no user memory is touched under it
+ *   unit->holders_lock (spinlock), i_mmap_rwsem
+ * Memory is allocated under all but the spinlock. So reclaim, which may begin
+ * there, takes content->lock by trylock, and none of the others.
+ */
+#ifndef AM_AGENTMEM_H
+#define AM_AGENTMEM_H
+
+#include <linux/cred.h>
+#include <linux/fs.h>
+#include <linux/kref.h>
+#include <linux/llist.h>
+#include <linux/mm.h>
+#include <linux/mutex.h>
+#include <linux/rcupdate.h>
+#include <linux/rwsem.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include <linux/xarray.h>
+
+#include "compat.h"
+#include "core/chunk.h"
+#include "core/policy.h"
+#include "core/table.h"
+#include "uapi/agentmem.h"
+
+/* What is compressed together: the most that the crypto API takes in one call on every kernel. */
+#define AM_EXTENT_BYTES (128u << 10)
+#define AM_EXTENT_PAGES (AM_EXTENT_BYTES / PAGE_SIZE)
+
+/* Charged to the cgroup of who asks; fails rather than kills. */
+#define AM_GFP (GFP_KERNEL_ACCOUNT | __GFP_NOWARN | __GFP_RETRY_MAYFAIL)
+
+/* main.c: module parameters. */
+extern char *am_compressor;
+extern ulong am_warm_after_ms;
+extern ulong am_quota_bytes;
+extern ulong am_user_most_bytes;
+extern ulong am_hot_most_bytes;
+extern uint am_user_agents_most;
+extern uint am_agent_units_most;
+
+/* What is stored, for a user and for the machine. */
+struct am_counts {
+	atomic64_t contents;
+	atomic64_t content_bytes;
+	atomic64_t hot_bytes;	/* pages, whole ones */
+	atomic64_t warm_bytes;	/* compressed, as stored */
+};
+
+extern struct am_counts am_all;
+
+struct am_user {
+	struct list_head link;	/* am_agents_lock, as `domains` */
+	kuid_t uid;
+	u32 domains;
+	atomic_t agents;
+	atomic64_t units;
+	atomic64_t bytes;	/* plain, as held by its agents */
+	struct am_counts counts;
+};
+
+struct am_domain {
+	struct list_head link;	/* am_agents_lock */
+	struct kref ref;
+	struct am_user *user;
+	u64 number;
+	atomic64_t last_unit;
+	char name[AGENTMEM_ABI_NAME_BYTES];
+};
+
+struct am_agent {
+	struct kref ref;
+	struct rcu_head rcu;
+	struct mutex lock;
+	struct am_domain *domain;
+	struct xarray units;	/* struct am_holding by the unit's number; read under RCU */
+	u32 number;
+	u32 processes;		/* descriptors that act for it; am_agents_lock */
+	u32 state;
+	u32 importance;
+	struct pid *pid;
+	bool gone;		/* agent->lock; holds nothing and gets nothing any more */
+	u64 quota_bytes;
+	atomic64_t bytes;	/* with what is being handed in */
+	atomic64_t count;	/* of units */
+	u64 used_ms;
+	u8 token[AGENTMEM_ABI_TOKEN_BYTES];
+	char name[AGENTMEM_ABI_NAME_BYTES];
+};
+
+struct am_holding {
+	struct rcu_head rcu;
+	struct list_head on_unit;	/* unit->holders_lock */
+	struct am_agent *agent;
+	struct am_unit *unit;
+	u32 holds;		/* agent->lock */
+};
+
+struct am_unit {
+	struct kref ref;
+	struct rcu_head rcu;
+	u64 number;
+	struct am_domain *domain;
+	u32 kind;
+	u32 holder_count;	/* holders_lock */
+	spinlock_t holders_lock;
+	struct list_head holders;
+	u64 bytes;		/* holders_lock, for a conversation */
+	u64 used_ms;
+	struct am_content *content;	/* NULL for a conversation */
+	struct am_talk *talk;
+};
+
+/* Compressed bytes: whole pages and the rest, so that no size class wastes up to half. */
+struct am_blob {
+	u32 bytes;
+	u32 crc;
+	void *rest;
+	struct page *pages[];
+};
+
+/* At least one of the two is there. */
+struct am_extent {
+	struct page **pages;
+	struct am_blob *blob;
+};
+
+struct am_content {
+	struct am_entry entry;	/* in the table; its number is that of the content */
+	refcount_t ref;
+	struct rcu_head rcu;
+	struct llist_node later;
+	struct am_domain *domain;
+	struct am_unit *unit;	/* the flat unit of it, not counted; am_store_lock */
+	struct inode *inode;	/* for descriptors and mappings, made with the first; am_store_lock */
+	struct rw_semaphore lock;
+	u64 bytes;
+	u64 used_ms;
+	u64 pinned_until_ms;
+	u32 generation;
+	/* What the last walk over the agents saw. */
+	u32 seen_walk;
+	u32 seen_state;
+	u32 seen_importance;
+	u32 extents_count;
+	u32 hot_pages;		/* content->lock */
+	u32 warm_bytes;		/* of extents that have no pages, plain; content->lock */
+	bool incompressible;
+	struct am_extent extents[];
+};
+
+/* What a conversation is made of: blocks cut by content, and what comes after them. */
+struct am_talk {
+	struct mutex writer;
+	struct rw_semaphore lock;
+	u32 count;
+	u32 room;
+	struct am_block {
+		struct am_content *content;
+		u64 end;	/* bytes of the conversation up to here */
+	} *blocks;
+	u8 *tail;
+	u32 tail_bytes;
+	u32 tail_room;
+	u32 tail_seen;		/* of these no cut was found in that many */
+};
+
+/* agents.c */
+extern struct mutex am_agents_lock;
+extern struct xarray am_agents;
+extern struct list_head am_users;
+int am_agent_register(struct agentmem_abi_register *args, struct am_agent **agent);
+void am_agent_leave(struct am_agent *agent);
+void am_agent_put(struct am_agent *agent);
+struct am_agent *am_agent_find(u64 number);
+int am_agent_set_state(struct am_agent *agent, u32 state);
+int am_agent_charge(struct am_agent *agent, u64 bytes);
+void am_agent_uncharge(struct am_agent *agent, u64 bytes);
+void am_domain_get(struct am_domain *domain);
+void am_domain_put(struct am_domain *domain);
+struct am_user *am_user_find(kuid_t uid);
+
+/* units.c */
+struct am_unit *am_unit_find(struct am_agent *agent, u64 number);
+void am_unit_put(struct am_unit *unit);
+struct am_unit *am_unit_of_content(struct am_content *content, u32 kind);
+struct am_unit *am_unit_new(struct am_domain *domain, u32 kind);
+int am_unit_hold(struct am_agent *agent, struct am_unit *unit);
+int am_unit_free(struct am_agent *agent, u64 number);
+void am_unit_free_all(struct am_agent *agent);
+int am_unit_grow(struct am_unit *unit, u64 bytes);
+void am_unit_shrink(struct am_unit *unit, u64 bytes);
+void am_unit_used(struct am_unit *unit);
+struct am_content *am_unit_content_at(struct am_unit *unit, u64 offset, u64 *start);
+
+/* contents.c */
+extern struct mutex am_store_lock;
+int am_store_open(void);
+void am_store_close(void);
+size_t am_store_bytes(void);
+/* Fills `bytes` at `to` with what stands at `offset`. */
+typedef int (*am_source)(void *context, u64 offset, u8 *to, size_t bytes);
+struct am_content *am_content_from(struct am_domain *domain, am_source source, void *context, u64 bytes);
+int am_source_user(void *context, u64 offset, u8 *to, size_t bytes);
+int am_source_kernel(void *context, u64 offset, u8 *to, size_t bytes);
+struct am_content *am_content_find(struct am_domain *domain, const struct am_digest *digest);
+bool am_content_get(struct am_content *content);
+void am_content_put(struct am_content *content);
+/* From reclaim, where no lock may be waited for. */
+void am_content_put_later(struct am_content *content);
+void am_content_flush(void);
+/* Each content in turn, from `*number` on, with a reference; NULL behind the last. */
+struct am_content *am_content_next(unsigned long *number);
+void am_content_used(struct am_content *content);
+
+/* extents.c */
+u32 am_extent_plain(const struct am_content *content, u32 extent);
+int am_extent_restore(struct am_content *content, u32 extent);
+struct page *am_content_page(struct am_content *content, u64 index);
+ssize_t am_content_read_user(struct am_content *content, u64 offset, void __user *to, size_t bytes);
+int am_content_read(struct am_content *content, u64 offset, u8 *to, size_t bytes);
+int am_content_restore(struct am_content *content);
+/* Plain bytes that left their pages, or an error. `trying`: nobody is waited for. */
+struct am_packer;
+s64 am_content_pack(struct am_content *content, struct am_packer *packer, bool trying);
+u64 am_content_drop_copies(struct am_content *content);
+void am_content_free_extents(struct am_content *content);
+u64 am_content_stored(struct am_content *content);
+
+/* compress.c */
+int am_compress_open(void);
+void am_compress_close(void);
+bool am_compress_ready(void);
+const char *am_compress_driver(void);
+struct am_packer *am_packer_new(void);
+void am_packer_free(struct am_packer *packer);
+int am_pack(struct am_packer *packer, struct page **pages, u32 bytes, struct am_blob **blob);
+int am_unpack(const struct am_blob *blob, struct page **pages, u32 bytes);
+void am_blob_free(struct am_blob *blob);
+
+/* files.c */
+int am_files_open(void);
+void am_files_close(void);
+int am_file_of(struct am_content *content, struct file **file);
+struct am_content *am_content_of_fd(int fd);
+
+/* talk.c */
+extern const struct am_chunk_sizes am_talk_sizes;
+struct am_talk *am_talk_new(void);
+void am_talk_free(struct am_talk *talk);
+int am_talk_append(struct am_unit *unit, const void __user *data, u64 bytes);
+struct am_unit *am_talk_fork(struct am_unit *unit, u64 prefix_bytes);
+ssize_t am_talk_read(struct am_unit *unit, u64 offset, void __user *to, size_t bytes);
+struct am_content *am_talk_snapshot(struct am_unit *unit);
+
+/* ioctl.c */
+extern const struct file_operations am_device_ops;
+int am_take(void *to, size_t known, size_t first, void __user *from);
+int am_give(void __user *to, const void *from, size_t known);
+
+/* evict.c */
+int am_evict_open(void);
+void am_evict_close(void);
+void am_evict_kick(u32 pressure);
+s64 am_evict_agent(struct am_agent *agent);
+int am_restore_agent(struct am_agent *agent);
+
+/* stats.c */
+int am_stat_unit(struct am_agent *agent, struct am_unit *unit, struct am_content *content, struct agentmem_abi_unit_stat *stat);
+int am_stat_agent(struct am_agent *agent, struct agentmem_abi_agent_stat *stat);
+int am_stat_all(struct agentmem_abi_all_stat *stat);
+int am_list_agents(struct agentmem_abi_list *list);
+int am_list_units(struct am_agent *agent, struct agentmem_abi_list *list);
+int am_stats_open(void);
+void am_stats_close(void);
+void am_count_pages(struct am_content *content, s64 pages);
+void am_count_warm(struct am_content *content, s64 bytes);
+
+static inline u64 am_now_ms(void)
+{
+	return ktime_to_ms(ktime_get_boottime());
+}
+
+#endif

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Compression through the crypto API, so that software and hardware go the same way. */
+#include <linux/crc32c.h>
+#include <linux/crypto.h>
+#include <linux/scatterlist.h>
+
+#include "agentmem.h"
+
+static struct crypto_acomp *transform;
+
+struct am_packer {
+	struct page *room[AM_EXTENT_PAGES];
+	struct scatterlist from[AM_EXTENT_PAGES];
+	struct scatterlist to[AM_EXTENT_PAGES];
+};
+
+int am_compress_open(void)
+{
+	if (!strcmp(am_compressor, "none"))
+		return 0;
+	transform = crypto_alloc_acomp(am_compressor, 0, 0);
+	if (!IS_ERR(transform))
+		return 0;
+	pr_warn("agentmem: there is no compressor %s (%ld); units stay plain\n", am_compressor, PTR_ERR(transform));
+	transform = NULL;
+	return 0;
+}
+
+void am_compress_close(void)
+{
+	if (transform)
+		crypto_free_acomp(transform);
+}
+
+bool am_compress_ready(void)
+{
+	return transform;
+}
+
+const char *am_compress_driver(void)
+{
+	return transform ? am_acomp_driver(transform) : "none";
+}
+
+void am_packer_free(struct am_packer *packer)
+{
+	if (!packer)
+		return;
+	for (unsigned int i = 0; i < AM_EXTENT_PAGES; i++) {
+		if (packer->room[i])
+			__free_page(packer->room[i]);
+	}
+	kfree(packer);
+}
+
+struct am_packer *am_packer_new(void)
+{
+	struct am_packer *packer = kzalloc(sizeof(*packer), GFP_KERNEL);
+
+	if (!packer)
+		return NULL;
+	for (unsigned int i = 0; i < AM_EXTENT_PAGES; i++) {
+		packer->room[i] = alloc_page(GFP_KERNEL);
+		if (!packer->room[i]) {
+			am_packer_free(packer);
+			return NULL;
+		}
+	}
+	return packer;
+}
+
+static void table_of(struct scatterlist *list, struct page *const *pages, u32 bytes)
+{
+	u32 count = DIV_ROUND_UP(bytes, PAGE_SIZE);
+
+	sg_init_table(list, count);
+	for (u32 i = 0; i < count; i++)
+		sg_set_page(&list[i], pages[i], min_t(u32, bytes - i * PAGE_SIZE, PAGE_SIZE), 0);
+}
+
+/* Bytes written, or an error. Sleeps until it is done. */
+static int run(struct scatterlist *from, u32 from_bytes, struct scatterlist *to, u32 to_bytes, bool packing)
+{
+	DECLARE_CRYPTO_WAIT(wait);
+	struct acomp_req *request;
+	int error;
+
+	if (!transform)
+		return -EOPNOTSUPP;
+	request = acomp_request_alloc(transform);
+	if (!request)
+		return -ENOMEM;
+	acomp_request_set_params(request, from, to, from_bytes, to_bytes);
+	acomp_request_set_callback(request, CRYPTO_TFM_REQ_MAY_BACKLOG | CRYPTO_TFM_REQ_MAY_SLEEP, crypto_req_done, &wait);
+	error = crypto_wait_req(packing ? crypto_acomp_compress(request) : crypto_acomp_decompress(request), &wait);
+	if (!error)
+		error = request->dlen;
+	acomp_request_free(request);
+	return error;
+}
+
+void am_blob_free(struct am_blob *blob)
+{
+	if (!blob)
+		return;
+	for (u32 i = 0; i < blob->bytes / PAGE_SIZE; i++) {
+		if (blob->pages[i])
+			__free_page(blob->pages[i]);
+	}
+	kfree(blob->rest);
+	kfree(blob);
+}
+
+static struct am_blob *blob_of(struct page *const *pages, u32 bytes)
+{
+	u32 whole = bytes / PAGE_SIZE, rest = bytes % PAGE_SIZE;
+	struct am_blob *blob = kzalloc(struct_size(blob, pages, whole), AM_GFP);
+	u32 crc = ~0u;
+
+	if (!blob)
+		return NULL;
+	blob->bytes = bytes;
+	for (u32 i = 0; i < whole; i++) {
+		blob->pages[i] = alloc_page(AM_GFP);
+		if (!blob->pages[i])
+			goto failed;
+		copy_page(page_address(blob->pages[i]), page_address(pages[i]));
+		crc = crc32c(crc, page_address(pages[i]), PAGE_SIZE);
+	}
+	if (rest) {
+		blob->rest = kmemdup(page_address(pages[whole]), rest, AM_GFP);
+		if (!blob->rest)
+			goto failed;
+		crc = crc32c(crc, blob->rest, rest);
+	}
+	blob->crc = crc;
+	return blob;
+
+failed:
+	am_blob_free(blob);
+	return NULL;
+}
+
+/* -E2BIG where it does not save a page and an eighth. */
+int am_pack(struct am_packer *packer, struct page **pages, u32 bytes, struct am_blob **blob)
+{
+	u32 most = min_t(u32, bytes - bytes / 8, round_up(bytes, PAGE_SIZE) - PAGE_SIZE / 8);
+	int packed;
+
+	table_of(packer->from, pages, bytes);
+	table_of(packer->to, packer->room, AM_EXTENT_BYTES);
+	packed = run(packer->from, bytes, packer->to, AM_EXTENT_BYTES, true);
+	/* What has no room, or no smaller form, is told in as many ways as there are algorithms. */
+	if (packed < 0)
+		return packed == -ENOMEM || packed == -EOPNOTSUPP ? packed : -E2BIG;
+	if (packed == 0 || (u32)packed > most)
+		return -E2BIG;
+	*blob = blob_of(packer->room, packed);
+	return *blob ? 0 : -ENOMEM;
+}
+
+static u32 crc_of(const struct am_blob *blob)
+{
+	u32 crc = ~0u;
+
+	for (u32 i = 0; i < blob->bytes / PAGE_SIZE; i++)
+		crc = crc32c(crc, page_address(blob->pages[i]), PAGE_SIZE);
+	return crc32c(crc, blob->rest, blob->bytes % PAGE_SIZE);
+}
+
+/* Fills whole pages: behind the last byte there are zeros. */
+int am_unpack(const struct am_blob *blob, struct page **pages, u32 bytes)
+{
+	u32 whole = blob->bytes / PAGE_SIZE, rest = blob->bytes % PAGE_SIZE;
+	u32 parts = whole + (rest ? 1 : 0);
+	struct scatterlist *from, *to;
+	int got = -ENOMEM;
+
+	if (crc_of(blob) != blob->crc)
+		return -EIO;
+	from = kmalloc_array(2 * AM_EXTENT_PAGES, sizeof(*from), AM_GFP);
+	if (!from)
+		return -ENOMEM;
+	to = from + AM_EXTENT_PAGES;
+	sg_init_table(from, parts);
+	for (u32 i = 0; i < whole; i++)
+		sg_set_page(&from[i], blob->pages[i], PAGE_SIZE, 0);
+	if (rest)
+		sg_set_buf(&from[whole], blob->rest, rest);
+	table_of(to, pages, bytes);
+	got = run(from, blob->bytes, to, bytes, false);
+	kfree(from);
+	if (got < 0)
+		return got == -ENOMEM ? got : -EIO;
+	if ((u32)got != bytes)
+		return -EIO;
+	if (bytes % PAGE_SIZE)
+		memset(page_address(pages[bytes / PAGE_SIZE]) + bytes % PAGE_SIZE, 0, PAGE_SIZE - bytes % PAGE_SIZE);
+	return 0;
+}

@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Who goes: a thread that compresses by the policy of the core, and a shrinker for when memory is short. */
+#include <linux/kthread.h>
+#include <linux/wait.h>
+
+#include "agentmem.h"
+
+/* A look at everything is due at least this often. */
+#define LOOK_MOST_MS 10000u
+#define LOOK_LEAST_MS 100u
+#define VICTIMS 512u
+
+static struct task_struct *thread;
+static struct shrinker *shrinker;
+static DECLARE_WAIT_QUEUE_HEAD(wake);
+static u32 pressure_now;
+static bool kicked;
+/* The shrinker was called: some pressure for one look. */
+static bool short_of;
+/* Only one walk at a time marks. */
+static DEFINE_MUTEX(walk_lock);
+static u32 walk;
+
+static void mark(struct am_content *content, const struct am_agent *agent)
+{
+	u32 state = READ_ONCE(agent->state), importance = READ_ONCE(agent->importance);
+
+	if (content->seen_walk != walk) {
+		content->seen_walk = walk;
+		content->seen_state = state;
+		content->seen_importance = importance;
+		return;
+	}
+	content->seen_state = min(content->seen_state, state);
+	content->seen_importance = max(content->seen_importance, importance);
+}
+
+/* Each content of an agent; a conversation that somebody writes to now is passed over. */
+static void each_content(struct am_agent *agent, void (*look)(struct am_content *content, void *context), void *context)
+{
+	struct am_holding *holding;
+	unsigned long number = 0;
+
+	for (;;) {
+		struct am_unit *unit = NULL;
+
+		rcu_read_lock();
+		holding = xa_find(&agent->units, &number, ULONG_MAX, XA_PRESENT);
+		if (holding && kref_get_unless_zero(&holding->unit->ref))
+			unit = holding->unit;
+		rcu_read_unlock();
+		if (!holding)
+			return;
+		if (unit && unit->content) {
+			look(unit->content, context);
+		} else if (unit && down_read_trylock(&unit->talk->lock)) {
+			for (u32 i = 0; i < unit->talk->count; i++)
+				look(unit->talk->blocks[i].content, context);
+			up_read(&unit->talk->lock);
+		}
+		if (unit)
+			am_unit_put(unit);
+		if (number++ == ULONG_MAX)
+			return;
+		cond_resched();
+	}
+}
+
+static void mark_one(struct am_content *content, void *context)
+{
+	mark(content, context);
+}
+
+/* Like am_agent_find(), the next one from `*number` on. */
+static struct am_agent *agent_next(unsigned long *number)
+{
+	struct am_agent *agent;
+
+	rcu_read_lock();
+	agent = xa_find(&am_agents, number, ULONG_MAX, XA_PRESENT);
+	while (agent && !kref_get_unless_zero(&agent->ref))
+		agent = xa_find_after(&am_agents, number, ULONG_MAX, XA_PRESENT);
+	rcu_read_unlock();
+	return agent;
+}
+
+static struct am_view view_of(struct am_content *content, u64 now_ms)
+{
+	u64 used_ms = READ_ONCE(content->used_ms), pinned_ms = READ_ONCE(content->pinned_until_ms);
+	bool seen = content->seen_walk == walk;
+
+	return (struct am_view){
+		.idle_ms = now_ms > used_ms ? now_ms - used_ms : 0,
+		.bytes = (u64)READ_ONCE(content->hot_pages) * PAGE_SIZE,
+		.importance = seen ? content->seen_importance : 0,
+		.generation = content->generation,
+		.state = seen ? content->seen_state : AM_STATE_GONE,
+		.tier = AM_TIER_HOT,
+		.kind = AM_KIND_OTHER,
+		.pinned = pinned_ms > now_ms,
+	};
+}
+
+static void mark_all(void)
+{
+	unsigned long number = 0;
+	struct am_agent *agent;
+
+	walk++;
+	while ((agent = agent_next(&number))) {
+		each_content(agent, mark_one, agent);
+		am_agent_put(agent);
+		number++;
+	}
+}
+
+static void look_at_all(struct am_packer *packer, struct am_victim *room, u32 pressure)
+{
+	const struct am_policy policy = { .warm_after_ms = READ_ONCE(am_warm_after_ms), .cold_after_ms = ~0ull, .thorough_after_ms = ~0ull };
+	u64 now_ms = am_now_ms(), limit = READ_ONCE(am_hot_most_bytes), hot;
+	struct am_victims victims;
+	struct am_content *content;
+	unsigned long number = 0;
+
+	mutex_lock(&walk_lock);
+	mark_all();
+	while ((content = am_content_next(&number))) {
+		struct am_view view = view_of(content, now_ms);
+
+		if (view.bytes && am_policy_tier(&policy, &view, pressure) == AM_TIER_WARM)
+			am_content_pack(content, packer, true);
+		else if (content->generation < 16)
+			content->generation++;
+		am_content_put(content);
+		number++;
+		cond_resched();
+		if (kthread_should_stop())
+			goto out;
+	}
+	/* More than is allowed to be hot: who goes is chosen among all. */
+	hot = atomic64_read(&am_all.hot_bytes);
+	if (limit && hot > limit) {
+		am_victims_begin(&victims, room, VICTIMS, hot - limit);
+		number = 0;
+		while ((content = am_content_next(&number))) {
+			struct am_view view = view_of(content, now_ms);
+
+			if (content->incompressible || !view.bytes) {
+				am_content_put(content);
+			} else {
+				/* Those in the room keep their reference, by number: what falls out of it is not told. */
+				am_victims_offer(&victims, &view, (void *)number);
+				am_content_put(content);
+			}
+			number++;
+			cond_resched();
+		}
+		while ((number = (unsigned long)am_victims_take(&victims))) {
+			unsigned long at = number;
+
+			content = am_content_next(&at);
+			if (!content)
+				continue;
+			if (at == number)
+				am_content_pack(content, packer, true);
+			am_content_put(content);
+		}
+	}
+out:
+	mutex_unlock(&walk_lock);
+}
+
+static int evict_thread(void *context)
+{
+	struct am_packer *packer = am_packer_new();
+	struct am_victim *room = kvmalloc_array(VICTIMS, sizeof(*room), GFP_KERNEL);
+
+	while (packer && room && !kthread_should_stop()) {
+		u32 wait_ms = clamp_t(u64, READ_ONCE(am_warm_after_ms) / 8, LOOK_LEAST_MS, LOOK_MOST_MS);
+
+		wait_event_interruptible_timeout(wake, READ_ONCE(kicked) || kthread_should_stop(), msecs_to_jiffies(wait_ms));
+		WRITE_ONCE(kicked, false);
+		if (!kthread_should_stop() && am_compress_ready())
+			look_at_all(packer, room, max(READ_ONCE(pressure_now), xchg(&short_of, false) ? (u32)AM_PRESSURE_SOME : 0u));
+	}
+	kvfree(room);
+	am_packer_free(packer);
+	while (!kthread_should_stop())
+		wait_event_interruptible(wake, kthread_should_stop());
+	return 0;
+}
+
+void am_evict_kick(u32 pressure)
+{
+	WRITE_ONCE(pressure_now, pressure);
+	WRITE_ONCE(kicked, true);
+	wake_up(&wake);
+}
+
+struct sending {
+	struct am_packer *packer;
+	s64 freed;
+	u32 walk;
+};
+
+static void pack_one(struct am_content *content, void *context)
+{
+	struct sending *sending = context;
+
+	/* What somebody awake holds too stays. */
+	if (content->seen_walk == sending->walk && content->seen_state >= AM_STATE_SUSPENDED)
+		sending->freed += max_t(s64, am_content_pack(content, sending->packer, false), 0);
+}
+
+/* Sends what only it holds, and others that sleep. */
+s64 am_evict_agent(struct am_agent *agent)
+{
+	struct sending sending = { .packer = am_compress_ready() ? am_packer_new() : NULL };
+
+	if (!sending.packer)
+		return 0;
+	mutex_lock(&walk_lock);
+	mark_all();
+	sending.walk = walk;
+	each_content(agent, pack_one, &sending);
+	mutex_unlock(&walk_lock);
+	am_packer_free(sending.packer);
+	return sending.freed;
+}
+
+static void restore_one(struct am_content *content, void *context)
+{
+	int *error = context;
+
+	if (!*error) {
+		*error = am_content_restore(content);
+		am_content_used(content);
+	}
+}
+
+/* As much of its units as fits; the rest comes when it is touched. */
+int am_restore_agent(struct am_agent *agent)
+{
+	int error = 0;
+
+	each_content(agent, restore_one, &error);
+	return error == -EINTR ? error : 0;
+}
+
+static unsigned long shrink_count(struct shrinker *me, struct shrink_control *control)
+{
+	return am_compress_ready() ? atomic64_read(&am_all.hot_bytes) >> PAGE_SHIFT : 0;
+}
+
+/* What has a compressed copy goes at once; the rest is the thread's. */
+static unsigned long shrink_scan(struct shrinker *me, struct shrink_control *control)
+{
+	unsigned long number = 0, freed = 0;
+	struct am_content *content;
+
+	while (freed < control->nr_to_scan && (content = am_content_next(&number))) {
+		freed += am_content_drop_copies(content);
+		am_content_put_later(content);
+		number++;
+	}
+	if (freed < control->nr_to_scan) {
+		WRITE_ONCE(short_of, true);
+		am_evict_kick(READ_ONCE(pressure_now));
+	}
+	return freed ?: SHRINK_STOP;
+}
+
+int am_evict_open(void)
+{
+	int error;
+
+	shrinker = am_shrinker_alloc();
+	if (!shrinker)
+		return -ENOMEM;
+	shrinker->count_objects = shrink_count;
+	shrinker->scan_objects = shrink_scan;
+	shrinker->seeks = DEFAULT_SEEKS;
+	thread = kthread_run(evict_thread, NULL, "agentmem");
+	if (IS_ERR(thread)) {
+		error = PTR_ERR(thread);
+		goto failed;
+	}
+	error = am_shrinker_register(shrinker);
+	if (!error)
+		return 0;
+	kthread_stop(thread);
+failed:
+	am_shrinker_discard(shrinker);
+	return error;
+}
+
+void am_evict_close(void)
+{
+	am_shrinker_free(shrinker);
+	kthread_stop(thread);
+	am_content_flush();
+}

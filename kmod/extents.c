@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Extents of a content: pages, compressed bytes, or both; the way there and back, and reading. */
+#include <linux/sched/signal.h>
+
+#include "agentmem.h"
+
+/* A whole page more or less of a content that is in the table. */
+void am_count_pages(struct am_content *content, s64 pages)
+{
+	atomic64_add(pages * (s64)PAGE_SIZE, &content->domain->user->counts.hot_bytes);
+	atomic64_add(pages * (s64)PAGE_SIZE, &am_all.hot_bytes);
+}
+
+void am_count_warm(struct am_content *content, s64 bytes)
+{
+	atomic64_add(bytes, &content->domain->user->counts.warm_bytes);
+	atomic64_add(bytes, &am_all.warm_bytes);
+}
+
+/* Plain bytes of one. */
+u32 am_extent_plain(const struct am_content *content, u32 extent)
+{
+	return min_t(u64, content->bytes - (u64)extent * AM_EXTENT_BYTES, AM_EXTENT_BYTES);
+}
+
+static u32 pages_of(const struct am_content *content, u32 extent)
+{
+	return DIV_ROUND_UP(am_extent_plain(content, extent), PAGE_SIZE);
+}
+
+static void free_pages_of(struct page **pages, u32 count)
+{
+	for (u32 i = 0; i < count; i++) {
+		if (pages[i])
+			put_page(pages[i]);
+	}
+	kfree(pages);
+}
+
+/* Under content->lock for writing: pages go, what is compressed stays. */
+static void drop_pages(struct am_content *content, u32 index)
+{
+	struct am_extent *extent = &content->extents[index];
+	struct page **pages = extent->pages;
+	u32 count = pages_of(content, index);
+
+	extent->pages = NULL;
+	content->hot_pages -= count;
+	content->warm_bytes += am_extent_plain(content, index);
+	if (content->inode)
+		unmap_mapping_range(content->inode->i_mapping, (loff_t)index * AM_EXTENT_BYTES, (loff_t)count << PAGE_SHIFT, 1);
+	free_pages_of(pages, count);
+	am_count_pages(content, -(s64)count);
+}
+
+/* At its end, or of one that never got into the table: nobody else sees it. */
+void am_content_free_extents(struct am_content *content)
+{
+	bool counted = content->entry.number != 0;
+
+	for (u32 i = 0; i < content->extents_count; i++) {
+		struct am_extent *extent = &content->extents[i];
+
+		if (extent->pages)
+			free_pages_of(extent->pages, pages_of(content, i));
+		if (extent->blob && counted)
+			am_count_warm(content, -(s64)extent->blob->bytes);
+		am_blob_free(extent->blob);
+	}
+	if (counted)
+		am_count_pages(content, -(s64)content->hot_pages);
+}
+
+/* Under content->lock for writing. */
+static int restore(struct am_content *content, u32 index)
+{
+	struct am_extent *extent = &content->extents[index];
+	u32 plain = am_extent_plain(content, index);
+	u32 count = pages_of(content, index);
+	struct page **pages;
+	int error;
+
+	if (extent->pages)
+		return 0;
+	pages = kcalloc(count, sizeof(*pages), AM_GFP);
+	if (!pages)
+		return -ENOMEM;
+	for (u32 i = 0; i < count; i++) {
+		pages[i] = alloc_page(AM_GFP);
+		if (!pages[i]) {
+			error = -ENOMEM;
+			goto failed;
+		}
+	}
+	error = am_unpack(extent->blob, pages, plain);
+	if (error)
+		goto failed;
+	extent->pages = pages;
+	content->hot_pages += count;
+	content->warm_bytes -= plain;
+	am_count_pages(content, count);
+	return 0;
+
+failed:
+	free_pages_of(pages, count);
+	return error;
+}
+
+int am_extent_restore(struct am_content *content, u32 index)
+{
+	int error;
+
+	if (down_write_killable(&content->lock))
+		return -EINTR;
+	error = restore(content, index);
+	up_write(&content->lock);
+	return error;
+}
+
+/* All of it. */
+int am_content_restore(struct am_content *content)
+{
+	for (u32 i = 0; i < content->extents_count; i++) {
+		int error = am_extent_restore(content, i);
+
+		if (error)
+			return error;
+		cond_resched();
+	}
+	return 0;
+}
+
+/* A page with a reference of the caller's, brought back where it must be. */
+struct page *am_content_page(struct am_content *content, u64 index)
+{
+	u32 extent = index / AM_EXTENT_PAGES;
+	struct page *page = NULL;
+	int error;
+
+	for (;;) {
+		if (down_read_killable(&content->lock))
+			return ERR_PTR(-EINTR);
+		if (content->extents[extent].pages) {
+			page = content->extents[extent].pages[index % AM_EXTENT_PAGES];
+			get_page(page);
+		}
+		up_read(&content->lock);
+		if (page)
+			return page;
+		error = am_extent_restore(content, extent);
+		if (error)
+			return ERR_PTR(error);
+	}
+}
+
+static ssize_t read_to(struct am_content *content, u64 offset, void __user *user, u8 *kernel, size_t bytes)
+{
+	size_t done = 0;
+
+	if (offset >= content->bytes)
+		return 0;
+	bytes = min_t(u64, bytes, content->bytes - offset);
+	am_content_used(content);
+	while (done < bytes) {
+		u64 at = offset + done;
+		size_t in_page = at % PAGE_SIZE;
+		size_t piece = min_t(size_t, PAGE_SIZE - in_page, bytes - done);
+		struct page *page;
+		size_t left = 0;
+
+		if (fatal_signal_pending(current))
+			return done ? done : -EINTR;
+		page = am_content_page(content, at / PAGE_SIZE);
+		if (IS_ERR(page))
+			return done ? done : PTR_ERR(page);
+		/* The page is held, no lock is: the caller's memory may fault, into this very content too. */
+		if (kernel)
+			memcpy(kernel + done, page_address(page) + in_page, piece);
+		else
+			left = copy_to_user(user + done, page_address(page) + in_page, piece);
+		put_page(page);
+		if (left)
+			return done ? done : -EFAULT;
+		done += piece;
+		cond_resched();
+	}
+	return done;
+}
+
+ssize_t am_content_read_user(struct am_content *content, u64 offset, void __user *to, size_t bytes)
+{
+	return read_to(content, offset, to, NULL, bytes);
+}
+
+/* All of what is asked for, or an error. */
+int am_content_read(struct am_content *content, u64 offset, u8 *to, size_t bytes)
+{
+	ssize_t got = read_to(content, offset, NULL, to, bytes);
+
+	if (got < 0)
+		return got;
+	return (size_t)got == bytes ? 0 : -EINTR;
+}
+
+/* Under content->lock for writing: bytes that left, 0 where it does not pay. */
+static s64 pack(struct am_content *content, u32 index, struct am_packer *packer)
+{
+	struct am_extent *extent = &content->extents[index];
+	u32 plain = am_extent_plain(content, index);
+	int error;
+
+	if (!extent->pages)
+		return 0;
+	if (!extent->blob) {
+		error = am_pack(packer, extent->pages, plain, &extent->blob);
+		if (error)
+			return error == -E2BIG ? 0 : error;
+		am_count_warm(content, extent->blob->bytes);
+	}
+	drop_pages(content, index);
+	return plain;
+}
+
+s64 am_content_pack(struct am_content *content, struct am_packer *packer, bool trying)
+{
+	s64 freed = 0;
+
+	if (READ_ONCE(content->incompressible) || !READ_ONCE(content->hot_pages))
+		return 0;
+	for (u32 i = 0; i < content->extents_count; i++) {
+		s64 packed;
+
+		if (trying ? !down_write_trylock(&content->lock) : down_write_killable(&content->lock))
+			return freed;
+		packed = pack(content, i, packer);
+		up_write(&content->lock);
+		if (packed < 0)
+			return freed ? freed : packed;
+		freed += packed;
+		cond_resched();
+	}
+	if (!freed)
+		WRITE_ONCE(content->incompressible, true);
+	return freed;
+}
+
+/* Pages of which there is a compressed copy go without any work: for reclaim, which may hold whatever it likes. */
+u64 am_content_drop_copies(struct am_content *content)
+{
+	u64 freed = 0;
+
+	if (!READ_ONCE(content->hot_pages) || !down_write_trylock(&content->lock))
+		return 0;
+	for (u32 i = 0; i < content->extents_count; i++) {
+		if (!content->extents[i].pages || !content->extents[i].blob)
+			continue;
+		freed += pages_of(content, i);
+		drop_pages(content, i);
+	}
+	up_write(&content->lock);
+	return freed;
+}
+
+/* Bytes that it takes now. */
+u64 am_content_stored(struct am_content *content)
+{
+	u64 bytes;
+
+	down_read(&content->lock);
+	bytes = (u64)content->hot_pages * PAGE_SIZE;
+	for (u32 i = 0; i < content->extents_count; i++) {
+		if (content->extents[i].blob)
+			bytes += content->extents[i].blob->bytes;
+	}
+	up_read(&content->lock);
+	return bytes;
+}
