@@ -15,8 +15,11 @@ const folder = mkdtempSync('/var/tmp/agentmem-chaos-')
 mkdirSync(join(folder, 'config/agentmem'), { recursive: true })
 // Everything moves through all tiers within seconds.
 writeFileSync(join(folder, 'config/agentmem/broker.conf'), 'warm_after_ms=150\ncold_after_ms=400\nthorough_after_ms=2000\n')
+// What an agent held whose processes are all gone is freed soon.
+const starter = join(folder, 'broker.sh')
+writeFileSync(starter, `#!/bin/sh\nexec '${program('agentmem-broker')}' --grace-ms 1500 "$@"\n`, { mode: 0o755 })
 const env = {
-  ...process.env, AGENTMEM_SOCKET: join(folder, 'broker.sock'), AGENTMEM_BROKER: program('agentmem-broker'),
+  ...process.env, AGENTMEM_SOCKET: join(folder, 'broker.sock'), AGENTMEM_BROKER: starter,
   XDG_CONFIG_HOME: join(folder, 'config'), XDG_STATE_HOME: join(folder, 'state'), XDG_RUNTIME_DIR: folder,
 }
 const child = spawn(program('units-chaos', 'native-tests-hardened'), [values.kills, values.seed], { env, stdio: ['ignore', 'inherit', 'inherit'] })

@@ -216,7 +216,7 @@ static void wrong_greetings(void)
 	hello.importance = 101;
 	EQUAL(raw_call(raw, BROKER_HELLO, &hello, sizeof(hello), NULL, 0, -1), -EINVAL);
 	hello.importance = 0;
-	hello.flags = 2;
+	hello.flags = 4;
 	EQUAL(raw_call(raw, BROKER_HELLO, &hello, sizeof(hello), NULL, 0, -1), -EINVAL);
 	hello.flags = 0;
 	memset(hello.name, 'n', sizeof(hello.name));

@@ -8,15 +8,15 @@
  * "name value" lines; exits 1 where a byte was wrong, a unit that was on disk
  * was lost, or something stayed behind.
  */
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -25,6 +25,7 @@
 
 #define CLIENTS 4
 #define UNITS 40
+#define BUSY_UNITS 10
 #define TEXT_BYTES (8u << 20)
 #define UNIT_MOST_BYTES (600u << 10)
 
@@ -39,6 +40,7 @@ struct held {
 	enum doing doing;
 	bool grows;
 	bool on_disk;		/* seen cold: it must outlive the broker */
+	bool renumbered;	/* may have been handed in again by the process that had it mapped: only that one knows its number now */
 };
 
 struct client {
@@ -53,6 +55,7 @@ struct client {
 
 struct shared {
 	volatile bool stop;
+	volatile unsigned broker_kills;	/* raised before each */
 	struct client clients[CLIENTS];
 };
 
@@ -161,7 +164,12 @@ static void map(struct client *client, agentmem_t *am, struct held *held)
 {
 	const void *data;
 	size_t bytes;
-	int error = agentmem_map(am, held->unit, &data, &bytes);
+	unsigned kills = shared->broker_kills;
+	bool renumbered = held->renumbered;
+	int error;
+
+	held->renumbered = true;
+	error = agentmem_map(am, held->unit, &data, &bytes);
 
 	if (error != 0) {
 		failed(client, held, "map", error);
@@ -172,6 +180,8 @@ static void map(struct client *client, agentmem_t *am, struct held *held)
 	error = agentmem_unmap(am, data);
 	if (error != 0)
 		problem(client, &client->failed, "unmap", held, error);
+	if (kills == shared->broker_kills)
+		held->renumbered = renumbered;
 }
 
 static void look_at_tier(struct client *client, agentmem_t *am, struct held *held)
@@ -183,13 +193,15 @@ static void look_at_tier(struct client *client, agentmem_t *am, struct held *hel
 		failed(client, held, "stat", error);
 		return;
 	}
-	held->on_disk = stat.tier == AGENTMEM_COLD && stat.cold_bytes == stat.bytes && stat.bytes > 0;
+	held->on_disk = !held->renumbered && stat.tier == AGENTMEM_COLD && stat.cold_bytes == stat.bytes && stat.bytes > 0;
 	client->seen_cold += held->on_disk;
 }
 
 static void step(struct client *client, agentmem_t *am, uint64_t *state, unsigned char *room)
 {
-	struct held *held = &client->units[next(state) % UNITS];
+	/* A few are used all the time; the others are left alone, so that they grow old. */
+	bool busy = next(state) % 100 < 80;
+	struct held *held = &client->units[busy ? next(state) % BUSY_UNITS : next(state) % UNITS];
 	unsigned what = (unsigned)(next(state) % 100);
 
 	client->operations++;
@@ -197,6 +209,8 @@ static void step(struct client *client, agentmem_t *am, uint64_t *state, unsigne
 		add(client, am, held, state);
 	} else if (held->doing == APPENDING) {
 		check(client, am, held, room);
+	} else if (held >= client->units + BUSY_UNITS && what < 97) {
+		look_at_tier(client, am, held);
 	} else if (what < 30) {
 		check(client, am, held, room);
 	} else if (what < 45 && held->grows) {
@@ -206,8 +220,11 @@ static void step(struct client *client, agentmem_t *am, uint64_t *state, unsigne
 	} else if (what < 95) {
 		look_at_tier(client, am, held);
 	} else {
-		int error = agentmem_free(am, held->unit);
+		int error;
 
+		/* Killed in the middle of it, it may be gone. */
+		held->on_disk = false;
+		error = agentmem_free(am, held->unit);
 		if (error != 0)
 			failed(client, held, "free", error);
 		else
@@ -273,23 +290,35 @@ static pid_t start_client(unsigned number, uint64_t seed)
 	return pid;
 }
 
+/* By what it was started with: the socket's own credentials are of the process that began to listen, which has gone to the background since. */
 static pid_t broker_pid(void)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	struct ucred peer = { .pid = 0 };
-	socklen_t bytes = sizeof(peer);
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	const char *path = getenv("AGENTMEM_SOCKET");
+	DIR *folder = opendir("/proc");
+	struct dirent *entry;
+	pid_t found = 0;
 
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s", getenv("AGENTMEM_SOCKET"));
-	if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
-		getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &bytes);
-	if (fd >= 0)
+	while (folder != NULL && found == 0 && (entry = readdir(folder)) != NULL) {
+		char name[300], line[4096];
+		ssize_t length;
+		int fd;
+
+		snprintf(name, sizeof(name), "/proc/%s/cmdline", entry->d_name);
+		fd = entry->d_name[0] >= '1' && entry->d_name[0] <= '9' ? open(name, O_RDONLY | O_CLOEXEC) : -1;
+		if (fd < 0)
+			continue;
+		length = read(fd, line, sizeof(line));
 		close(fd);
-	return peer.pid;
+		if (length > 0 && memmem(line, (size_t)length, "agentmem-broker", 15) != NULL && memmem(line, (size_t)length, path, strlen(path)) != NULL)
+			found = (pid_t)atoi(entry->d_name);
+	}
+	if (folder != NULL)
+		closedir(folder);
+	return found;
 }
 
 /* With everything freed nothing may be left of it. */
-static unsigned ending(uint64_t *checked)
+static unsigned ending(uint64_t *checked, unsigned patience_s)
 {
 	struct agentmem_stat stat = { .size = sizeof(stat) };
 	unsigned char *room = malloc(UNIT_MOST_BYTES + 1);
@@ -304,15 +333,18 @@ static unsigned ending(uint64_t *checked)
 				check(client, am, &client->units[j], room);
 				(*checked)++;
 			}
-		/* What this agent holds and we do not know of was handed in by a process that was killed in the middle. */
-		agentmem_set_state(am, AGENTMEM_GONE);
+		/* What it holds goes with it, also what a process that was killed in the middle handed in. */
 		agentmem_close(am);
 	}
-	for (unsigned turn = 0; turn < 150; turn++) {
-		struct agentmem_options options = { .size = sizeof(options), .backend = AGENTMEM_BROKER, .name = "last" };
+	/*
+	 * What an agent held whose removal was cut short by a kill belongs to
+	 * nobody; the broker frees it once it was unknown for ten minutes.
+	 */
+	for (unsigned turn = 0; turn < 2 * patience_s; turn++) {
+		struct agentmem_options options = { .size = sizeof(options), .backend = AGENTMEM_BROKER, .flags = AGENTMEM_OBSERVER };
 		agentmem_t *am;
 
-		pause_ms(100);
+		pause_ms(500);
 		if (agentmem_open(&am, &options) != 0)
 			continue;
 		left = agentmem_stat(am, &stat) != 0 || stat.user_bytes + stat.user_hot_bytes + stat.user_warm_bytes + stat.user_cold_bytes != 0 ? 1 : 0;
@@ -350,10 +382,12 @@ int main(int count, char **words)
 	for (unsigned i = 0; i < kills; i++) {
 		unsigned which = (unsigned)(next(&state) % 3);
 
-		pause_ms((unsigned)(5 + next(&state) % 90));
+		/* Now and then long enough for units to reach the disk. */
+		pause_ms((unsigned)(i % 8 == 7 ? 1500 + next(&state) % 1500 : 5 + next(&state) % 90));
 		if (which != 0) {
 			pid_t broker = broker_pid();
 
+			shared->broker_kills++;
 			if (broker > 0 && kill(broker, SIGKILL) == 0)
 				brokers++;
 		} else {
@@ -368,7 +402,7 @@ int main(int count, char **words)
 	shared->stop = true;
 	for (unsigned i = 0; i < CLIENTS; i++)
 		waitpid(pids[i], NULL, 0);
-	left = ending(&checked);
+	left = ending(&checked, kills < 50 ? 30 : 800);
 	for (unsigned i = 0; i < CLIENTS; i++) {
 		struct client *client = &shared->clients[i];
 		const uint64_t figures[9] = { client->operations, client->checked, client->seen_cold, client->stale, client->reset, client->attached_anew, client->wrong, client->lost, client->failed };

@@ -103,6 +103,7 @@ static void begin_grace(struct agent *agent, uint64_t grace_ms)
 
 struct agent *agent_add(const struct broker_hello *hello)
 {
+	static const uint8_t no_token[TOKEN_BYTES];
 	struct agent *agent;
 
 	if (count >= AGENTS_MOST) {
@@ -112,15 +113,21 @@ struct agent *agent_add(const struct broker_hello *hello)
 	agent = calloc(1, sizeof(*agent));
 	if (agent == NULL)
 		return NULL;
+	memcpy(agent->token, hello->token, TOKEN_BYTES);
 	do {
-		if (getrandom(&agent->number, sizeof(agent->number), 0) < 0 || getrandom(agent->token, TOKEN_BYTES, 0) < 0) {
+		if (memcmp(agent->token, no_token, TOKEN_BYTES) == 0 && getrandom(agent->token, TOKEN_BYTES, 0) < 0) {
 			free(agent);
 			return NULL;
 		}
+		digest_of(agent->token, TOKEN_BYTES, &agent->token_hash);
+		/* By the token, so that an agent that comes back to a new broker has the number others know it by. */
+		memcpy(&agent->number, agent->token_hash.bytes, sizeof(agent->number));
 		/* Exact also in languages whose numbers are floating; 0 names none. */
 		agent->number &= NUMBER_MOST;
-	} while (agent->number == 0 || agent_of_number(agent->number) != NULL);
-	digest_of(agent->token, TOKEN_BYTES, &agent->token_hash);
+		if (agent->number != 0 && agent_of_number(agent->number) == NULL)
+			break;
+		memset(agent->token, 0, TOKEN_BYTES);
+	} while (true);
 	memcpy(agent->name, hello->name, sizeof(agent->name));
 	agent->state = AM_STATE_ACTIVE;
 	agent->importance = hello->importance == 0 ? 50 : hello->importance;
@@ -130,6 +137,8 @@ struct agent *agent_add(const struct broker_hello *hello)
 		free(agent);
 		return NULL;
 	}
+	/* Before any unit of it can be on disk: one without its agent would be found by nobody. */
+	saved_write(agent);
 	/* Gone again soon unless its first process joins. */
 	begin_grace(agent, front.options.grace_ms);
 	agent_changed(agent);

@@ -222,6 +222,9 @@ static void content_ready(struct watch *watch, uint32_t events)
 
 static struct watch listener_watch = { .ready = listener_ready }, signal_watch = { .ready = signal_ready }, content_watch = { .ready = content_ready };
 
+#define STORE_WAIT_MS 3000u
+#define STORE_LOOK_MS 20u
+
 static int open_content(void)
 {
 	struct content_options options = {
@@ -232,6 +235,11 @@ static int open_content(void)
 
 	options.policy = policy_of(&front.settings);
 	error = content_open(&front.content, &options);
+	/* One that was killed holds the store until the kernel has ended its reads and writes. */
+	for (unsigned waited_ms = 0; error == -EBUSY && waited_ms < STORE_WAIT_MS; waited_ms += STORE_LOOK_MS) {
+		usleep(STORE_LOOK_MS * 1000);
+		error = content_open(&front.content, &options);
+	}
 	if (error == 0 || options.store_folder == NULL)
 		return error;
 	/* Memory is shared and packed all the same. */

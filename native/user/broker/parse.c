@@ -83,7 +83,7 @@ static int check_hello(struct broker_hello *hello)
 {
 	if (hello->version != 1)
 		return -EPROTO;
-	if (hello->importance > AM_IMPORTANCE_MOST || (hello->flags & ~1u) != 0 || hello->reserved != 0)
+	if (hello->importance > AM_IMPORTANCE_MOST || (hello->flags & ~3u) != 0 || hello->reserved != 0)
 		return -EINVAL;
 	return is_text(hello->name, sizeof(hello->name)) && is_text(hello->domain, sizeof(hello->domain)) ? 0 : -EINVAL;
 }

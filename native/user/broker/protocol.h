@@ -62,7 +62,7 @@ struct broker_hello {
 	uint8_t token[16];	/* all zero: a new agent */
 	char name[64];		/* ended by 0 */
 	char domain[64];
-	uint32_t flags;		/* 1: looks only (LIST, STAT, SETTINGS) and is no agent */
+	uint32_t flags;		/* 1: looks only (LIST, STAT, SETTINGS) and is no agent; 2: was the agent of this token, and is again where a new broker does not know it */
 	uint32_t reserved;
 };
 

@@ -11,10 +11,10 @@
 /* After a failure nobody tries again for this long: each call would wait as long as the first. */
 #define REST_MS 1000
 
-static int hello(struct broker *broker, struct connection *connection, const uint8_t *token, struct broker_welcome *welcome)
+static int hello(struct broker *broker, struct connection *connection, const uint8_t *token, bool is_again, struct broker_welcome *welcome)
 {
 	const struct wish *wish = &broker->wish;
-	struct broker_hello body = { .version = 1, .importance = wish->importance, .quota_bytes = wish->quota_bytes, .flags = (wish->flags & AGENTMEM_OBSERVER) != 0 };
+	struct broker_hello body = { .version = 1, .importance = wish->importance, .quota_bytes = wish->quota_bytes, .flags = (wish->flags & AGENTMEM_OBSERVER) != 0 ? 1u : is_again && token != NULL ? 2u : 0 };
 	struct call call = CALL(.type = BROKER_HELLO, .body = &body, .body_bytes = sizeof(body));
 	int error;
 
@@ -30,15 +30,12 @@ static int hello(struct broker *broker, struct connection *connection, const uin
 	return error;
 }
 
-/* Says who we are. A broker that does not know our token any more has lost what we had: we are a new agent there. */
+/* Says who we are. A broker that does not know our token any more has lost what we had; we are the same agent there. */
 static int introduce(struct broker *broker, struct connection *connection, struct broker_welcome *welcome)
 {
 	bool is_again = atomic_load(&broker->generation) > 0;
-	int error = hello(broker, connection, broker->wish.has_token ? broker->wish.token : NULL, welcome);
 
-	if ((error == -EACCES || error == -ENOENT) && is_again && broker->wish.has_token)
-		error = hello(broker, connection, NULL, welcome);
-	return error;
+	return hello(broker, connection, broker->wish.has_token ? broker->wish.token : NULL, is_again, welcome);
 }
 
 static void tell_state(struct broker *broker, struct connection *connection)
