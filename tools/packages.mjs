@@ -32,6 +32,8 @@ export const testNeeds = [
   { package: 'mmdebstrap', paths: ['/usr/bin/mmdebstrap'], why: 'to build that virtual machine' },
   { package: 'e2fsprogs', paths: ['/usr/sbin/mke2fs', '/sbin/mke2fs'], why: 'to build that virtual machine' },
   { package: 'python3', paths: ['/usr/bin/python3'], why: 'for programs that need much memory' },
+  { package: 'clang', paths: ['/usr/bin/clang'], why: 'to fuzz by what is reached' },
+  { package: 'libclang-rt-dev', paths: Array.from({ length: 12 }, (_, at) => `/usr/lib/clang/${14 + at}/lib/linux/libclang_rt.fuzzer-x86_64.a`), why: 'to fuzz by what is reached' },
   { package: 'procps', paths: ['/usr/bin/ps'], why: 'for the agents under test' },
 ]
 

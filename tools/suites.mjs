@@ -57,6 +57,14 @@ export const suites = [
       if (!existsSync(join(resultsDir, 'native.json'))) writeResult('native', { failed: 1, failures: [`native: ended with ${status} and no result`] })
     },
   },
+  {
+    name: 'fuzz',
+    what: 'bytes at random, half a minute a target',
+    run: ({ node, env }) => {
+      const { status } = spawnSync(node, ['tools/fuzz.mjs', '--seconds', '30', '--at-a-time', '2'], { cwd: projectDir, stdio: ['ignore', 'ignore', 'inherit'], env })
+      if (!existsSync(join(resultsDir, 'fuzz.json'))) writeResult('fuzz', { failed: 1, failures: [`fuzz: ended with ${status} and no result`] })
+    },
+  },
   { name: 'unit', what: 'unit tests', run: vitest('unit', 'tools/vitest.config.ts', []) },
   { name: 'window', what: 'the window in Chromium', run: vitest('window', 'e2e/vitest.config.ts', ['e2e/mocked']) },
   { name: 'installed', what: 'real helper, bus, polkit and agents', run: vitest('installed', 'e2e/vitest.config.ts', ['e2e/installed']) },

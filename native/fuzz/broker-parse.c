@@ -40,7 +40,7 @@ static void must_hold(const struct request *request, const uint8_t *message, siz
 	must(request->head.magic == BROKER_MAGIC && request->head.bytes == bytes - sizeof(request->head) && type > 0 && type < BROKER_TYPE_END && !request->ends);
 	must(!request->in_memfd || type == BROKER_ALLOC || type == BROKER_APPEND || type == BROKER_EDIT);
 	if (type == BROKER_HELLO) {
-		must(request->hello.version == 1 && request->hello.importance <= AM_IMPORTANCE_MOST && request->hello.flags <= 1);
+		must(request->hello.version == 1 && request->hello.importance <= AM_IMPORTANCE_MOST && request->hello.flags <= 3);
 		must(memchr(request->hello.name, 0, 64) != NULL && memchr(request->hello.domain, 0, 64) != NULL && strpbrk(request->hello.domain, "\n\033") == NULL);
 	} else if (type == BROKER_ALLOC) {
 		must(is_kind(request->alloc.kind) && (request->alloc.bytes > 0 || request->alloc.kind == AM_KIND_CONVERSATION));

@@ -16,7 +16,7 @@ const sources = () => globSync(['*.{c,h}', 'Kbuild', 'Makefile', 'core/*.{c,h}',
  */
 export const buildModule = (kernel, { sparse = false } = {}) => {
   const files = sources()
-  const key = keyOf([kernel.release, kernel.version, kernel.compiler, sparse, files.map((file) => [file, readFileSync(join(kmodDir, file), 'utf8')])])
+  const key = keyOf([kernel.release, kernel.version, kernel.compiler, kernel.flags, sparse, files.map((file) => [file, readFileSync(join(kmodDir, file), 'utf8')])])
   const folder = join(cacheDir, 'builds', `${kernel.series}-${key}`)
   const module = join(folder, 'agentmem.ko')
   if (existsSync(module)) return { ok: true, module, cached: true }
@@ -26,9 +26,9 @@ export const buildModule = (kernel, { sparse = false } = {}) => {
     for (const file of files) cpSync(join(kmodDir, file), join(work, file))
     // Without vmlinux there is no BTF to make; the kernels take modules without.
     const check = sparse ? 'C=1 CHECK="sparse -Wno-unknown-attribute"' : ''
-    const { ok, text } = inRoot(`make -k -C ${kernel.inRootBuild} M=/mnt/work W=1 CC=${kernel.compiler} CONFIG_DEBUG_INFO_BTF_MODULES= ${check} modules 2>&1`, { binds: { work } })
+    const { ok, text } = inRoot(`make -k -C ${kernel.inRootBuild} M=/mnt/work W=1 CC=${kernel.compiler} KCFLAGS='${kernel.flags ?? ''}' CONFIG_DEBUG_INFO_BTF_MODULES= ${check} modules 2>&1`, { binds: { work } })
     // Debian's headers say which compiler they had; that ours is another point release is no fault of the module's.
-    const warnings = text.split('\n').filter((line) => /warning|error/iu.test(line) && !/compiler differs|Skipping BTF|modules_install/u.test(line))
+    const warnings = text.split('\n').filter((line) => /warning|error/iu.test(line) && !/(?:compiler|pahole version) differs|Skipping BTF|modules_install/u.test(line))
     if (!ok || warnings.length > 0) return { ok: false, text: text.split('\n').filter((line) => !/^ {2}(?:CC|LD|MODPOST)/u.test(line)).slice(-60).join('\n') }
     if (existsSync(folder)) rmSync(work, { recursive: true })
     else renameSync(work, folder)
