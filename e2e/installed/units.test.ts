@@ -276,6 +276,7 @@ describe.skipIf(reason !== null)(`memory that agents share, from installing to u
     await vi.waitFor(async () => {
       for (const { state, coldBytes } of (await view()).agents) if (state !== 'gone') expect(coldBytes).toBe(3 * MB + 70_000)
     }, patience)
+    await page.getByRole('img', { name: /compressed 0\sMB, on disk 3\sMB/u }).waitFor()
     await shoot('units-cold')
     await settle({ warmAfterMs: 3_600_000, coldAfterMs: 7_200_000 })
     expect(await one.ask(`alloc ${CONVERSATION} 31 ${2 * MB}`)).toBe('2')
@@ -305,7 +306,7 @@ describe.skipIf(reason !== null)(`memory that agents share, from installing to u
       expect(await agent.ask('append 1 50 5000')).toBe('done')
       expect(await agent.ask('read 1')).toBe('same')
     }
-    for (const agent of [...agents]) await endAgent(agent)
+    for (let agent = agents[0]; agent !== undefined; [agent] = agents) await endAgent(agent)
     await place.app.stop()
     await vi.waitFor(() => expect(processesOf(join(place.lib, 'agentmem-broker'))).toEqual([]), { timeout: 90_000, interval: 200 })
     expect(existsSync(socket())).toBe(false)

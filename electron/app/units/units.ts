@@ -41,6 +41,10 @@ const MOST_UNITS = 2000
 const ownerOf = (agents: readonly Agent[], pid: number | null): Agent['id'] | null =>
   pid === null ? null : agents.find((agent) => agent.pid === pid || agent.processes.some((process) => process.pid === pid))?.id ?? null
 
+/** Rows stay where they are while figures change: by name, who has gone last. */
+const inOrder = (a: UnitAgent, b: UnitAgent): number =>
+  Number(a.state === 'gone') - Number(b.state === 'gone') || a.name.localeCompare(b.name) || Number(BigInt(a.number) - BigInt(b.number))
+
 export const createUnits = (deps: UnitsDeps): Units => ({
   view: async () => {
     const { settings, problem } = deps.settings.get()
@@ -53,7 +57,7 @@ export const createUnits = (deps: UnitsDeps): Units => ({
     const known = agents.ok ? agents.value : []
     return {
       ...base, problem, totals: look.value.totals, broker: settings.enabled ? 'running' : 'off',
-      agents: look.value.agents.map((agent) => ({ ...agent, agentId: ownerOf(known, agent.pid) })),
+      agents: look.value.agents.map((agent) => ({ ...agent, agentId: ownerOf(known, agent.pid) })).toSorted(inOrder),
     }
   },
 
