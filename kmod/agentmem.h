@@ -133,7 +133,7 @@ struct am_unit {
 /* Compressed bytes: whole pages and the rest, so that no size class wastes up to half. */
 struct am_blob {
 	u32 bytes;
-	u32 crc;
+	u64 sum;		/* xxh64, page by page */
 	void *rest;
 	struct page *pages[];
 };

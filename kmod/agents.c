@@ -5,7 +5,6 @@
 #include <linux/sched.h>
 #include <linux/string.h>
 #include <crypto/algapi.h>
-#include <crypto/utils.h>
 
 #include "agentmem.h"
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Compression through the crypto API, so that software and hardware go the same way. */
-#include <linux/crc32c.h>
 #include <linux/crypto.h>
 #include <linux/scatterlist.h>
+#include <linux/xxhash.h>
 
 #include "agentmem.h"
 
@@ -115,7 +115,7 @@ static struct am_blob *blob_of(struct page *const *pages, u32 bytes)
 {
 	u32 whole = bytes / PAGE_SIZE, rest = bytes % PAGE_SIZE;
 	struct am_blob *blob = kzalloc(struct_size(blob, pages, whole), AM_GFP);
-	u32 crc = ~0u;
+	u64 sum = 0;
 
 	if (!blob)
 		return NULL;
@@ -125,15 +125,15 @@ static struct am_blob *blob_of(struct page *const *pages, u32 bytes)
 		if (!blob->pages[i])
 			goto failed;
 		copy_page(page_address(blob->pages[i]), page_address(pages[i]));
-		crc = crc32c(crc, page_address(pages[i]), PAGE_SIZE);
+		sum = xxh64(page_address(pages[i]), PAGE_SIZE, sum);
 	}
 	if (rest) {
 		blob->rest = kmemdup(page_address(pages[whole]), rest, AM_GFP);
 		if (!blob->rest)
 			goto failed;
-		crc = crc32c(crc, blob->rest, rest);
+		sum = xxh64(blob->rest, rest, sum);
 	}
-	blob->crc = crc;
+	blob->sum = sum;
 	return blob;
 
 failed:
@@ -159,13 +159,14 @@ int am_pack(struct am_packer *packer, struct page **pages, u32 bytes, struct am_
 	return *blob ? 0 : -ENOMEM;
 }
 
-static u32 crc_of(const struct am_blob *blob)
+static u64 sum_of(const struct am_blob *blob)
 {
-	u32 crc = ~0u;
+	u32 rest = blob->bytes % PAGE_SIZE;
+	u64 sum = 0;
 
 	for (u32 i = 0; i < blob->bytes / PAGE_SIZE; i++)
-		crc = crc32c(crc, page_address(blob->pages[i]), PAGE_SIZE);
-	return crc32c(crc, blob->rest, blob->bytes % PAGE_SIZE);
+		sum = xxh64(page_address(blob->pages[i]), PAGE_SIZE, sum);
+	return rest ? xxh64(blob->rest, rest, sum) : sum;
 }
 
 /* Fills whole pages: behind the last byte there are zeros. */
@@ -176,7 +177,7 @@ int am_unpack(const struct am_blob *blob, struct page **pages, u32 bytes)
 	struct scatterlist *from, *to;
 	int got = -ENOMEM;
 
-	if (crc_of(blob) != blob->crc)
+	if (sum_of(blob) != blob->sum)
 		return -EIO;
 	from = kmalloc_array(2 * AM_EXTENT_PAGES, sizeof(*from), AM_GFP);
 	if (!from)

@@ -40,7 +40,7 @@ static void sum_up(struct am_unit *unit, struct sums *sums)
 	for (u32 i = 0; i < talk->count; i++)
 		add(sums, talk->blocks[i].content, refcount_read(&talk->blocks[i].content->ref));
 	sums->hot += talk->tail_bytes;
-	sums->stored += div_u64(talk->tail_room, holders ?: 1);
+	sums->stored = div_u64(sums->stored + talk->tail_room, holders ?: 1);
 	up_read(&talk->lock);
 	sums->sharers = max(sums->sharers, holders);
 }

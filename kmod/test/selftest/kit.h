@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What the tests of /dev/agentmem have in common. They run as root in a machine of their own. */
+#ifndef KIT_H
+#define KIT_H
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/types.h>
+
+#include "uapi/agentmem.h"
+
+typedef struct agentmem_abi_alloc alloc_args;
+
+extern int kit_failed;
+
+#define CHECK(condition) \
+	do { \
+		if (!(condition)) { \
+			kit_failed++; \
+			printf("# %s:%d: %s (errno %d)\n", __FILE__, __LINE__, #condition, errno); \
+			fflush(stdout); \
+		} \
+	} while (0)
+
+/* A call that must give this errno, 0 for success. */
+#define GIVES(expected, call) \
+	do { \
+		int kit_got = (call) < 0 ? errno : 0; \
+		if (kit_got != (expected)) { \
+			kit_failed++; \
+			printf("# %s:%d: %s gives %d, not %d\n", __FILE__, __LINE__, #call, kit_got, (int)(expected)); \
+			fflush(stdout); \
+		} \
+	} while (0)
+
+#define SIZED(type, ...) ((struct agentmem_abi_##type){ .size = sizeof(struct agentmem_abi_##type), __VA_ARGS__ })
+
+int kit_device(void);
+/* A descriptor that is an agent of this domain. */
+int kit_agent(const char *domain);
+uint64_t kit_number(int agent);
+uint64_t kit_alloc(int agent, uint32_t kind, const void *data, size_t bytes);
+int kit_open(int agent, uint64_t unit);
+ssize_t kit_read(int agent, uint64_t unit, uint64_t offset, void *to, size_t bytes);
+int kit_append(int agent, uint64_t unit, const void *data, size_t bytes);
+int kit_free(int agent, uint64_t unit);
+int kit_state(int agent, uint32_t state);
+struct agentmem_abi_unit_stat kit_stat(int agent, uint64_t unit);
+struct agentmem_abi_all_stat kit_all(int device);
+uint32_t kit_random(uint64_t *seed);
+/* Text that packs well, or bytes that do not. */
+void kit_text(uint64_t seed, char *to, size_t bytes);
+void kit_noise(uint64_t seed, void *to, size_t bytes);
+/* Runs in a child as this user; true where nothing failed there. */
+bool kit_as(unsigned uid, void (*run)(void *context), void *context);
+
+void test_growth(void);
+void test_info(void);
+void test_register(void);
+void test_alloc(void);
+void test_domains(void);
+void test_share(void);
+void test_map(void);
+void test_compress(void);
+void test_idle(void);
+void test_talk(void);
+void test_fork(void);
+void test_limits(void);
+void test_stats(void);
+void test_list(void);
+void test_hostile(void);
+void test_random(void);
+void test_death(void);
+void test_race(void);
+void test_unload(void);
+
+#endif

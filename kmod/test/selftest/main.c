@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0
+/* `selftest`: a line for each test; `selftest --exit N`: ends the virtual machine with N. */
+#include "kit.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/io.h>
+#include <unistd.h>
+
+static const struct {
+	const char *name;
+	void (*run)(void);
+} tests[] = {
+	{ "info", test_info },
+	{ "growth of structs", test_growth },
+	{ "register", test_register },
+	{ "allocate", test_alloc },
+	{ "domains", test_domains },
+	{ "share", test_share },
+	{ "map", test_map },
+	{ "compress", test_compress },
+	{ "idle", test_idle },
+	{ "append", test_talk },
+	{ "fork", test_fork },
+	{ "limits", test_limits },
+	{ "statistics", test_stats },
+	{ "lists", test_list },
+	{ "hostile", test_hostile },
+	{ "random calls", test_random },
+	{ "death", test_death },
+	{ "race", test_race },
+	{ "unload", test_unload },
+};
+
+int main(int argc, char **argv)
+{
+	int failed = 0;
+
+	if (argc == 3 && strcmp(argv[1], "--exit") == 0) {
+		if (ioperm(0x501, 4, 1) == 0)
+			outl((unsigned)atoi(argv[2]), 0x501);
+		return 1;
+	}
+	signal(SIGPIPE, SIG_IGN);
+	for (size_t i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
+		struct agentmem_abi_all_stat left;
+		int device;
+
+		if (argc == 2 && strcmp(argv[1], tests[i].name) != 0)
+			continue;
+		kit_failed = 0;
+		tests[i].run();
+		/* Each test takes back all that it made. */
+		device = kit_device();
+		for (int wait = 0; wait < 50; wait++) {
+			left = kit_all(device);
+			if (!left.agents && !left.contents)
+				break;
+			usleep(20000);
+		}
+		CHECK(left.agents == 0 && left.units == 0 && left.bytes == 0 && left.contents == 0 && left.content_bytes == 0 && left.hot_bytes == 0 && left.warm_bytes == 0);
+		close(device);
+		printf("%s %s\n", kit_failed ? "not ok" : "ok", tests[i].name);
+		fflush(stdout);
+		failed += kit_failed ? 1 : 0;
+	}
+	return failed ? 1 : 0;
+}

@@ -1,0 +1,78 @@
+/** Starts a kernel of the matrix with the module and its selftest in a virtual machine, and reads what it says. */
+import { chmodSync, copyFileSync, cpSync, globSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { spawnSync } from 'node:child_process'
+import { inRoot, lastLines, rootDir, run } from './root.mjs'
+
+const projectDir = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
+const testDir = join(projectDir, 'kmod', 'test')
+
+/** What init ends the machine with; QEMU doubles it and adds one. */
+const GOOD_EXIT = (49 << 1) | 1
+const LIMIT_MS = 10 * 60_000
+/** Modules that the compressors are in, in the order of loading, where the kernel has them apart. */
+const MODULES = ['lib/zstd/zstd_compress', 'crypto/zstd', 'lib/lz4/lz4_compress', 'crypto/lz4', 'crypto/deflate']
+const SPLAT = /BUG:|WARNING:|Oops|KASAN|KCSAN|UBSAN|general protection|possible circular locking|possible recursive locking|inconsistent lock state|suspicious RCU|unreferenced object|refcount_t:|Call Trace|stack segment|blocked for more than|rcu: INFO|Kernel panic|Bad page|list_(?:add|del) corruption/u
+
+/** A static program, so that the guest needs nothing else. @param {string} to @returns {string | null} */
+export const buildSelftest = (to) => {
+  const sources = globSync('selftest/*.c', { cwd: testDir }).toSorted()
+  const { status, stderr } = spawnSync('gcc', ['-static', '-O2', '-std=gnu17', '-Wall', '-Wextra', '-Wshadow', '-Werror', `-I${join(projectDir, 'kmod')}`, ...sources, '-o', to, '-pthread'], { cwd: testDir, encoding: 'utf8' })
+  return status === 0 ? null : stderr
+}
+
+/** @param {import('./kernels.mjs').Kernel} kernel @param {{ module: string, selftest: string, folder: string, parameters: string }} parts @returns {string | null} */
+const makeInitrd = (kernel, { module, selftest, folder, parameters }) => {
+  const tree = join(folder, 'tree')
+  rmSync(tree, { recursive: true, force: true })
+  for (const name of ['bin', 'modules']) mkdirSync(join(tree, name), { recursive: true })
+  cpSync(join(rootDir, 'usr/bin/busybox'), join(tree, 'bin/busybox'))
+  copyFileSync(join(testDir, 'guest', 'init'), join(tree, 'init'))
+  copyFileSync(module, join(tree, 'agentmem.ko'))
+  copyFileSync(selftest, join(tree, 'selftest'))
+  writeFileSync(join(tree, 'parameters'), parameters)
+  for (const file of ['init', 'selftest', 'bin/busybox']) chmodSync(join(tree, file), 0o755)
+  for (const [index, name] of MODULES.entries()) {
+    for (const found of globSync(`${name}.ko*`, { cwd: kernel.modules })) {
+      const target = join(tree, 'modules', `${index}-${basename(found)}`)
+      copyFileSync(join(kernel.modules, found), target)
+      if (found.endsWith('.xz') && !run('xz', ['-d', target]).ok) return `${found} cannot be unpacked`
+    }
+  }
+  const made = inRoot('cd /mnt/tree && find . | cpio -o -H newc --quiet > /mnt/out/initrd.cpio', { binds: { tree, out: folder } })
+  return made.ok ? null : lastLines(made.text)
+}
+
+/**
+ * @param {import('./kernels.mjs').Kernel} kernel
+ * @param {{ module: string, selftest: string, folder: string, parameters?: string }} parts
+ * @returns {{ passed: string[], failures: string[], console: string }}
+ */
+export const runGuest = (kernel, { module, selftest, folder, parameters = '' }) => {
+  mkdirSync(folder, { recursive: true })
+  const problem = makeInitrd(kernel, { module, selftest, folder, parameters })
+  if (problem !== null) return { passed: [], failures: [`initrd: ${problem}`], console: '' }
+  copyFileSync(kernel.vmlinuz, join(folder, 'vmlinuz'))
+  // The root's QEMU sees the folder of this run and nothing else of the machine.
+  const qemu = ['qemu-system-x86_64', '-M q35 -accel tcg,thread=multi,tb-size=256 -cpu max -m 1G -smp 2 -display none -no-reboot -nodefaults -serial stdio -nic none', '-device isa-debug-exit,iobase=0x501,iosize=0x04', '-kernel /mnt/run/vmlinuz -initrd /mnt/run/initrd.cpio', '-append "console=ttyS0 loglevel=5 panic=-1 mitigations=off nowatchdog no_timer_check"'].join(' ')
+  const { status, text } = inRoot(qemu, { binds: { run: folder }, timeoutMs: LIMIT_MS })
+  writeFileSync(join(folder, 'console.log'), text)
+  for (const file of ['vmlinuz', 'initrd.cpio']) rmSync(join(folder, file))
+  rmSync(join(folder, 'tree'), { recursive: true })
+  return { ...readConsole(text, status), console: text }
+}
+
+/** @param {string} text @param {number | null} status */
+export const readConsole = (text, status) => {
+  const lines = text.split('\n').map((line) => line.replaceAll('\r', ''))
+  const passed = lines.flatMap((line) => /^ok (.*)$/u.exec(line)?.[1] ?? [])
+  const failures = lines.flatMap((line) => /^not ok (.*)$/u.exec(line)?.[1] ?? [])
+  const splat = lines.findIndex((line) => SPLAT.test(line))
+  if (splat !== -1) failures.push(`the kernel says: ${lines.slice(splat, splat + 12).join(' | ')}`)
+  // A machine that ended in another way ran no test to its end.
+  if (!lines.includes('# end') || status !== GOOD_EXIT) failures.push(`the machine ended with ${status ?? 'a time-out'}: ${lines.slice(-4).join(' | ')}`)
+  if (passed.length === 0) failures.push('no test ran')
+  return { passed, failures }
+}
+
