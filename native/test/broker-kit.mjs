@@ -39,7 +39,8 @@ export const withFolder = async (use) => {
  */
 export const startBroker = async (context, folder, { program = 'broker-double', args = [], env = {}, launcher = [] }) => {
   const socket = join(folder, 'broker.sock')
-  const store = program === 'broker-double' ? ['--no-store'] : ['--store', join(folder, 'store')]
+  // Where records of the double lie is the one place it may write in.
+  const store = program === 'broker-double' && env['CONTENT_DOUBLE_RECORDS'] === undefined ? ['--no-store'] : ['--store', join(folder, 'store')]
   const line = [...launcher, join(context.binDir, program), '--socket', socket, ...store, '--foreground', '--grace-ms', '400', '--linger-ms', '600000', '--stuck-ms', '400', ...args]
   const child = spawn(line[0] ?? '', line.slice(1), { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, XDG_CONFIG_HOME: folder, ...env } })
   let text = ''

@@ -22,6 +22,11 @@ void play_remember(void);
 void play_return(void);
 void play_closed(void);
 
+/* broker-again.c: agents that name their own token. */
+void play_again(void);
+void play_afterlife(void);
+void play_anew(void);
+
 /* broker-hostile.c: clients that mean harm, or are broken. */
 void play_descriptors(void);
 void play_many_descriptors(void);

@@ -20,6 +20,8 @@ const scenarios = /** @type {const} */ ([
   ['settings', 'settings hold for all, and are not set by who is kept apart'],
   ['tokens', 'a token makes a process part of its agent, another one does not'],
   ['gone', 'an agent that says goodbye is freed at once'],
+  ['again', 'who names a token is its agent, and told whether anybody was before'],
+  ['afterlife', 'what an ended agent asked for is not charged to the next of its token'],
   ['race', 'two that hand in the same at once hold one unit'],
   ['descriptors', 'descriptors of all wrong kinds are refused'],
   ['many-descriptors', 'more descriptors than one are refused'],
@@ -67,7 +69,7 @@ export const tests = [
     name: 'broker: answers that come late reach the right client, or nobody',
     run: (/** @type {Context} */ context) =>
       withBroker(context, { args: ['--grace-ms', '50'], env: { CONTENT_DOUBLE_DELAY_MS: '3' } }, async (broker) => {
-        for (const scenario of ['requests', 'hasty', 'gone', 'domains', 'quotas']) await play(context, broker.socket, scenario)
+        for (const scenario of ['requests', 'hasty', 'gone', 'again', 'afterlife', 'domains', 'quotas']) await play(context, broker.socket, scenario)
       }),
   },
   ...programs.map((program) => ({
@@ -96,7 +98,7 @@ export const tests = [
     name: `broker: ${program} knows agents of an earlier one by their tokens`,
     run: (/** @type {Context} */ context) =>
       withFolder(async (folder) => {
-        const records = join(folder, program === 'broker-double' ? 'records' : 'store/store.index')
+        const records = join(folder, 'store', program === 'broker-double' ? 'records' : 'store.index')
         const options = { program, env: { CONTENT_DOUBLE_RECORDS: records } }
         const first = await startBroker(context, folder, options)
         await play(context, first.socket, 'remember')
@@ -109,6 +111,18 @@ export const tests = [
         await endBroker(second)
       }),
   })),
+  {
+    name: 'broker: gives who names its token the number it had under a broker that is forgotten',
+    run: (/** @type {Context} */ context) =>
+      withFolder(async (folder) => {
+        const first = await startBroker(context, folder, {})
+        await play(context, first.socket, 'remember')
+        await endBroker(first)
+        const second = await startBroker(context, folder, {})
+        await play(context, second.socket, 'anew')
+        await endBroker(second)
+      }),
+  },
   {
     name: 'broker: goes to the background once it listens, and is one a socket',
     run: (/** @type {Context} */ context) =>

@@ -20,7 +20,7 @@ static struct agent **agents;
 static unsigned count;
 /* When the first of those without processes goes, or records are to be saved. */
 static uint64_t next_ms = UINT64_MAX;
-static uint64_t process_total;
+static uint64_t process_total, lives;
 
 /* The first with a number of at least this. */
 static unsigned place_of(uint64_t number)
@@ -43,6 +43,13 @@ struct agent *agent_of_number(uint64_t number)
 	unsigned at = place_of(number);
 
 	return at < count && agents[at]->number == number ? agents[at] : NULL;
+}
+
+struct agent *agent_of_life(uint64_t number, uint64_t life)
+{
+	struct agent *agent = agent_of_number(number);
+
+	return agent != NULL && agent->life == life ? agent : NULL;
 }
 
 struct agent *agents_next(uint64_t after)
@@ -78,6 +85,7 @@ static bool put_in(struct agent *agent, const char *domain)
 		errno = ENOMEM;
 		return false;
 	}
+	agent->life = ++lives;
 	memmove(agents + at + 1, agents + at, (count - at) * sizeof(struct agent *));
 	agents[at] = agent;
 	count++;

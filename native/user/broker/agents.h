@@ -35,6 +35,7 @@ struct process {
 
 struct agent {
 	uint64_t number;
+	uint64_t life;			/* no other agent of this broker had it, not one of the same token either */
 	uint8_t token[TOKEN_BYTES];	/* zero while it is known from the store alone */
 	struct am_digest token_hash;
 	struct domain *domain;
@@ -55,6 +56,8 @@ struct agent {
 struct agent *agent_add(const struct broker_hello *hello);
 struct agent *agent_of_token(const uint8_t token[TOKEN_BYTES]);
 struct agent *agent_of_number(uint64_t number);
+/* The same, but not one that came after it had gone. */
+struct agent *agent_of_life(uint64_t number, uint64_t life);
 /* It has gone for good: units freed, forgotten. Connections must have let go of it. */
 void agent_remove(struct agent *agent);
 

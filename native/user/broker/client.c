@@ -17,13 +17,15 @@
 struct reply {
 	struct reply *next;
 	int fd;
-	uint64_t agent, hold;
+	uint64_t agent, life, hold;
 	size_t bytes;
 	uint8_t message[];
 };
 
 static struct client *clients;
 static unsigned count, stuck_count;
+/* Of all connections. */
+static size_t queued_bytes;
 static bool any_doomed;
 
 unsigned clients_count(void)
@@ -73,10 +75,10 @@ void clients_refresh(const struct agent *agent)
 			client_refresh(client);
 }
 
-static void undo(uint64_t agent, uint64_t hold)
+static void undo(const struct client *client, uint64_t hold)
 {
-	if (hold != 0)
-		serve_later_free(agent, hold);
+	if (hold != 0 && client->agent != NULL)
+		serve_later_free(client->agent->number, client->agent->life, hold);
 }
 
 static void forget_replies(struct client *client)
@@ -88,10 +90,12 @@ static void forget_replies(struct client *client)
 		client->first_reply = reply->next;
 		if (reply->fd >= 0)
 			close(reply->fd);
-		undo(reply->agent, reply->hold);
+		if (reply->hold != 0)
+			serve_later_free(reply->agent, reply->life, reply->hold);
 		free(reply);
 	}
 	client->last_reply = NULL;
+	queued_bytes -= client->queued_bytes;
 	client->queued_bytes = 0;
 }
 
@@ -126,6 +130,20 @@ static int send_parts(int socket, const struct iovec *parts, size_t part_count, 
 	return 0;
 }
 
+/* Who lets most replies lie makes room: one that reads has hardly any. */
+static void cut_off_longest(void)
+{
+	struct client *longest = NULL;
+
+	for (struct client *client = clients; client != NULL; client = client->next)
+		if (!client->doomed && (longest == NULL || client->queued_bytes > longest->queued_bytes))
+			longest = client;
+	if (longest == NULL)
+		return;
+	forget_replies(longest);
+	client_doom(longest);
+}
+
 static int queue(struct client *client, const struct iovec *parts, size_t part_count, size_t bytes, const struct answer *answer)
 {
 	struct reply *reply;
@@ -134,7 +152,7 @@ static int queue(struct client *client, const struct iovec *parts, size_t part_c
 
 	if (client->queued_bytes + bytes > CLIENT_QUEUED_MOST) {
 		client_doom(client);
-		undo(client->agent == NULL ? 0 : client->agent->number, answer->hold);
+		undo(client, answer->hold);
 		return 0;
 	}
 	if (answer->fd >= 0) {
@@ -147,10 +165,14 @@ static int queue(struct client *client, const struct iovec *parts, size_t part_c
 		if (fd >= 0)
 			close(fd);
 		client_doom(client);
-		undo(client->agent == NULL ? 0 : client->agent->number, answer->hold);
+		undo(client, answer->hold);
 		return 0;
 	}
-	*reply = (struct reply){ .fd = fd, .agent = client->agent == NULL ? 0 : client->agent->number, .hold = answer->hold, .bytes = bytes };
+	*reply = (struct reply){ .fd = fd, .hold = answer->hold, .bytes = bytes };
+	if (client->agent != NULL) {
+		reply->agent = client->agent->number;
+		reply->life = client->agent->life;
+	}
 	at = reply->message;
 	for (size_t i = 0; i < part_count; i++) {
 		memcpy(at, parts[i].iov_base, parts[i].iov_len);
@@ -165,6 +187,9 @@ static int queue(struct client *client, const struct iovec *parts, size_t part_c
 	}
 	client->last_reply = reply;
 	client->queued_bytes += bytes;
+	queued_bytes += bytes;
+	if (queued_bytes > QUEUED_MOST)
+		cut_off_longest();
 	return 0;
 }
 
@@ -181,14 +206,14 @@ int client_answer(struct client *client, const struct answer *answer)
 	if (more_bytes > 0 && answer->data_bytes > 0)
 		parts[part_count++] = (struct iovec){ .iov_base = (void *)(uintptr_t)answer->data, .iov_len = answer->data_bytes };
 	if (client->hung_up || client->doomed) {
-		undo(client->agent == NULL ? 0 : client->agent->number, answer->hold);
+		undo(client, answer->hold);
 		return 0;
 	}
 	error = client->first_reply != NULL ? -EAGAIN : send_parts(client->watch.fd, parts, part_count, answer->fd);
 	if (error == -EAGAIN)
 		error = queue(client, parts, part_count, sizeof(head) + more_bytes, answer);
 	if (error == -EPIPE) {
-		undo(client->agent == NULL ? 0 : client->agent->number, answer->hold);
+		undo(client, answer->hold);
 		hang_up(client);
 		error = 0;
 	}
@@ -216,6 +241,7 @@ static void flush(struct client *client)
 		}
 		client->first_reply = reply->next;
 		client->queued_bytes -= reply->bytes;
+		queued_bytes -= reply->bytes;
 		client->stuck_ms = front.now_ms + front.options.stuck_ms;
 		if (reply->fd >= 0)
 			close(reply->fd);

@@ -21,6 +21,8 @@
 #define TURN_MESSAGES 8u
 /* Replies that wait for a client that does not read. While there are any, it is not read from either. */
 #define CLIENT_QUEUED_MOST (4u * 1024u * 1024u)
+/* And for all together: beyond, who has most of them is cut off. */
+#define QUEUED_MOST (64u * 1024u * 1024u)
 
 #define GRACE_MS 30000u
 /* After a start: agents that are known from the store have to find the broker again. */

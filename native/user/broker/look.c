@@ -40,7 +40,7 @@ static struct process *join(struct client *client, struct agent *agent)
 	return process_join(agent, client->pid, start != 0 ? start : UINT64_MAX - ++unseen, pidfd);
 }
 
-static int greet_agent(struct client *client, const struct broker_hello *hello)
+static int greet_agent(struct client *client, const struct broker_hello *hello, uint32_t *was_added)
 {
 	static const uint8_t no_token[TOKEN_BYTES];
 	bool is_new = memcmp(hello->token, no_token, TOKEN_BYTES) == 0;
@@ -66,6 +66,7 @@ static int greet_agent(struct client *client, const struct broker_hello *hello)
 			agent_remove(agent);
 		return error;
 	}
+	*was_added = is_new;
 	client->agent = agent;
 	agent->connections++;
 	agent->used_ms = front.now_ms;
@@ -78,7 +79,7 @@ void look_hello(struct client *client, const struct request *request)
 	int error = client->greeted ? -EISCONN : 0;
 
 	if (error == 0 && (request->hello.flags & 1u) == 0)
-		error = greet_agent(client, &request->hello);
+		error = greet_agent(client, &request->hello, &welcome.is_new);
 	if (error != 0) {
 		client_error(client, &request->head, error);
 		return;

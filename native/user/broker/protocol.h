@@ -68,7 +68,7 @@ struct broker_hello {
 
 struct broker_welcome {
 	uint32_t version;
-	uint32_t reserved;
+	uint32_t is_new;	/* 1: nobody was this agent before, as far as the broker knows */
 	uint64_t agent;
 	uint64_t broker;	/* drawn at its start: another value means that it is another broker */
 	uint8_t token[16];

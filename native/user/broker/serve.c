@@ -13,7 +13,7 @@
 struct pending {
 	struct pending *next, *previous;	/* of the connection */
 	struct client *client;			/* NULL: it has gone */
-	uint64_t agent;
+	uint64_t agent, life;
 	struct broker_head head;
 	uint64_t pending_bytes;
 	bool holds;				/* answered well, the agent has one hold more */
@@ -21,7 +21,7 @@ struct pending {
 };
 
 struct later {
-	uint64_t agent, unit;
+	uint64_t agent, life, unit;
 	bool mapped;	/* a mapping is given back, not a hold */
 };
 
@@ -35,7 +35,7 @@ unsigned serve_outstanding(void)
 	return outstanding;
 }
 
-static void later(uint64_t agent, uint64_t unit, bool mapped)
+static void later(uint64_t agent, uint64_t life, uint64_t unit, bool mapped)
 {
 	if (later_count == later_room) {
 		unsigned room = later_room == 0 ? 64 : later_room * 2;
@@ -47,18 +47,20 @@ static void later(uint64_t agent, uint64_t unit, bool mapped)
 		laters = more;
 		later_room = room;
 	}
-	laters[later_count++] = (struct later){ .agent = agent, .unit = unit, .mapped = mapped };
+	laters[later_count++] = (struct later){ .agent = agent, .life = life, .unit = unit, .mapped = mapped };
 }
 
-void serve_later_free(uint64_t agent, uint64_t unit)
+void serve_later_free(uint64_t agent, uint64_t life, uint64_t unit)
 {
-	later(agent, unit, false);
+	/* Of one that has gone everything was given back with it. */
+	if (agent_of_life(agent, life) != NULL)
+		later(agent, life, unit, false);
 }
 
 void serve_settle(void)
 {
 	for (unsigned i = 0; i < later_count; i++) {
-		struct agent *agent = agent_of_number(laters[i].agent);
+		struct agent *agent = agent_of_life(laters[i].agent, laters[i].life);
 
 		if (laters[i].mapped)
 			(void)content_unmap(front.content, laters[i].agent, laters[i].unit);
@@ -76,6 +78,7 @@ static struct pending *pending_add(struct client *client, const struct request *
 		return NULL;
 	pending->client = client;
 	pending->agent = client->agent->number;
+	pending->life = client->agent->life;
 	pending->head = request->head;
 	pending->next = client->pendings;
 	if (pending->next != NULL)
@@ -89,7 +92,7 @@ static struct pending *pending_add(struct client *client, const struct request *
 
 static void pending_end(struct pending *pending)
 {
-	struct agent *agent = agent_of_number(pending->agent);
+	struct agent *agent = agent_of_life(pending->agent, pending->life);
 	struct client *client = pending->client;
 
 	outstanding--;
@@ -125,7 +128,8 @@ static void unit_body(const struct content_result *result, struct broker_unit *u
 /* Holds and mappings of the result are counted, or are nobody's and given back. */
 static int settle(const struct pending *pending, const struct content_result *result)
 {
-	struct agent *agent = agent_of_number(pending->agent);
+	/* One of the same token that came after it had gone is another. */
+	struct agent *agent = agent_of_life(pending->agent, pending->life);
 
 	/* Its descriptors, not the asking program's. */
 	if (result->error != 0)
@@ -134,16 +138,16 @@ static int settle(const struct pending *pending, const struct content_result *re
 		agent->holds++;
 	if (agent == NULL || pending->client == NULL) {
 		if (pending->holds || pending->head.type == BROKER_MAP)
-			later(pending->agent, result->unit, !pending->holds);
+			later(pending->agent, pending->life, result->unit, !pending->holds);
 		return -ENOENT;
 	}
 	/* What a fork holds was known to the content alone. */
 	if (pending->head.type == BROKER_FORK && agent_allows(agent, 0) != 0) {
-		later(pending->agent, result->unit, false);
+		later(pending->agent, pending->life, result->unit, false);
 		return -EDQUOT;
 	}
 	if (pending->head.type == BROKER_MAP && !process_map(pending->client->process, result->unit)) {
-		later(pending->agent, result->unit, true);
+		later(pending->agent, pending->life, result->unit, true);
 		return -ENOSPC;
 	}
 	return 0;
@@ -181,7 +185,7 @@ static void tell(const struct pending *pending, const struct content_result *res
 	answer.fd = -1;
 	if (is_map || is_read) {
 		if (is_map && process_unmap(client->process, result->unit))
-			later(pending->agent, result->unit, true);
+			later(pending->agent, pending->life, result->unit, true);
 		answer.error = -ENFILE;
 	}
 	(void)client_answer(client, &answer);
@@ -357,7 +361,7 @@ static int share(const struct agent *agent, uint64_t unit, uint64_t number)
 	other->holds++;
 	if (other->holds <= AGENT_HOLDS_MOST && agent_allows(other, 0) == 0)
 		return 0;
-	later(other->number, unit, false);
+	later(other->number, other->life, unit, false);
 	return -EDQUOT;
 }
 

@@ -14,8 +14,8 @@ void serve_request(struct client *client, const struct request *request, int fd)
 void serve_agent_left(struct client *client);
 /* Its requests are finished silently. */
 void serve_client_gone(struct client *client);
-/* Gives a hold back with the next serve_settle(): not inside of what the content is doing. */
-void serve_later_free(uint64_t agent, uint64_t unit);
+/* Gives a hold of this life of the agent back with the next serve_settle(): not inside of what the content is doing. */
+void serve_later_free(uint64_t agent, uint64_t life, uint64_t unit);
 void serve_settle(void);
 /* Requests under way, of connections that are gone too. */
 unsigned serve_outstanding(void);

@@ -70,7 +70,8 @@ static int connect_anew(struct broker *broker, uint64_t end_ms, struct connectio
 		connection_put(connection);
 		return error;
 	}
-	is_new = welcome.broker != broker->number || welcome.agent != broker->agent;
+	/* Gone for good and the same again is as empty as one of a new broker. */
+	is_new = welcome.broker != broker->number || welcome.agent != broker->agent || welcome.is_new != 0;
 	if (is_new && generation > 0)
 		broker_restore(broker, connection, generation + 1);
 	tell_state(broker, connection);
