@@ -256,12 +256,12 @@ describe('keyboard', () => {
   it('has one key a page, by number and by letter', async () => {
     const { page } = await start(scenarios.full)
     await seen(page, /Agents use/u)
-    const titles = ['Overview', 'Agents', 'Leftovers', 'Fixes', 'Layers', 'Compare', 'History', 'Settings']
+    const titles = ['Overview', 'Agents', 'Leftovers', 'Fixes', 'Layers', 'Units', 'Compare', 'History', 'Settings']
     for (const [i, title] of titles.entries()) {
       await page.keyboard.press(String(i + 1))
       await page.waitForFunction((want) => document.title.startsWith(want), title)
     }
-    for (const [key, title] of Object.entries({ o: 'Overview', a: 'Agents', r: 'Leftovers', f: 'Fixes', l: 'Layers', c: 'Compare', h: 'History', s: 'Settings' })) {
+    for (const [key, title] of Object.entries({ o: 'Overview', a: 'Agents', r: 'Leftovers', f: 'Fixes', l: 'Layers', u: 'Units', c: 'Compare', h: 'History', s: 'Settings' })) {
       await page.keyboard.press(key)
       await page.waitForFunction((want) => document.title.startsWith(want), title)
     }
