@@ -61,6 +61,7 @@ void test_lost(void);
 void test_kills(void);
 void test_cold(void);
 void test_frozen(void);
+void test_cancelled(void);
 void test_child_ends(void);
 void test_hostile(void);
 

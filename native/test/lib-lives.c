@@ -316,6 +316,39 @@ void test_frozen(void)
 	agentmem_close(am);
 }
 
+static void *read_one(void *context)
+{
+	struct agentmem_stat stat = { .size = sizeof(stat) };
+
+	GIVES(0, agentmem_stat(context, &stat));
+	pthread_testcancel();
+	return context;
+}
+
+/* In the middle of a call nobody is cancelled: others wait for what that thread receives. */
+void test_cancelled(void)
+{
+	struct agentmem_stat stat = { .size = sizeof(stat) };
+	agentmem_t *am;
+	pthread_t thread;
+	void *result;
+	pid_t broker;
+
+	setenv("AGENTMEM_TIMEOUT_MS", "20000", 1);
+	am = kit_open();
+	GIVES(0, agentmem_stat(am, &stat));
+	broker = kit_broker();
+	CHECK(broker != 0 && kill(broker, SIGSTOP) == 0);
+	CHECK(pthread_create(&thread, NULL, read_one, am) == 0);
+	usleep(100000);
+	CHECK(pthread_cancel(thread) == 0);
+	usleep(20000);
+	CHECK(kill(broker, SIGCONT) == 0);
+	CHECK(pthread_join(thread, &result) == 0 && result == PTHREAD_CANCELED);
+	GIVES(0, agentmem_stat(am, &stat));
+	agentmem_close(am);
+}
+
 /* A child that lives on does not keep its parent's connection: seen by the broker's list of agents. */
 void test_child_ends(void)
 {

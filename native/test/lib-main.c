@@ -21,6 +21,7 @@ static const struct {
 	{ "kills", test_kills },
 	{ "cold", test_cold },
 	{ "frozen", test_frozen },
+	{ "cancelled", test_cancelled },
 	{ "child-ends", test_child_ends },
 	{ "hostile", test_hostile },
 };

@@ -56,7 +56,7 @@ const run = (context, backend, test) =>
   })
 
 const everywhere = ['right', 'wrong', 'sizes', 'model', 'threads', 'forks', 'descriptors', 'tokens', 'quota', 'close']
-const brokerOnly = ['choice', 'lost', 'kills', 'cold', 'frozen', 'child-ends', 'hostile']
+const brokerOnly = ['choice', 'lost', 'kills', 'cold', 'frozen', 'cancelled', 'child-ends', 'hostile']
 const backends = ['private', 'broker', ...(existsSync('/dev/agentmem') ? ['module'] : [])]
 
 /** Functions as the header declares them, in one line each. @returns {Map<string, string>} */

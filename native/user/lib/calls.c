@@ -23,6 +23,7 @@ static bool is_kind(int kind)
 
 PUBLIC int agentmem_alloc(agentmem_t *am, int kind, const void *data, size_t bytes, agentmem_unit_t *unit)
 {
+	WHOLE_CALL;
 	bool has_bytes = bytes > 0 ? data != NULL : kind == AGENTMEM_CONVERSATION;
 	int error = early(am, is_kind(kind) && has_bytes && unit != NULL);
 
@@ -36,6 +37,7 @@ PUBLIC int agentmem_alloc(agentmem_t *am, int kind, const void *data, size_t byt
 
 PUBLIC int agentmem_alloc_fd(agentmem_t *am, int kind, int memfd, agentmem_unit_t *unit)
 {
+	WHOLE_CALL;
 	int error = early(am, is_kind(kind) && unit != NULL);
 	uint64_t bytes;
 
@@ -54,6 +56,7 @@ PUBLIC int agentmem_alloc_fd(agentmem_t *am, int kind, int memfd, agentmem_unit_
 
 PUBLIC int agentmem_append(agentmem_t *am, agentmem_unit_t unit, const void *data, size_t bytes)
 {
+	WHOLE_CALL;
 	int error = early(am, bytes == 0 || data != NULL);
 
 	if (error != 0)
@@ -63,6 +66,7 @@ PUBLIC int agentmem_append(agentmem_t *am, agentmem_unit_t unit, const void *dat
 
 PUBLIC int agentmem_fork(agentmem_t *am, agentmem_unit_t unit, uint64_t prefix_bytes, agentmem_unit_t *fork)
 {
+	WHOLE_CALL;
 	int error = early(am, fork != NULL);
 
 	if (error != 0)
@@ -73,6 +77,7 @@ PUBLIC int agentmem_fork(agentmem_t *am, agentmem_unit_t unit, uint64_t prefix_b
 
 PUBLIC int agentmem_edit(agentmem_t *am, agentmem_unit_t unit, uint64_t offset, uint64_t old_bytes, const void *data, size_t new_bytes)
 {
+	WHOLE_CALL;
 	int error = early(am, new_bytes == 0 || data != NULL);
 
 	if (error != 0)
@@ -82,6 +87,7 @@ PUBLIC int agentmem_edit(agentmem_t *am, agentmem_unit_t unit, uint64_t offset, 
 
 PUBLIC int agentmem_share(agentmem_t *am, agentmem_unit_t unit, uint64_t agent)
 {
+	WHOLE_CALL;
 	int error = early(am, true);
 
 	return error != 0 ? error : am->operations->share(am->state, unit, agent);
@@ -89,6 +95,7 @@ PUBLIC int agentmem_share(agentmem_t *am, agentmem_unit_t unit, uint64_t agent)
 
 PUBLIC int agentmem_find(agentmem_t *am, const uint8_t digest[AGENTMEM_DIGEST_BYTES], agentmem_unit_t *unit)
 {
+	WHOLE_CALL;
 	int error = early(am, digest != NULL && unit != NULL);
 
 	if (error != 0)
@@ -99,6 +106,7 @@ PUBLIC int agentmem_find(agentmem_t *am, const uint8_t digest[AGENTMEM_DIGEST_BY
 
 PUBLIC int agentmem_mark_hot(agentmem_t *am, agentmem_unit_t unit)
 {
+	WHOLE_CALL;
 	int error = early(am, true);
 
 	return error != 0 ? error : am->operations->mark_hot(am->state, unit);
@@ -106,6 +114,7 @@ PUBLIC int agentmem_mark_hot(agentmem_t *am, agentmem_unit_t unit)
 
 PUBLIC int agentmem_map(agentmem_t *am, agentmem_unit_t unit, const void **data, size_t *bytes)
 {
+	WHOLE_CALL;
 	int error = early(am, data != NULL && bytes != NULL);
 
 	if (error != 0)
@@ -117,6 +126,7 @@ PUBLIC int agentmem_map(agentmem_t *am, agentmem_unit_t unit, const void **data,
 
 PUBLIC ssize_t agentmem_read(agentmem_t *am, agentmem_unit_t unit, uint64_t offset, void *buffer, size_t bytes)
 {
+	WHOLE_CALL;
 	int error = early(am, bytes == 0 || buffer != NULL);
 
 	if (error != 0)
@@ -126,6 +136,7 @@ PUBLIC ssize_t agentmem_read(agentmem_t *am, agentmem_unit_t unit, uint64_t offs
 
 PUBLIC int agentmem_stat_unit(agentmem_t *am, agentmem_unit_t unit, struct agentmem_unit_stat *stat)
 {
+	WHOLE_CALL;
 	struct agentmem_unit_stat all = { 0 };
 	int error = early(am, stat != NULL && sized_is_good(stat->size, offsetof(struct agentmem_unit_stat, stored_bytes)));
 
@@ -138,6 +149,7 @@ PUBLIC int agentmem_stat_unit(agentmem_t *am, agentmem_unit_t unit, struct agent
 
 PUBLIC int agentmem_free(agentmem_t *am, agentmem_unit_t unit)
 {
+	WHOLE_CALL;
 	int error = early(am, true);
 
 	return error != 0 ? error : am->operations->free(am->state, unit);

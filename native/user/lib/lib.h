@@ -78,6 +78,11 @@ struct agentmem {
 /* wish.c: -EINVAL for options that make no sense. */
 int wish_of(const struct agentmem_options *options, struct wish *wish, int *backend);
 
+/* First in each public function: a thread that is cancelled inside of one would leave locks and others who wait for its reply behind. */
+#define WHOLE_CALL __attribute__((cleanup(call_ends), unused)) int cancel_before = call_begins()
+int call_begins(void);
+void call_ends(const int *cancel_before);
+
 /* fork.c: every open one is told of forks. `fork_check` first in each call: a child of clone(2) has run no handler. */
 int fork_watch(struct agentmem *am);
 void fork_forget(struct agentmem *am);

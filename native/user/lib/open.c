@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Opening, and the public functions about the agent as a whole. */
 #include <errno.h>
+#include <pthread.h>
 #include <limits.h>
 #include <stdlib.h>
 
@@ -29,8 +30,22 @@ static int open_backend(struct agentmem *am, const struct wish *wish, int backen
 	return error;
 }
 
+int call_begins(void)
+{
+	int before;
+
+	pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before);
+	return before;
+}
+
+void call_ends(const int *cancel_before)
+{
+	pthread_setcancelstate(*cancel_before, NULL);
+}
+
 PUBLIC int agentmem_open(agentmem_t **result, const struct agentmem_options *options)
 {
+	WHOLE_CALL;
 	struct agentmem *am;
 	struct wish wish;
 	int backend, error;
@@ -62,6 +77,7 @@ PUBLIC int agentmem_open(agentmem_t **result, const struct agentmem_options *opt
 
 PUBLIC void agentmem_close(agentmem_t *am)
 {
+	WHOLE_CALL;
 	if (am == NULL)
 		return;
 	fork_check();
@@ -77,6 +93,7 @@ PUBLIC int agentmem_backend(const agentmem_t *am)
 
 PUBLIC int agentmem_unmap(agentmem_t *am, const void *data)
 {
+	WHOLE_CALL;
 	if (data == NULL)
 		return -EINVAL;
 	if (am == NULL)
@@ -87,6 +104,7 @@ PUBLIC int agentmem_unmap(agentmem_t *am, const void *data)
 
 PUBLIC int agentmem_set_state(agentmem_t *am, int state)
 {
+	WHOLE_CALL;
 	if (am == NULL || state < AGENTMEM_ACTIVE || state > AGENTMEM_SUSPENDED)
 		return -EINVAL;
 	fork_check();
@@ -95,6 +113,7 @@ PUBLIC int agentmem_set_state(agentmem_t *am, int state)
 
 PUBLIC int agentmem_set_importance(agentmem_t *am, uint32_t importance)
 {
+	WHOLE_CALL;
 	if (am == NULL || importance > IMPORTANCE_MOST)
 		return -EINVAL;
 	fork_check();
@@ -103,6 +122,7 @@ PUBLIC int agentmem_set_importance(agentmem_t *am, uint32_t importance)
 
 PUBLIC int agentmem_stat(agentmem_t *am, struct agentmem_stat *stat)
 {
+	WHOLE_CALL;
 	struct agentmem_stat all = { 0 };
 	int error;
 
@@ -119,6 +139,7 @@ PUBLIC int agentmem_stat(agentmem_t *am, struct agentmem_stat *stat)
 
 PUBLIC int agentmem_agents(agentmem_t *am, uint64_t after, struct agentmem_agent_line *lines, unsigned most)
 {
+	WHOLE_CALL;
 	if (am == NULL || (lines == NULL && most > 0))
 		return -EINVAL;
 	fork_check();
@@ -127,6 +148,7 @@ PUBLIC int agentmem_agents(agentmem_t *am, uint64_t after, struct agentmem_agent
 
 PUBLIC int agentmem_units(agentmem_t *am, uint64_t agent, uint64_t after, struct agentmem_unit_line *lines, unsigned most)
 {
+	WHOLE_CALL;
 	if (am == NULL || (lines == NULL && most > 0))
 		return -EINVAL;
 	fork_check();
@@ -135,6 +157,7 @@ PUBLIC int agentmem_units(agentmem_t *am, uint64_t agent, uint64_t after, struct
 
 PUBLIC int agentmem_settings(agentmem_t *am, struct agentmem_settings *settings)
 {
+	WHOLE_CALL;
 	struct agentmem_settings all = { 0 };
 	size_t size;
 	int error;
