@@ -48,6 +48,8 @@
 
 /* Charged to the cgroup of who asks; fails rather than kills. */
 #define AM_GFP (GFP_KERNEL_ACCOUNT | __GFP_NOWARN | __GFP_RETRY_MAYFAIL)
+/* What was stored must come back: as any other page that is touched, it may cost somebody his life. */
+#define AM_GFP_BACK (GFP_KERNEL_ACCOUNT | __GFP_NOWARN)
 
 /* main.c: module parameters. */
 extern char *am_compressor;
@@ -150,6 +152,7 @@ struct am_content {
 	struct rcu_head rcu;
 	struct llist_node later;
 	struct am_domain *domain;
+	struct mem_cgroup *memcg;	/* of who handed it in: pays for the compressed bytes too */
 	struct am_unit *unit;	/* the flat unit of it, not counted; am_store_lock */
 	struct inode *inode;	/* for descriptors and mappings, made with the first; am_store_lock */
 	struct rw_semaphore lock;

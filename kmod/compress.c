@@ -179,7 +179,7 @@ int am_unpack(const struct am_blob *blob, struct page **pages, u32 bytes)
 
 	if (sum_of(blob) != blob->sum)
 		return -EIO;
-	from = kmalloc_array(2 * AM_EXTENT_PAGES, sizeof(*from), AM_GFP);
+	from = kmalloc_array(2 * AM_EXTENT_PAGES, sizeof(*from), AM_GFP_BACK);
 	if (!from)
 		return -ENOMEM;
 	to = from + AM_EXTENT_PAGES;

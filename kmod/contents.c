@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Contents: one for the same bytes of a domain. Writers of the table take am_store_lock, readers RCU. */
+#include <linux/memcontrol.h>
 #include <linux/random.h>
 #include <linux/sched/signal.h>
 #include <linux/workqueue.h>
@@ -63,6 +64,7 @@ bool am_content_get(struct am_content *content)
 static void content_free(struct am_content *content)
 {
 	am_content_free_extents(content);
+	mem_cgroup_put(content->memcg);
 	if (content->inode)
 		iput(content->inode);
 	am_domain_put(content->domain);
@@ -162,6 +164,7 @@ static struct am_content *content_new(struct am_domain *domain, u64 bytes)
 	init_rwsem(&content->lock);
 	am_domain_get(domain);
 	content->domain = domain;
+	content->memcg = get_mem_cgroup_from_mm(current->mm);
 	content->bytes = bytes;
 	content->extents_count = extents;
 	content->used_ms = am_now_ms();
@@ -248,12 +251,16 @@ static int publish(struct am_content *content)
 		mutex_unlock(&am_store_lock);
 		return 1;
 	}
+	/* Before anybody sees it, and sends it away. */
+	count_content(content, 1);
+	am_count_pages(content, content->hot_pages);
 	error = xa_alloc(&contents, &number, content, xa_limit_32b, GFP_KERNEL_ACCOUNT);
-	if (!error) {
+	if (error) {
+		count_content(content, -1);
+		am_count_pages(content, -(s64)content->hot_pages);
+	} else {
 		entry->number = number;
 		am_table_add(table, entry);
-		count_content(content, 1);
-		am_count_pages(content, content->hot_pages);
 	}
 	mutex_unlock(&am_store_lock);
 	return error;
@@ -262,6 +269,7 @@ static int publish(struct am_content *content)
 static void content_abandon(struct am_content *content)
 {
 	am_content_free_extents(content);
+	mem_cgroup_put(content->memcg);
 	am_domain_put(content->domain);
 	kvfree(content);
 }

@@ -84,10 +84,16 @@ static struct am_agent *agent_next(unsigned long *number)
 	return agent;
 }
 
-static struct am_view view_of(struct am_content *content, u64 now_ms)
+/* By this walk, or by one that has begun since. */
+static bool marked_since(const struct am_content *content, u32 mine)
+{
+	return (s32)(READ_ONCE(content->seen_walk) - mine) >= 0;
+}
+
+static struct am_view view_of(struct am_content *content, u32 mine, u64 now_ms)
 {
 	u64 used_ms = READ_ONCE(content->used_ms), pinned_ms = READ_ONCE(content->pinned_until_ms);
-	bool seen = content->seen_walk == walk;
+	bool seen = marked_since(content, mine);
 
 	return (struct am_view){
 		.idle_ms = now_ms > used_ms ? now_ms - used_ms : 0,
@@ -101,17 +107,24 @@ static struct am_view view_of(struct am_content *content, u64 now_ms)
 	};
 }
 
-static void mark_all(void)
+/* The number of the walk, or 0 where the caller is to die. */
+static u32 mark_all(void)
 {
 	unsigned long number = 0;
 	struct am_agent *agent;
+	u32 mine;
 
-	walk++;
+	if (mutex_lock_killable(&walk_lock))
+		return 0;
+	walk += walk == U32_MAX ? 2 : 1;
+	mine = walk;
 	while ((agent = agent_next(&number))) {
 		each_content(agent, mark_one, agent);
 		am_agent_put(agent);
 		number++;
 	}
+	mutex_unlock(&walk_lock);
+	return mine;
 }
 
 static void look_at_all(struct am_packer *packer, struct am_victim *room, u32 pressure)
@@ -121,11 +134,10 @@ static void look_at_all(struct am_packer *packer, struct am_victim *room, u32 pr
 	struct am_victims victims;
 	struct am_content *content;
 	unsigned long number = 0;
+	u32 mine = mark_all();
 
-	mutex_lock(&walk_lock);
-	mark_all();
 	while ((content = am_content_next(&number))) {
-		struct am_view view = view_of(content, now_ms);
+		struct am_view view = view_of(content, mine, now_ms);
 
 		if (view.bytes && am_policy_tier(&policy, &view, pressure) == AM_TIER_WARM)
 			am_content_pack(content, packer, true);
@@ -135,7 +147,7 @@ static void look_at_all(struct am_packer *packer, struct am_victim *room, u32 pr
 		number++;
 		cond_resched();
 		if (kthread_should_stop())
-			goto out;
+			return;
 	}
 	/* More than is allowed to be hot: who goes is chosen among all. */
 	hot = atomic64_read(&am_all.hot_bytes);
@@ -143,12 +155,12 @@ static void look_at_all(struct am_packer *packer, struct am_victim *room, u32 pr
 		am_victims_begin(&victims, room, VICTIMS, hot - limit);
 		number = 0;
 		while ((content = am_content_next(&number))) {
-			struct am_view view = view_of(content, now_ms);
+			struct am_view view = view_of(content, mine, now_ms);
 
 			if (content->incompressible || !view.bytes) {
 				am_content_put(content);
 			} else {
-				/* Those in the room keep their reference, by number: what falls out of it is not told. */
+				/* By number: what falls out of the room is not told, so no reference is kept. */
 				am_victims_offer(&victims, &view, (void *)number);
 				am_content_put(content);
 			}
@@ -166,8 +178,6 @@ static void look_at_all(struct am_packer *packer, struct am_victim *room, u32 pr
 			am_content_put(content);
 		}
 	}
-out:
-	mutex_unlock(&walk_lock);
 }
 
 static int evict_thread(void *context)
@@ -208,7 +218,7 @@ static void pack_one(struct am_content *content, void *context)
 	struct sending *sending = context;
 
 	/* What somebody awake holds too stays. */
-	if (content->seen_walk == sending->walk && content->seen_state >= AM_STATE_SUSPENDED)
+	if (marked_since(content, sending->walk) && content->seen_state >= AM_STATE_SUSPENDED)
 		sending->freed += max_t(s64, am_content_pack(content, sending->packer, false), 0);
 }
 
@@ -219,11 +229,9 @@ s64 am_evict_agent(struct am_agent *agent)
 
 	if (!sending.packer)
 		return 0;
-	mutex_lock(&walk_lock);
-	mark_all();
-	sending.walk = walk;
-	each_content(agent, pack_one, &sending);
-	mutex_unlock(&walk_lock);
+	sending.walk = mark_all();
+	if (sending.walk)
+		each_content(agent, pack_one, &sending);
 	am_packer_free(sending.packer);
 	return sending.freed;
 }

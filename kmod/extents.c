@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Extents of a content: pages, compressed bytes, or both; the way there and back, and reading. */
+#include <linux/memcontrol.h>
+#include <linux/sched/mm.h>
 #include <linux/sched/signal.h>
 
 #include "agentmem.h"
@@ -82,11 +84,11 @@ static int restore(struct am_content *content, u32 index)
 
 	if (extent->pages)
 		return 0;
-	pages = kcalloc(count, sizeof(*pages), AM_GFP);
+	pages = kcalloc(count, sizeof(*pages), AM_GFP_BACK);
 	if (!pages)
 		return -ENOMEM;
 	for (u32 i = 0; i < count; i++) {
-		pages[i] = alloc_page(AM_GFP);
+		pages[i] = alloc_page(AM_GFP_BACK);
 		if (!pages[i]) {
 			error = -ENOMEM;
 			goto failed;
@@ -207,12 +209,16 @@ static s64 pack(struct am_content *content, u32 index, struct am_packer *packer)
 {
 	struct am_extent *extent = &content->extents[index];
 	u32 plain = am_extent_plain(content, index);
+	struct mem_cgroup *before;
 	int error;
 
 	if (!extent->pages)
 		return 0;
 	if (!extent->blob) {
+		/* Whoever does it: idle memory stays charged to whose it is. */
+		before = set_active_memcg(content->memcg);
 		error = am_pack(packer, extent->pages, plain, &extent->blob);
+		set_active_memcg(before);
 		if (error)
 			return error == -E2BIG ? 0 : error;
 		am_count_warm(content, extent->blob->bytes);

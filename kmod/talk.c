@@ -55,7 +55,7 @@ static int new_tail(struct growth *growth, u32 from, u32 bytes, u32 room)
 {
 	u8 *tail;
 
-	room = max(roundup_pow_of_two(room), TAIL_LEAST);
+	room = roundup_pow_of_two(max(room, TAIL_LEAST));
 	tail = kvmalloc(room, AM_GFP);
 	if (!tail)
 		return -ENOMEM;
