@@ -225,7 +225,7 @@ static int add_content(struct content *content, struct add *add)
 	if (later == NULL)
 		return -ENOMEM;
 	*later = *add;
-	later->job = (struct job){ .class = JOB_URGENT, .work = add_work, .done = add_finish };
+	later->job = (struct job){ .class = JOB_BUILD, .work = add_work, .done = add_finish };
 	if (source->bytes <= BROKER_INLINE_MOST) {
 		later->copy = mem_alloc(content, source->bytes);
 		if (later->copy == NULL) {

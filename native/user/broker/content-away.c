@@ -238,7 +238,6 @@ static void tail_built(struct content *content, struct job *job)
 
 	if (take_cuts(content, away, false) == 0 && !away->unit->dead && away->count > 0 && install(content, away) == 0) {
 		body_set_tail(content, body, NULL, 0, 0);
-		body->tail_look = 0;
 		body->ends_open = true;
 		content->records_stale = true;
 		for (uint32_t i = before; i < body->count; i++)

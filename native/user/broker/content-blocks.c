@@ -65,7 +65,7 @@ struct block *block_new(struct content *content, uint64_t domain, enum am_kind k
 	return block;
 }
 
-struct block *block_adopt(struct content *content, uint64_t domain, enum am_kind kind, void *plain, uint32_t bytes, const struct am_digest *digest, const struct am_sketch *sketch, uint64_t like)
+struct block *block_try_adopt(struct content *content, uint64_t domain, enum am_kind kind, void *plain, uint32_t bytes, const struct am_digest *digest, const struct am_sketch *sketch, uint64_t like)
 {
 	/* The digest is our own SHA-256 of bytes that cannot change: equal digests are equal content, nothing is compared. */
 	struct am_entry *entry = am_table_find_digest(content->blocks, domain, digest);
@@ -86,10 +86,8 @@ struct block *block_adopt(struct content *content, uint64_t domain, enum am_kind
 		return block;
 	}
 	block = block_new(content, domain, kind);
-	if (block == NULL) {
-		pages_free(plain, bytes);
+	if (block == NULL)
 		return NULL;
-	}
 	am_table_set_digest(content->blocks, &block->entry, digest);
 	block->plain = plain;
 	block->bytes = bytes;
@@ -102,6 +100,15 @@ struct block *block_adopt(struct content *content, uint64_t domain, enum am_kind
 		block->sketched = true;
 		block_index(content, block, true);
 	}
+	return block;
+}
+
+struct block *block_adopt(struct content *content, uint64_t domain, enum am_kind kind, void *plain, uint32_t bytes, const struct am_digest *digest, const struct am_sketch *sketch, uint64_t like)
+{
+	struct block *block = block_try_adopt(content, domain, kind, plain, bytes, digest, sketch, like);
+
+	if (block == NULL)
+		pages_free(plain, bytes);
 	return block;
 }
 

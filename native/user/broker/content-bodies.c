@@ -85,6 +85,20 @@ int body_add_part(struct content *content, struct body *body, struct block *bloc
 	return 0;
 }
 
+int body_part_room(struct content *content, struct body *body, uint32_t count)
+{
+	struct part *parts;
+
+	if (count <= body->room)
+		return 0;
+	parts = mem_grow(content, body->parts, body->room * sizeof(*parts), count * sizeof(*parts));
+	if (parts == NULL)
+		return -ENOMEM;
+	body->parts = parts;
+	body->room = count;
+	return 0;
+}
+
 void body_cut_parts(struct content *content, struct body *body, uint32_t count)
 {
 	while (body->count > count)
@@ -131,10 +145,11 @@ void body_set_tail(struct content *content, struct body *body, uint8_t *tail, ui
 	body->tail = tail;
 	body->tail_bytes = bytes;
 	body->tail_room = room;
+	body->tail_seen = 0;
 	content->hot_bytes += bytes;
 }
 
-/* A tail that can take `bytes` in all. Doubles, so that many small ones cost little. */
+/* A tail that can take `bytes` in all. Doubles, so that many small ones cost little; pages nothing was written to are none. */
 int body_tail_room(struct content *content, struct body *body, uint32_t bytes)
 {
 	uint32_t room = body->tail_room < 4096 ? 4096 : body->tail_room;
@@ -144,14 +159,10 @@ int body_tail_room(struct content *content, struct body *body, uint32_t bytes)
 	if (bytes <= body->tail_room)
 		return 0;
 	while (room < bytes)
-		room = room < 65536 ? room * 2 : room + room / 2;
-	room = (room + 4095) & ~4095u;
-	tail = pages_alloc(room);
+		room *= 2;
+	tail = pages_grow(body->tail, body->tail_room, room);
 	if (tail == NULL)
 		return -ENOMEM;
-	if (body->tail_bytes > 0)
-		memcpy(tail, body->tail, body->tail_bytes);
-	pages_free(body->tail, body->tail_room);
 	body->tail = tail;
 	body->tail_room = room;
 	return 0;

@@ -26,7 +26,12 @@ static int read_all(int fd, uint8_t *out, size_t bytes, uint64_t offset)
 	return 0;
 }
 
-static int add_cut(struct build *build, const uint8_t *data, size_t bytes)
+int build_read(int fd, uint8_t *out, size_t bytes)
+{
+	return read_all(fd, out, bytes, 0);
+}
+
+static int add_cut(struct build *build, const uint8_t *data, size_t bytes, bool copy)
 {
 	struct cut *cut;
 
@@ -40,10 +45,13 @@ static int add_cut(struct build *build, const uint8_t *data, size_t bytes)
 		build->room = room;
 	}
 	cut = &build->cuts[build->count];
-	cut->plain = pages_alloc(bytes);
-	if (cut->plain == NULL)
-		return -ENOMEM;
-	memcpy(cut->plain, data, bytes);
+	cut->plain = NULL;
+	if (copy) {
+		cut->plain = pages_alloc(bytes);
+		if (cut->plain == NULL)
+			return -ENOMEM;
+		memcpy(cut->plain, data, bytes);
+	}
 	cut->bytes = (uint32_t)bytes;
 	digest_of(data, bytes, &cut->digest);
 	am_sketch_make(data, bytes, &cut->sketch);
@@ -89,12 +97,27 @@ void build_work(struct job *job)
 
 		if (cut == 0)
 			break;
-		build->error = add_cut(build, all + at, cut);
+		build->error = add_cut(build, all + at, cut, true);
 		at += cut;
 	}
 	if (build->error == 0)
 		build->error = keep_rest(build, all + at, bytes - at);
 	pages_free(all, bytes);
+}
+
+void build_tail_work(struct job *job)
+{
+	struct build *build = container(job, struct build, job);
+	size_t seen = build->seen;
+	size_t at = 0, cut;
+
+	while (build->error == 0 && (cut = am_chunk_cut_on(build_sizes, build->start + at, seen, build->start_bytes - at, false)) > 0) {
+		build->error = add_cut(build, build->start + at, cut, at > 0);
+		at += cut;
+		seen = 0;
+	}
+	if (build->error == 0 && at > 0)
+		build->error = keep_rest(build, build->start + at, build->start_bytes - at);
 }
 
 void build_free(struct build *build)

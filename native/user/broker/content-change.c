@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-/* A tail is looked at for a cut when it has grown by this part of itself: each byte is looked at a few times, however small the pieces it came in. */
-#define LOOK_PART 2
+/* What may be moved in a tail without a worker. */
+#define MOVE_HERE_BYTES (1024u * 1024u)
 
 enum change_step { STEP_UNRECORD, STEP_START, STEP_DATA, STEP_OLD, STEP_END };
 
@@ -73,6 +73,8 @@ static void change_end(struct content *content, struct change *change, int error
 	else
 		answer_unit(unit, false, change->done, change->context);
 	op_end(op);
+	if (error == 0)
+		tail_look(content, unit);
 	change_free(content, change);
 	unit_unpin(content, unit);
 	tier_limits(content);
@@ -88,20 +90,6 @@ static void has_changed(struct content *content, struct unit *unit)
 	body_set_fd(content, body, -1, 0);
 	if (body->tail_bytes == 0)
 		content->records_stale = true;
-}
-
-static int room_for_parts(struct content *content, struct body *body, uint32_t count)
-{
-	struct part *parts;
-
-	if (count <= body->room)
-		return 0;
-	parts = mem_grow(content, body->parts, body->room * sizeof(*parts), count * sizeof(*parts));
-	if (parts == NULL)
-		return -ENOMEM;
-	body->parts = parts;
-	body->room = count;
-	return 0;
 }
 
 /* Nothing fails from here on. */
@@ -132,7 +120,7 @@ static void take_place(struct content *content, struct change *change)
 	if (!change->same_tail) {
 		body_set_tail(content, body, change->rest, change->rest_bytes, change->rest_room);
 		change->rest = NULL;
-		body->tail_look = body->tail_bytes + body->tail_bytes / LOOK_PART;
+		body->tail_seen = body->tail_bytes;
 	}
 	has_changed(content, unit);
 	unit_set_bytes(content, unit, body_parts_bytes(body) + body->tail_bytes);
@@ -162,7 +150,7 @@ static void finish(struct content *content, struct change *change)
 	int error = room_for_blocks(content, change, change->count + same);
 
 	if (error == 0)
-		error = room_for_parts(content, body, change->keep + change->count + same);
+		error = body_part_room(content, body, change->keep + change->count + same);
 	if (error == 0 && !change->op.unit->dead)
 		take_place(content, change);
 	change_end(content, change, error);
@@ -216,7 +204,7 @@ static void feed(struct content *content, struct change *change, const uint8_t *
 {
 	struct build *build = &change->build;
 
-	*build = (struct build){ .job = { .class = JOB_URGENT, .work = build_work, .done = built }, .fd = -1 };
+	*build = (struct build){ .job = { .class = JOB_BUILD, .work = build_work, .done = built }, .fd = -1 };
 	build->start = change->rest;
 	build->start_bytes = change->rest_bytes;
 	build->data = data;
@@ -343,27 +331,77 @@ static void advance(struct content *content, struct change *change)
 	}
 }
 
-/* All of it lies in the tail, and there will be no cut: no worker is needed. */
-static bool change_here(struct content *content, struct change *change)
+/* All of it lies in the tail, and what is to be moved in that is little. */
+static bool is_in_tail(const struct unit *unit, uint64_t offset, uint64_t old_bytes, uint64_t bytes)
 {
-	struct unit *unit = change->op.unit;
-	struct body *body = unit->body;
-	uint64_t start = body_parts_bytes(body);
-	uint64_t bytes = body->tail_bytes - change->old_bytes + change->source.bytes;
-	uint64_t least = body->tail_look > build_sizes->min ? body->tail_look : build_sizes->min;
-	uint8_t *at;
+	const struct body *body = unit->body;
 
-	if (change->copy == NULL || unit->recorded || unit->recording || (body->ends_open && body->count > 0) || change->offset < start || bytes >= least)
-		return false;
-	if (body_tail_room(content, body, (uint32_t)bytes) != 0)
-		return false;
-	at = body->tail + (change->offset - start);
-	memmove(at + change->source.bytes, at + change->old_bytes, body->tail_bytes - (change->offset - start) - change->old_bytes);
-	memcpy(at, change->copy, change->source.bytes);
+	return !unit->recorded && !unit->recording && (!body->ends_open || body->count == 0) && bytes <= STEP_BYTES && offset >= body_parts_bytes(body) &&
+		unit->bytes - offset - old_bytes <= MOVE_HERE_BYTES && body->tail_bytes - old_bytes + bytes <= 4 * (uint64_t)build_sizes->max;
+}
+
+static void tail_changed(struct content *content, struct unit *unit, uint64_t bytes)
+{
+	struct body *body = unit->body;
+
 	content->hot_bytes += bytes - body->tail_bytes;
 	body->tail_bytes = (uint32_t)bytes;
 	has_changed(content, unit);
-	unit_set_bytes(content, unit, start + bytes);
+	unit_set_bytes(content, unit, body_parts_bytes(body) + bytes);
+}
+
+static bool change_tail(struct content *content, struct unit *unit, uint64_t offset, uint64_t old_bytes, const void *data, uint64_t bytes)
+{
+	struct body *body = unit->body;
+	uint64_t from = offset - body_parts_bytes(body);
+	uint64_t all = body->tail_bytes - old_bytes + bytes;
+
+	if (body_tail_room(content, body, (uint32_t)all) != 0)
+		return false;
+	memmove(body->tail + from + bytes, body->tail + from + old_bytes, body->tail_bytes - from - old_bytes);
+	memcpy(body->tail + from, data, bytes);
+	if (body->tail_seen > from)
+		body->tail_seen = (uint32_t)from;
+	tail_changed(content, unit, all);
+	return true;
+}
+
+/* A memfd's bytes, straight to where they belong. Nobody else looks behind the end of a tail. */
+static void read_work(struct job *job)
+{
+	struct change *change = container(job, struct change, build.job);
+	const struct body *body = change->op.unit->body;
+
+	change->error = build_read(change->source.fd, body->tail + body->tail_bytes, change->source.bytes);
+}
+
+static void read_done(struct content *content, struct job *job)
+{
+	struct change *change = container(job, struct change, build.job);
+	struct unit *unit = change->op.unit;
+
+	if (change->error == 0 && !unit->dead)
+		tail_changed(content, unit, unit->body->tail_bytes + change->source.bytes);
+	change_end(content, change, change->error);
+}
+
+/* True: it is under way, or is through and the change gone. */
+static bool change_here(struct content *content, struct change *change)
+{
+	struct unit *unit = change->op.unit;
+
+	if (!is_in_tail(unit, change->offset, change->old_bytes, change->source.bytes))
+		return false;
+	if (change->copy != NULL) {
+		if (!change_tail(content, unit, change->offset, change->old_bytes, change->copy, change->source.bytes))
+			return false;
+		change_end(content, change, 0);
+		return true;
+	}
+	if (!change->append || body_tail_room(content, unit->body, (uint32_t)(unit->body->tail_bytes + change->source.bytes)) != 0)
+		return false;
+	change->build.job = (struct job){ .class = change->source.bytes <= MOVE_HERE_BYTES ? JOB_URGENT : JOB_BUILD, .work = read_work, .done = read_done };
+	workers_start(content->workers, &change->build.job);
 	return true;
 }
 
@@ -383,10 +421,12 @@ static void change_begin(struct content *content, struct change *change)
 		change_end(content, change, -E2BIG);
 		return;
 	}
-	if (change->source.bytes + change->old_bytes == 0 || change_here(content, change)) {
+	if (change->source.bytes + change->old_bytes == 0) {
 		change_end(content, change, 0);
 		return;
 	}
+	if (change_here(content, change))
+		return;
 	change->keep = body_find_part(body, change->offset);
 	if (change->keep == body->count && body->ends_open && body->count > 0 && change->offset == body_parts_bytes(body))
 		change->keep--;
@@ -410,12 +450,33 @@ static void change_run(struct op *op)
 		change_begin(op->content, change);
 }
 
+/* What is short and comes when nothing is under way: without a copy of it, a job, or memory for either. */
+static bool append_at_once(struct content *content, const struct change *wanted)
+{
+	struct unit *unit = wanted->op.unit;
+	const struct body *body = unit->body;
+
+	if (!wanted->append || wanted->source.fd >= 0 || wanted->source.bytes == 0 || body->changing != NULL || body->waiting != NULL || content->closing)
+		return false;
+	tier_limits(content);
+	if (content->gates != NULL || tier_is_over(content) || unit->bytes + wanted->source.bytes > BROKER_UNIT_MOST || !is_in_tail(unit, unit->bytes, 0, wanted->source.bytes) ||
+	    !change_tail(content, unit, unit->bytes, 0, wanted->source.data, wanted->source.bytes))
+		return false;
+	answer_unit(unit, false, wanted->done, wanted->context);
+	if (!unit->dead)
+		tail_look(content, unit);
+	return true;
+}
+
 static void change_start(struct content *content, const struct change *wanted)
 {
 	struct content_source source = wanted->source;
-	struct change *change = mem_alloc(content, sizeof(*change));
+	struct change *change;
 
 	content->handed_in_bytes += source.bytes;
+	if (append_at_once(content, wanted))
+		return;
+	change = mem_alloc(content, sizeof(*change));
 	if (change != NULL) {
 		*change = *wanted;
 		change->content = content;

@@ -278,7 +278,7 @@ static void commit_start(struct content *content)
 		return;
 	}
 	cold->waiting_bytes = 0;
-	commit->job = (struct job){ .class = JOB_URGENT, .work = commit_work, .done = commit_done };
+	commit->job = (struct job){ .class = JOB_BUILD, .work = commit_work, .done = commit_done };
 	commit->content = content;
 	commit->records = cold->records;
 	cold->records = NULL;

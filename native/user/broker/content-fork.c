@@ -48,7 +48,6 @@ static int copy_tail(struct content *content, struct body *body, const uint8_t *
 		return error;
 	memcpy(body->tail, data, bytes);
 	body->tail_bytes = bytes;
-	body->tail_look = bytes + bytes / 2;
 	content->hot_bytes += bytes;
 	unit_set_bytes(content, body->unit, body_parts_bytes(body) + bytes);
 	return 0;
@@ -104,6 +103,8 @@ static void fork_run(struct op *op)
 	unit_set_bytes(content, fork->made, start);
 	if (error == 0 && whole == from->count)
 		error = copy_tail(content, body, from->tail, (uint32_t)(bytes - start));
+	if (error == 0 && whole == from->count)
+		body->tail_seen = from->tail_seen < body->tail_bytes ? from->tail_seen : body->tail_bytes;
 	if (error != 0 || whole == from->count || bytes == start) {
 		fork_end(content, fork, error);
 		return;

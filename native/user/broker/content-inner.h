@@ -55,7 +55,8 @@ struct unit;
 
 /* ---- workers ---- */
 
-enum job_class { JOB_URGENT, JOB_PACK, JOB_SLOW, JOB_CLASSES };
+/* JOB_URGENT: somebody waits, and it is soon done; one thread is there for these alone. */
+enum job_class { JOB_URGENT, JOB_BUILD, JOB_PACK, JOB_SLOW, JOB_CLASSES };
 
 struct job {
 	struct job *next;
@@ -87,6 +88,8 @@ void *mem_grow(struct content *content, void *memory, size_t old_bytes, size_t b
 /* Whole pages, given back to the system when freed. Any thread. NULL without memory. */
 void *pages_alloc(size_t bytes);
 void pages_free(void *memory, size_t bytes);
+/* The same bytes with more room, perhaps elsewhere; NULL without memory, and nothing has changed. */
+void *pages_grow(void *memory, size_t bytes, size_t more_bytes);
 /* -1 with errno. */
 int memfd_make(uint64_t bytes);
 int memfd_seal(int fd);
@@ -177,7 +180,8 @@ struct body {
 	struct am_digest digest;
 	uint8_t *tail;
 	uint32_t tail_bytes, tail_room;
-	uint32_t tail_look;		/* cut not before it is so long */
+	uint32_t tail_seen;		/* looked at for a cut: there is none in so many bytes */
+	bool cutting;			/* one was found, or is looked for, behind those */
 	int fd;				/* content: hot. Conversation: a snapshot of it as it is now. -1 */
 	uint64_t fd_bytes;
 	uint64_t fingerprint;
@@ -231,6 +235,7 @@ uint64_t body_parts_bytes(const struct body *body);
 /* The part with byte `offset`, or count. */
 uint32_t body_find_part(const struct body *body, uint64_t offset);
 void body_set_fd(struct content *content, struct body *body, int fd, uint64_t bytes);
+int body_part_room(struct content *content, struct body *body, uint32_t count);
 void body_set_tail(struct content *content, struct body *body, uint8_t *tail, uint32_t bytes, uint32_t room);
 int body_tail_room(struct content *content, struct body *body, uint32_t bytes);
 void body_print_add(struct content *content, struct body *body, uint64_t fingerprint);
@@ -289,6 +294,8 @@ struct block {
 
 /* New from plain bytes that it takes over, or the one that is there; NULL without memory (plain is freed). */
 struct block *block_adopt(struct content *content, uint64_t domain, enum am_kind kind, void *plain, uint32_t bytes, const struct am_digest *digest, const struct am_sketch *sketch, uint64_t like);
+/* The same, but plain stays the caller's where it gives NULL. */
+struct block *block_try_adopt(struct content *content, uint64_t domain, enum am_kind kind, void *plain, uint32_t bytes, const struct am_digest *digest, const struct am_sketch *sketch, uint64_t like);
 struct block *block_find(const struct content *content, uint64_t number);
 /* Whether it may be found as a base. */
 void block_index(struct content *content, struct block *block, bool wanted);
@@ -361,10 +368,15 @@ void fill_want(struct content *content, struct unit *unit, struct waiter *waiter
 
 void conversation_add(struct content *content, uint64_t agent, uint64_t domain, struct content_source source, content_done done, void *context);
 
+/* ---- tails ---- */
+
+/* After each change of a tail: looks for a cut in what was not looked at, here or by a worker, which then makes the block. Costs by that alone. */
+void tail_look(struct content *content, struct unit *unit);
+
 /* ---- cutting ---- */
 
 struct cut {
-	void *plain;
+	void *plain;			/* NULL: it lies where it was cut */
 	uint32_t bytes;
 	struct am_digest digest;
 	struct am_sketch sketch;
@@ -379,6 +391,7 @@ struct build {
 	int fd;
 	uint64_t offset;
 	size_t bytes;
+	size_t seen;			/* of start: no cut in it */
 	bool last;			/* nothing follows: no rest */
 	int error;
 	struct cut *cuts;
@@ -389,7 +402,11 @@ struct build {
 
 extern const struct am_chunk_sizes *const build_sizes;
 
+/* A memfd's first bytes. */
+int build_read(int fd, uint8_t *out, size_t bytes);
 void build_work(struct job *job);
+/* Of start alone, with its first block left where it is; no rest where nothing was cut. */
+void build_tail_work(struct job *job);
 /* What was not taken out of it. */
 void build_free(struct build *build);
 

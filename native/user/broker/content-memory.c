@@ -50,6 +50,26 @@ void pages_free(void *memory, size_t bytes)
 		munmap(memory, whole_pages(bytes));
 }
 
+void *pages_grow(void *memory, size_t bytes, size_t more_bytes)
+{
+	void *more;
+
+	if (memory == NULL)
+		return pages_alloc(more_bytes);
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+	/* What watches memory does not know that it moved. */
+	more = pages_alloc(more_bytes);
+	if (more == NULL)
+		return NULL;
+	memcpy(more, memory, bytes);
+	pages_free(memory, bytes);
+	return more;
+#else
+	more = mremap(memory, whole_pages(bytes), whole_pages(more_bytes), MREMAP_MAYMOVE);
+	return more == MAP_FAILED ? NULL : more;
+#endif
+}
+
 int memfd_make(uint64_t bytes)
 {
 	int fd = memfd_create("agentmem", MFD_CLOEXEC | MFD_ALLOW_SEALING);

@@ -241,7 +241,7 @@ void pack_again(struct content *content, struct block *block)
 	struct pack *pack;
 
 	/* On disk already: it would be written again for little. */
-	if (block->packing || block->storing || block->store_id != 0 || block->pins > 0 || content->closing || content->packing > 0 || workers_waiting(content->workers, JOB_URGENT) > 0)
+	if (block->packing || block->storing || block->store_id != 0 || block->pins > 0 || content->closing || content->packing > 0 || workers_waiting(content->workers, JOB_URGENT) + workers_waiting(content->workers, JOB_BUILD) > 0)
 		return;
 	pack = pack_new(content, block);
 	if (pack == NULL)

@@ -19,14 +19,18 @@ struct workers {
 	/* Guards all below but what is said to be the main thread's. */
 	pthread_mutex_t lock;
 	pthread_cond_t more;
+	pthread_cond_t urgent;		/* for the lane */
 	struct queue queues[JOB_CLASSES];
 	struct queue ready;
 	unsigned slow;			/* jobs of JOB_SLOW running */
+	unsigned idle;			/* threads that wait, or are just being woken; the lane not counted */
 	bool stop;
 	int fd;
-	unsigned count;
+	unsigned count;			/* without the lane */
+	bool has_lane;
 	unsigned pending;		/* the main thread's: started and not taken */
 	pthread_t threads[WORKERS_MOST];
+	pthread_t lane;			/* runs what is urgent while all others are busy */
 };
 
 static void put(struct queue *queue, struct job *job)
@@ -62,35 +66,61 @@ static struct job *next_job(struct workers *workers)
 	return NULL;
 }
 
+/* Held: the lock, but while the job runs. */
+static void run(struct workers *workers, struct job *job)
+{
+	const uint64_t one = 1;
+	bool was_empty;
+
+	pthread_mutex_unlock(&workers->lock);
+	job->work(job);
+	pthread_mutex_lock(&workers->lock);
+	was_empty = workers->ready.first == NULL;
+	put(&workers->ready, job);
+	if (was_empty && write(workers->fd, &one, sizeof(one)) < 0)
+		abort(); /* An eventfd that is open takes it. */
+}
+
+static void *work_urgent(void *context)
+{
+	struct workers *workers = context;
+
+	pthread_mutex_lock(&workers->lock);
+	while (!workers->stop) {
+		struct job *job = take(&workers->queues[JOB_URGENT]);
+
+		if (job == NULL)
+			pthread_cond_wait(&workers->urgent, &workers->lock);
+		else
+			run(workers, job);
+	}
+	pthread_mutex_unlock(&workers->lock);
+	return NULL;
+}
+
 static void *work(void *context)
 {
 	struct workers *workers = context;
-	const uint64_t one = 1;
 
 	pthread_mutex_lock(&workers->lock);
 	while (true) {
 		struct job *job = next_job(workers);
 		bool is_slow;
-		bool was_empty;
 
 		if (job == NULL) {
 			if (workers->stop)
 				break;
+			workers->idle++;
 			pthread_cond_wait(&workers->more, &workers->lock);
+			workers->idle--;
 			continue;
 		}
 		is_slow = job->class == JOB_SLOW;
 		workers->slow += is_slow;
-		pthread_mutex_unlock(&workers->lock);
-		job->work(job);
-		pthread_mutex_lock(&workers->lock);
+		run(workers, job);
 		workers->slow -= is_slow;
-		was_empty = workers->ready.first == NULL;
-		put(&workers->ready, job);
 		if (is_slow)
 			pthread_cond_signal(&workers->more);
-		if (was_empty && write(workers->fd, &one, sizeof(one)) < 0)
-			abort(); /* An eventfd that is open takes it. */
 	}
 	pthread_mutex_unlock(&workers->lock);
 	return NULL;
@@ -122,6 +152,7 @@ struct workers *workers_open(unsigned count)
 	}
 	pthread_mutex_init(&workers->lock, NULL);
 	pthread_cond_init(&workers->more, NULL);
+	pthread_cond_init(&workers->urgent, NULL);
 	pthread_attr_init(&attributes);
 	pthread_attr_setstacksize(&attributes, STACK_BYTES);
 	/* Signals are the main thread's. */
@@ -132,6 +163,8 @@ struct workers *workers_open(unsigned count)
 		workers->count++;
 		pthread_mutex_unlock(&workers->lock);
 	}
+	/* Without it the others do all. */
+	workers->has_lane = workers->count > 0 && pthread_create(&workers->lane, &attributes, work_urgent, workers) == 0;
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	pthread_attr_destroy(&attributes);
 	if (workers->count == 0) {
@@ -148,10 +181,14 @@ void workers_close(struct workers *workers)
 	pthread_mutex_lock(&workers->lock);
 	workers->stop = true;
 	pthread_cond_broadcast(&workers->more);
+	pthread_cond_broadcast(&workers->urgent);
 	pthread_mutex_unlock(&workers->lock);
 	for (unsigned i = 0; i < workers->count; i++)
 		pthread_join(workers->threads[i], NULL);
+	if (workers->has_lane)
+		pthread_join(workers->lane, NULL);
 	pthread_cond_destroy(&workers->more);
+	pthread_cond_destroy(&workers->urgent);
 	pthread_mutex_destroy(&workers->lock);
 	close(workers->fd);
 	free(workers);
@@ -168,6 +205,8 @@ void workers_start(struct workers *workers, struct job *job)
 	pthread_mutex_lock(&workers->lock);
 	put(&workers->queues[job->class], job);
 	pthread_cond_signal(&workers->more);
+	if (job->class == JOB_URGENT && workers->queues[JOB_URGENT].count > workers->idle)
+		pthread_cond_signal(&workers->urgent);
 	pthread_mutex_unlock(&workers->lock);
 }
 
@@ -209,5 +248,5 @@ void workers_wake(struct workers *workers)
 
 size_t workers_own_bytes(const struct workers *workers)
 {
-	return sizeof(*workers) + workers->count * (size_t)16 * 1024;
+	return sizeof(*workers) + (workers->count + workers->has_lane) * (size_t)16 * 1024;
 }
