@@ -72,6 +72,25 @@ describe('units of a running broker', () => {
     link.close()
   })
 
+  it('are treated by what was written from that moment on', async () => {
+    const { link, units } = make()
+    const { settings } = await units.view()
+    const agent = await AgentMemory.open({ backend: 'broker', socketPath: socketPath(), name: 'agent' })
+    expect((await agent.settings()).warmAfterMs).toBe(settings.warmAfterMs)
+    expect(await units.set({ ...settings, warmAfterMs: 7000, hotMostBytes: 1_000_000_000 })).toMatchObject({ ok: true })
+    expect(await agent.settings()).toMatchObject({ warmAfterMs: 7000, hotMostBytes: 1_000_000_000 })
+    // What a program set for itself stays while the file says what it said.
+    await agent.settings({ coldAfterMs: 90_000_000 })
+    expect(await units.set({ ...settings, warmAfterMs: 7000, hotMostBytes: 1_000_000_000 })).toMatchObject({ ok: true })
+    expect((await agent.settings()).coldAfterMs).toBe(90_000_000)
+    // Back to no limit at all, which no program could ask for.
+    expect(await units.set(settings)).toMatchObject({ ok: true })
+    expect(await agent.settings()).toMatchObject({ warmAfterMs: settings.warmAfterMs, hotMostBytes: 0, coldAfterMs: settings.coldAfterMs })
+    await agent.close()
+    link.close()
+    rmSync(join(folder, 'config/agentmem/broker.conf'))
+  })
+
   it('are switched off for who comes new, and the file keeps what was written', async () => {
     const { link, units } = make()
     const { settings } = await units.view()
@@ -81,7 +100,6 @@ describe('units of a running broker', () => {
     const view = await units.view()
     expect(view.broker).toBe('off')
     expect(withUnits([layer('shared-memory'), layer('mapped-store')], view).map(({ state }) => state)).not.toContain('on')
-    await sleep(1100)
     const refused = await AgentMemory.open({ socketPath: socketPath(), noStart: true })
     expect(refused.backend).toBe('private')
     await refused.close()
