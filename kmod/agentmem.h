@@ -271,6 +271,7 @@ extern const struct am_chunk_sizes am_talk_sizes;
 struct am_talk *am_talk_new(void);
 void am_talk_free(struct am_talk *talk);
 int am_talk_append(struct am_unit *unit, const void __user *data, u64 bytes);
+int am_talk_edit(struct am_unit *unit, u64 offset, u64 old_bytes, const void __user *data, u64 bytes);
 struct am_unit *am_talk_fork(struct am_unit *unit, u64 prefix_bytes);
 ssize_t am_talk_read(struct am_unit *unit, u64 offset, void __user *to, size_t bytes);
 struct am_content *am_talk_snapshot(struct am_unit *unit);

@@ -67,7 +67,7 @@ static int do_info(struct call *call)
 		.size = size,
 		.abi_version = AGENTMEM_ABI_VERSION,
 		.page_bytes = PAGE_SIZE,
-		.features = AGENTMEM_ABI_FEATURE_CONVERSATIONS | (am_compress_ready() ? AGENTMEM_ABI_FEATURE_COMPRESS : 0),
+		.features = AGENTMEM_ABI_FEATURE_CONVERSATIONS | AGENTMEM_ABI_FEATURE_EDIT | (am_compress_ready() ? AGENTMEM_ABI_FEATURE_COMPRESS : 0),
 		.unit_most_bytes = AGENTMEM_ABI_UNIT_MOST,
 		.chunk_min_bytes = am_talk_sizes.min,
 		.chunk_average_bytes = am_talk_sizes.average,
@@ -242,6 +242,24 @@ static int do_append(struct call *call)
 	if (!unit)
 		return -ENOENT;
 	error = unit->talk ? am_talk_append(unit, u64_to_user_ptr(args->data), args->bytes) : -EINVAL;
+	args->total_bytes = READ_ONCE(unit->bytes);
+	am_unit_used(unit);
+	am_unit_put(unit);
+	return error;
+}
+
+static int do_edit(struct call *call)
+{
+	struct agentmem_abi_edit *args = call->args;
+	struct am_unit *unit;
+	int error;
+
+	if (args->bytes > AGENTMEM_ABI_UNIT_MOST)
+		return -E2BIG;
+	unit = am_unit_find(call->agent, args->unit);
+	if (!unit)
+		return -ENOENT;
+	error = unit->talk ? am_talk_edit(unit, args->offset, args->old_bytes, u64_to_user_ptr(args->data), args->bytes) : -EINVAL;
 	args->total_bytes = READ_ONCE(unit->bytes);
 	am_unit_used(unit);
 	am_unit_put(unit);
@@ -468,6 +486,7 @@ static const struct {
 	CALL(AGENTMEM_IOC_ALLOC, do_alloc, agentmem_abi_alloc, 72, .flags = AGENTMEM_ABI_BY_DIGEST | AGENTMEM_ABI_WANT_FD),
 	CALL(AGENTMEM_IOC_APPEND, do_append, agentmem_abi_edit, 56),
 	CALL(AGENTMEM_IOC_FORK, do_fork, agentmem_abi_fork, 40, .flags = AGENTMEM_ABI_WANT_FD),
+	CALL(AGENTMEM_IOC_EDIT, do_edit, agentmem_abi_edit, 56),
 	CALL(AGENTMEM_IOC_SHARE, do_share, agentmem_abi_share, 32),
 	CALL(AGENTMEM_IOC_MARK_HOT, do_mark_hot, agentmem_abi_unit, 16),
 	CALL(AGENTMEM_IOC_OPEN, do_open, agentmem_abi_open, 32),

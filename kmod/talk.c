@@ -119,7 +119,8 @@ static int cut(struct growth *growth)
 	return 0;
 }
 
-static int grow(struct growth *growth, const void __user *data, u64 bytes)
+/* Takes in what a source has from `offset` on. */
+static int grow(struct growth *growth, am_source source, void *context, u64 offset, u64 bytes)
 {
 	while (bytes) {
 		u32 want = min_t(u64, growth->bytes + bytes, AM_EXTENT_BYTES);
@@ -133,10 +134,11 @@ static int grow(struct growth *growth, const void __user *data, u64 bytes)
 		}
 		piece = min_t(u64, bytes, growth->room - growth->bytes);
 		/* Behind what readers look at, in their own tail too. */
-		if (copy_from_user(growth->tail + growth->bytes, data, piece))
-			return -EFAULT;
+		error = source(context, offset, growth->tail + growth->bytes, piece);
+		if (error)
+			return error;
 		growth->bytes += piece;
-		data += piece;
+		offset += piece;
 		bytes -= piece;
 		error = cut(growth);
 		if (error)
@@ -148,30 +150,39 @@ static int grow(struct growth *growth, const void __user *data, u64 bytes)
 	return 0;
 }
 
-/* Under talk->writer. Nothing fails behind the last allocation. */
-static int publish(struct am_talk *talk, struct growth *growth)
+/*
+ * Under talk->writer: of the blocks the first `keep` stay and those from
+ * `resume` on; between them stand the new ones. Nothing fails behind the last
+ * allocation.
+ */
+static int publish(struct am_talk *talk, struct growth *growth, u32 keep, u32 resume)
 {
-	u32 count = talk->count + growth->count;
-	struct am_block *blocks = NULL;
-	void *old_blocks = NULL, *old_tail = NULL;
+	u32 after = talk->count - resume, count = keep + growth->count + after;
+	struct am_block *old = talk->blocks, *blocks = old, *gone = NULL;
+	u32 room = talk->room, gone_count = resume - keep;
+	u64 from = resume ? old[resume - 1].end : 0;
+	u8 *old_tail = NULL;
 
-	if (count > talk->room) {
-		u32 room = max(count, talk->room * 2);
-
+	if (count > room || gone_count || (after && growth->count)) {
+		room = max(count, talk->room * (growth->count > gone_count ? 2 : 1));
 		blocks = kvmalloc_array(room, sizeof(*blocks), AM_GFP);
 		if (!blocks)
 			return -ENOMEM;
-		if (talk->count)
-			memcpy(blocks, talk->blocks, talk->count * sizeof(*blocks));
-		talk->room = room;
+		if (keep)
+			memcpy(blocks, old, keep * sizeof(*blocks));
+		for (u32 i = 0; i < after; i++) {
+			blocks[keep + growth->count + i] = old[resume + i];
+			blocks[keep + growth->count + i].end += growth->end - from;
+		}
 	}
 	down_write(&talk->lock);
-	if (blocks) {
-		old_blocks = talk->blocks;
-		talk->blocks = blocks;
-	}
 	if (growth->count)
-		memcpy(talk->blocks + talk->count, growth->blocks, growth->count * sizeof(*blocks));
+		memcpy(blocks + keep, growth->blocks, growth->count * sizeof(*blocks));
+	if (blocks != old) {
+		gone = old;
+		talk->blocks = blocks;
+		talk->room = room;
+	}
 	talk->count = count;
 	if (growth->own) {
 		old_tail = talk->tail;
@@ -181,7 +192,9 @@ static int publish(struct am_talk *talk, struct growth *growth)
 	talk->tail_bytes = growth->bytes;
 	talk->tail_seen = growth->seen;
 	up_write(&talk->lock);
-	kvfree(old_blocks);
+	for (u32 i = 0; i < gone_count; i++)
+		am_content_put(gone[keep + i].content);
+	kvfree(gone);
 	kvfree(old_tail);
 	kvfree(growth->blocks);
 	return 0;
@@ -206,13 +219,113 @@ int am_talk_append(struct am_unit *unit, const void __user *data, u64 bytes)
 	growth = (struct growth){
 		.domain = unit->domain, .tail = talk->tail, .bytes = talk->tail_bytes, .room = talk->tail_room, .seen = talk->tail_seen, .end = end_of(talk),
 	};
-	error = grow(&growth, data, bytes);
+	error = grow(&growth, am_source_user, (void __force *)data, 0, bytes);
 	if (!error)
-		error = publish(talk, &growth);
+		error = publish(talk, &growth, talk->count, talk->count);
 	if (error) {
 		growth_drop(&growth);
 		am_unit_shrink(unit, bytes);
 	}
+out:
+	mutex_unlock(&talk->writer);
+	return error;
+}
+
+static int source_content(void *context, u64 offset, u8 *to, size_t bytes)
+{
+	return am_content_read(context, offset, to, bytes);
+}
+
+/* Takes in the conversation's own bytes from..to, which lie in the block or tail at `*index`; steps on to the next one. 1 where a block of old and one of new end together. */
+static int grow_by_own(struct growth *growth, struct am_talk *talk, u32 *index, u64 from, u64 to)
+{
+	while (from < to) {
+		u64 start = *index ? talk->blocks[*index - 1].end : 0;
+		bool tail = *index == talk->count;
+		u64 end = tail ? to : min(to, talk->blocks[*index].end);
+		int error = tail ? grow(growth, am_source_kernel, talk->tail, from - start, end - from)
+				 : grow(growth, source_content, talk->blocks[*index].content, from - start, end - from);
+
+		if (error)
+			return error;
+		from = end;
+		if (!tail && from == talk->blocks[*index].end)
+			++*index;
+		/* What follows is cut as it was. */
+		if (!growth->bytes && *index && from == talk->blocks[*index - 1].end)
+			return 1;
+	}
+	return 0;
+}
+
+/* The first block that ends behind `offset`; the tail where none does. */
+static u32 index_of(const struct am_talk *talk, u64 offset)
+{
+	u32 low = 0, high = talk->count;
+
+	while (low < high) {
+		u32 middle = low + (high - low) / 2;
+
+		if (talk->blocks[middle].end <= offset)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+/* Cuts anew from the block that has the first byte that changes to where cuts meet again. Only a writer changes blocks and tail, so they are read without a lock. */
+static int edit(struct am_talk *talk, struct growth *growth, u64 offset, u64 old_bytes, const void __user *data, u64 bytes)
+{
+	u64 total = end_of(talk) + talk->tail_bytes, at = offset + old_bytes;
+	u32 keep = index_of(talk, offset), index = keep, resume;
+	int met;
+
+	growth->end = keep ? talk->blocks[keep - 1].end : 0;
+	met = grow_by_own(growth, talk, &index, growth->end, offset);
+	if (met >= 0)
+		met = grow(growth, am_source_user, (void __force *)data, 0, bytes);
+	if (met < 0)
+		return met;
+	resume = index_of(talk, at);
+	met = !growth->bytes && at == (resume ? talk->blocks[resume - 1].end : 0);
+	if (!met)
+		met = grow_by_own(growth, talk, &resume, at, total);
+	if (met < 0)
+		return met;
+	if (!met)
+		return publish(talk, growth, keep, talk->count);
+	/* Blocks and tail behind stay what they are. */
+	if (growth->own)
+		kvfree(growth->tail);
+	growth->own = false;
+	growth->bytes = talk->tail_bytes;
+	growth->seen = talk->tail_seen;
+	return publish(talk, growth, keep, resume);
+}
+
+int am_talk_edit(struct am_unit *unit, u64 offset, u64 old_bytes, const void __user *data, u64 bytes)
+{
+	struct am_talk *talk = unit->talk;
+	struct growth growth = { .domain = unit->domain };
+	u64 total;
+	int error;
+
+	if (mutex_lock_killable(&talk->writer))
+		return -EINTR;
+	total = end_of(talk) + talk->tail_bytes;
+	error = offset > total || old_bytes > total - offset ? -ERANGE : 0;
+	if (!error && bytes > old_bytes)
+		error = am_unit_grow(unit, bytes - old_bytes);
+	if (error)
+		goto out;
+	error = edit(talk, &growth, offset, old_bytes, data, bytes);
+	if (error)
+		growth_drop(&growth);
+	if (error && bytes > old_bytes)
+		am_unit_shrink(unit, bytes - old_bytes);
+	if (!error && bytes < old_bytes)
+		am_unit_shrink(unit, old_bytes - bytes);
 out:
 	mutex_unlock(&talk->writer);
 	return error;

@@ -69,6 +69,7 @@ void test_compress(void);
 void test_idle(void);
 void test_talk(void);
 void test_fork(void);
+void test_edit(void);
 void test_limits(void);
 void test_stats(void);
 void test_list(void);

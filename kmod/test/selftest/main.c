@@ -23,6 +23,7 @@ static const struct {
 	{ "idle", test_idle },
 	{ "append", test_talk },
 	{ "fork", test_fork },
+	{ "edit", test_edit },
 	{ "limits", test_limits },
 	{ "statistics", test_stats },
 	{ "lists", test_list },

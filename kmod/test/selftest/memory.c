@@ -284,6 +284,50 @@ void test_fork(void)
 	free(back);
 }
 
+/* Against a model; and a small change costs few new blocks wherever it is. */
+void test_edit(void)
+{
+	size_t most = 4000000, bytes = 1000000;
+	char *model = malloc(most), *more = malloc(200000), *back = malloc(most + 10);
+	int agent = kit_agent("");
+	uint64_t seed = 20, unit;
+
+	kit_noise(21, model, bytes);
+	unit = kit_alloc(agent, AGENTMEM_ABI_CONVERSATION, model, bytes);
+	for (int i = 0; i < 120; i++) {
+		size_t offset = i % 7 == 0 ? 0 : i % 7 == 1 ? bytes : kit_random(&seed) % (bytes + 1);
+		size_t old = i % 3 ? 0 : kit_random(&seed) % 100000;
+		size_t fresh = kit_random(&seed) % 5 == 0 ? kit_random(&seed) % 200000 : kit_random(&seed) % 300;
+		uint64_t before = kit_all(agent).contents;
+		struct agentmem_abi_edit args;
+
+		if (old > bytes - offset)
+			old = bytes - offset;
+		kit_noise(seed, more, fresh);
+		args = SIZED(edit, .unit = unit, .offset = offset, .old_bytes = old, .data = (uintptr_t)more, .bytes = fresh);
+		GIVES(0, ioctl(agent, AGENTMEM_IOC_EDIT, &args));
+		memmove(model + offset + fresh, model + offset + old, bytes - offset - old);
+		memcpy(model + offset, more, fresh);
+		bytes += fresh - old;
+		CHECK(args.total_bytes == bytes);
+		check_talk(agent, unit, model, bytes, back);
+		CHECK(kit_all(agent).contents <= before + fresh / 8192 + 4);
+	}
+	GIVES(ERANGE, ioctl(agent, AGENTMEM_IOC_EDIT, &SIZED(edit, .unit = unit, .offset = bytes + 1)));
+	GIVES(ERANGE, ioctl(agent, AGENTMEM_IOC_EDIT, &SIZED(edit, .unit = unit, .offset = 1, .old_bytes = bytes)));
+	GIVES(ERANGE, ioctl(agent, AGENTMEM_IOC_EDIT, &SIZED(edit, .unit = unit, .offset = 1, .old_bytes = UINT64_MAX)));
+	GIVES(EFAULT, ioctl(agent, AGENTMEM_IOC_EDIT, &SIZED(edit, .unit = unit, .offset = 1, .old_bytes = 5, .data = 8, .bytes = 100)));
+	check_talk(agent, unit, model, bytes, back);
+	/* All of it, at once. */
+	GIVES(0, ioctl(agent, AGENTMEM_IOC_EDIT, &SIZED(edit, .unit = unit, .old_bytes = bytes)));
+	check_talk(agent, unit, model, 0, back);
+	CHECK(kit_all(agent).contents == 0);
+	close(agent);
+	free(model);
+	free(more);
+	free(back);
+}
+
 void test_limits(void)
 {
 	struct agentmem_abi_register args = SIZED(register, .quota_bytes = 100000);
