@@ -262,6 +262,62 @@ static void paging(void)
 	CHECK(content_agent_bytes(test->content, 6) == 0 && content_unit_lines(test->content, 6, 0, lines, 7, &more) == 0);
 }
 
+/* Of few long words, as a dictionary likes it. */
+static char *words_of(size_t bytes)
+{
+	enum { WORDS = 200, LETTERS = 12 };
+	char *words = text_of(WORDS * LETTERS, 8), *text = malloc(bytes);
+
+	for (size_t i = 0; i < WORDS * LETTERS; i++)
+		words[i] = (char)('a' + test_below(test, 26));
+	for (size_t at = 0; at < bytes; at += LETTERS)
+		memcpy(text + at, words + test_below(test, WORDS) * LETTERS, bytes - at < LETTERS ? bytes - at : LETTERS);
+	free(words);
+	return text;
+}
+
+/* As packed, with the agent asleep. */
+static uint64_t packed_bytes(uint64_t agent, uint64_t domain, const char *text, size_t bytes)
+{
+	struct broker_unit_stat stat = { 0 };
+	uint64_t unit;
+
+	CHECK(add(agent, domain, AM_KIND_TOOL_DEFINITION, inline_data(text, bytes)) == 0 && !last.known);
+	unit = last.unit;
+	states[agent] = AM_STATE_SUSPENDED;
+	content_agent_state(test->content, agent, AM_STATE_SUSPENDED);
+	for (int i = 0; i < 2000 && stat.warm_bytes == 0; i++) {
+		test_turn(test, 5);
+		stat = stat_of(agent, unit);
+	}
+	CHECK(stat.warm_bytes == bytes);
+	states[agent] = AM_STATE_ACTIVE;
+	content_agent_gone(test->content, agent);
+	return stat.stored_bytes;
+}
+
+/* A domain's packed sizes say nothing about what others have; numbers say nothing about how much. */
+static void apart(void)
+{
+	enum { TEXTS = 140, BYTES = 2500 };
+	char *texts = words_of(TEXTS * BYTES);
+	uint64_t before = packed_bytes(4, 2, texts, BYTES), common = packed_bytes(5, 1, texts, BYTES);
+	uint64_t number = 0;
+
+	for (int i = 1; i < TEXTS; i++) {
+		CHECK(add(1, 1, AM_KIND_TOOL_DEFINITION, inline_data(texts + i * BYTES, BYTES)) == 0);
+		CHECK(last.unit < UINT64_C(1) << 53 && (last.unit > number ? last.unit - number : number - last.unit) > 1u << 20);
+		number = last.unit;
+	}
+	/* Who packs first makes the dictionary. */
+	(void)packed_bytes(6, 1, texts + 7, BYTES);
+	CHECK(packed_bytes(6, 1, texts, BYTES) < common);
+	CHECK(packed_bytes(7, 3, texts, BYTES) == before);
+	free(texts);
+	for (uint64_t agent = 1; agent < 8; agent++)
+		content_agent_gone(test->content, agent);
+}
+
 /* Without memory there is an error, nothing else: all is as before. */
 static void without_memory(void)
 {
@@ -298,6 +354,7 @@ int functions_main(struct test *with)
 	proofs();
 	growing();
 	paging();
+	apart();
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 	without_memory();
 #else

@@ -32,7 +32,7 @@ uint32_t test_below(struct test *test, uint32_t most)
 
 void test_open(struct test *test, bool (*view)(void *context, uint64_t agent, enum am_state *state, uint32_t *importance))
 {
-	const struct content_options options = { .store_folder = test->folder, .store_most_bytes = test->store_most_bytes, .workers = 3, .policy = test->policy, .agent_view = view };
+	const struct content_options options = { .store_folder = test->folder, .store_most_bytes = test->store_most_bytes, .common_domain = 1, .workers = 3, .policy = test->policy, .agent_view = view };
 	int error = content_open(&test->content, &options);
 
 	if (error != 0)

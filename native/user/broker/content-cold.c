@@ -177,7 +177,7 @@ void cold_want(struct content *content, struct block *block, bool leave)
 	put->job = (struct job){ .class = JOB_PACK, .work = put_work, .done = put_done };
 	put->content = content;
 	put->owner = block->owner;
-	put->kind = (enum am_kind)block->kind;
+	put->kind = learnt_kind(content, block->entry.domain, block->kind);
 	put->counted_bytes = block->piece == NULL ? block->bytes : warm_piece_stored_bytes(block->piece);
 	origin_of(block, &put->origin);
 	block->storing = true;

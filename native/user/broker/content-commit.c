@@ -223,7 +223,7 @@ static void commit_done(struct content *content, struct job *job)
 {
 	struct commit *commit = container(job, struct commit, job);
 	struct cold *cold = content->cold;
-	struct record *record = commit->records;
+	struct record *record = commit->records, *again = NULL, **again_end = &again;
 
 	cold->commit = NULL;
 	if (commit->error == 0)
@@ -236,12 +236,19 @@ static void commit_done(struct content *content, struct job *job)
 		/* Removals and agents are not made again by anybody else. */
 		if (commit->error != 0 && record->waiter == NULL && record->unit == NULL && !content->closing) {
 			record->next = NULL;
-			*cold->records_end = record;
-			cold->records_end = &record->next;
+			*again_end = record;
+			again_end = &record->next;
 		} else {
 			record_end(content, record, commit->error);
 		}
 		record = next;
+	}
+	/* In front of what came meanwhile: the newest word about somebody is the last. */
+	if (again != NULL) {
+		*again_end = cold->records;
+		if (cold->records == NULL)
+			cold->records_end = again_end;
+		cold->records = again;
 	}
 	mem_free(content, commit->frees, (commit->free_count + 1) * sizeof(*commit->frees));
 	mem_free(content, commit->blocks, (commit->block_count + 1) * sizeof(*commit->blocks));

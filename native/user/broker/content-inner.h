@@ -81,6 +81,8 @@ size_t workers_own_bytes(const struct workers *workers);
 
 /* ---- memory ---- */
 
+/* For what is learnt about small units: of the common domain alone. 0: nothing is. */
+enum am_kind learnt_kind(const struct content *content, uint64_t domain, uint8_t kind);
 /* Zeroed, counted as the broker's own. Main thread only. */
 void *mem_alloc(struct content *content, size_t bytes);
 void mem_free(struct content *content, void *memory, size_t bytes);
@@ -495,7 +497,10 @@ struct content {
 	struct block *open_slabs[8];
 	struct block *cache[CACHE_BLOCKS];	/* blocks whose plain bytes are cached */
 	unsigned cache_count;
-	uint64_t next_unit, next_block;
+	uint64_t next_block;
+	uint64_t wanted_unit;		/* the next one is to have this number; 0: a new one */
+	uint64_t numbers[32];		/* drawn for the next units */
+	unsigned number_count;
 	uint64_t now_ms;
 	uint64_t next_walk_ms, next_pressure_ms, next_orphan_ms, next_rest_ms;
 	enum am_pressure pressure;

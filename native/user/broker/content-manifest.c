@@ -3,6 +3,7 @@
 #include "content-inner.h"
 
 #include <stdlib.h>
+#include <sys/random.h>
 
 #define MANIFEST_VERSION 1
 #define FLAG_DIGEST 1u
@@ -255,7 +256,7 @@ static int read_manifest(void *context, uint64_t key, const void *data, size_t b
 	struct reading *reading = context;
 	struct content *content = reading->content;
 	const struct manifest *manifest = data;
-	uint64_t number, next = content->next_unit;
+	uint64_t number;
 	struct unit *unit;
 	int error;
 
@@ -266,9 +267,8 @@ static int read_manifest(void *context, uint64_t key, const void *data, size_t b
 		reading->unsound = true;
 		return 0;
 	}
-	content->next_unit = number;
+	content->wanted_unit = number;
 	unit = unit_new(content, manifest->domain, (enum am_kind)manifest->kind, !(manifest->flags & FLAG_SMALL));
-	content->next_unit = next > number ? next : number + 1;
 	if (unit == NULL)
 		return -ENOMEM;
 	unit_set_bytes(content, unit, manifest->bytes);
@@ -307,10 +307,13 @@ static int free_unseen(void *context, uint64_t id, uint64_t owner, size_t bytes)
 
 int manifests_read(struct content *content)
 {
-	const struct am_seed seed = { { content->next_unit, content->now_ms } };
-	struct reading reading = { .content = content, .table = am_table_open(&content->host, &seed, NULL, NULL) };
+	struct reading reading = { .content = content };
+	struct am_seed seed;
 	int error;
 
+	if (getrandom(&seed, sizeof(seed), 0) != (ssize_t)sizeof(seed))
+		return -EIO;
+	reading.table = am_table_open(&content->host, &seed, NULL, NULL);
 	if (reading.table == NULL)
 		return -ENOMEM;
 	error = store_each_record(content->store, read_manifest, &reading);

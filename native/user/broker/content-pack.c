@@ -190,7 +190,7 @@ static struct pack *pack_new(struct content *content, struct block *block)
 	view.bytes = block->bytes;
 	pack->job = (struct job){ .class = JOB_PACK, .work = pack_work, .done = pack_done };
 	pack->content = content;
-	pack->kind = (enum am_kind)block->kind;
+	pack->kind = learnt_kind(content, block->entry.domain, block->kind);
 	pack->effort = am_policy_effort(&content->policy, &view, content->pressure);
 	pack->used_ms = block->used_ms;
 	block->packing = true;

@@ -79,7 +79,7 @@ int small_put(struct content *content, struct unit *unit, const void *data, size
 	if (slab->importance < unit->importance)
 		slab->importance = unit->importance;
 	block_touch(content, slab);
-	warm_learn(content->warm, (enum am_kind)unit->kind, data, bytes);
+	warm_learn(content->warm, learnt_kind(content, unit->entry.domain, unit->kind), data, bytes);
 	return 0;
 }
 

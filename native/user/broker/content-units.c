@@ -3,10 +3,35 @@
 #include "content-inner.h"
 
 #include <stdlib.h>
+#include <sys/random.h>
 
 bool unit_is_conversation(const struct unit *unit)
 {
 	return unit->kind == AM_KIND_CONVERSATION;
+}
+
+/* They fit a JavaScript number. */
+#define NUMBER_MOST ((UINT64_C(1) << 53) - 1)
+
+/*
+ * Drawn, not counted: nobody learns from his own how many others make. Never
+ * given twice, not by the next broker either and whatever its clock says. 0
+ * where nothing can be drawn.
+ */
+static uint64_t new_number(struct content *content)
+{
+	uint64_t number = content->wanted_unit;
+
+	content->wanted_unit = 0;
+	while (number == 0 || am_table_find(content->units, number) != NULL) {
+		if (content->number_count == 0) {
+			if (getrandom(content->numbers, sizeof(content->numbers), 0) != (ssize_t)sizeof(content->numbers))
+				return 0;
+			content->number_count = sizeof(content->numbers) / sizeof(content->numbers[0]);
+		}
+		number = content->numbers[--content->number_count] & NUMBER_MOST;
+	}
+	return number;
 }
 
 struct unit *unit_new(struct content *content, uint64_t domain, enum am_kind kind, bool big)
@@ -15,7 +40,11 @@ struct unit *unit_new(struct content *content, uint64_t domain, enum am_kind kin
 
 	if (unit == NULL)
 		return NULL;
-	unit->entry.number = content->next_unit;
+	unit->entry.number = new_number(content);
+	if (unit->entry.number == 0) {
+		mem_free(content, unit, sizeof(*unit));
+		return NULL;
+	}
 	unit->entry.domain = domain;
 	unit->kind = (uint8_t)kind;
 	unit->state = AM_STATE_ACTIVE;
@@ -34,7 +63,6 @@ struct unit *unit_new(struct content *content, uint64_t domain, enum am_kind kin
 		mem_free(content, unit, sizeof(*unit));
 		return NULL;
 	}
-	content->next_unit++;
 	return unit;
 }
 

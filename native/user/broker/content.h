@@ -30,6 +30,7 @@ struct content;
 struct content_options {
 	const char *store_folder;	/* of the cold tier; NULL: none */
 	uint64_t store_most_bytes;
+	uint64_t common_domain;		/* whose small units are packed with what they have in common; those of others learn nothing and tell nothing by their size */
 	unsigned workers;		/* 0: as many as processors, at most 4 */
 	struct am_policy policy;
 	/* How an agent is now; false for one that is gone for good. */

@@ -9,7 +9,7 @@
 static struct domain *domains;
 static unsigned count;
 
-static uint64_t number_of(const char *name)
+uint64_t domain_number(const char *name)
 {
 	struct {
 		char what[16];
@@ -26,7 +26,7 @@ static uint64_t number_of(const char *name)
 
 struct domain *domain_join(const char *name)
 {
-	uint64_t number = number_of(name);
+	uint64_t number = domain_number(name);
 	struct domain *domain = domains;
 
 	while (domain != NULL && domain->number != number)

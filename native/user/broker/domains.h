@@ -16,6 +16,8 @@ struct domain {
 	char name[64];		/* "": the user's common one */
 };
 
+/* Of the domain with this name; not 0. */
+uint64_t domain_number(const char *name);
 /* One agent more; NULL without memory. Two agents are of one domain where this gave them the same. */
 struct domain *domain_join(const char *name);
 /* One less. */

@@ -229,7 +229,7 @@ static int open_content(void)
 {
 	struct content_options options = {
 		.store_folder = front.options.store_folder, .store_most_bytes = front.settings.cold_most_bytes,
-		.workers = front.options.workers, .agent_view = agents_view,
+		.common_domain = domain_number(""), .workers = front.options.workers, .agent_view = agents_view,
 	};
 	int error;
 
@@ -258,6 +258,8 @@ static bool begin(void)
 	sigaddset(&told, SIGINT);
 	sigaddset(&told, SIGHUP);
 	signal(SIGPIPE, SIG_IGN);
+	/* A limit of whoever started us: its error is the store's to tell. */
+	signal(SIGXFSZ, SIG_IGN);
 	bus_begin();
 	/* Before there are threads: they inherit it. */
 	if (sigprocmask(SIG_BLOCK, &told, NULL) != 0)
