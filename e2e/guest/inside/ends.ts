@@ -10,13 +10,13 @@ import { good, helper, linger, session } from './world.ts'
 const spool = (user: User): string => run('sh', '-c', `cat /home/${user.name}/.local/state/agentmem/spool/*.ndjson`)
 
 /** Ends sessions and systemd of a user, as a logout does, and lets the user's systemd start again. */
-const logOut = async (user: User): Promise<void> => {
+export const logOut = async (user: User): Promise<void> => {
   await dropCallersOf(user)
   run('loginctl', 'terminate-user', user.name)
   await until('the user\'s systemd to end', () => !existsSync(`/sys/fs/cgroup/user.slice/user-${user.uid}.slice/user@${user.uid}.service`), 60_000)
 }
 
-const logIn = async (user: User): Promise<void> => {
+export const logIn = async (user: User): Promise<void> => {
   run('systemctl', 'start', `user@${user.uid}.service`)
   await linger(user)
 }

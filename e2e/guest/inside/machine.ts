@@ -21,9 +21,18 @@ const LIMITS = ['memory.low', 'memory.min', 'memory.high', 'memory.max', 'memory
 const groups = (): string[] =>
   out('find', '/sys/fs/cgroup', '-type', 'd').filter((path) => !RESTLESS_GROUPS.test(path)).flatMap((path) => [path, ...LIMITS.map((file) => `${path}/${file}: ${read(`${path}/${file}`)}`)])
 
+/** A busy systemd does not answer in time: nothing listed is no list. */
+const listed = (...command: string[]): string[] => {
+  for (let tries = 0; tries < 5; tries += 1) {
+    const lines = out(...command)
+    if (lines.length > 3) return lines
+  }
+  throw new Error(`${command.join(' ')} lists nothing`)
+}
+
 const units = (label: string, ...systemctl: string[]): string[] => [
-  ...out(...systemctl, 'list-unit-files', '--no-legend', '--no-pager').filter((line) => !RESTLESS_UNITS.test(line)).map((line) => `${label} unit file ${line.split(/\s+/u).slice(0, 2).join(' ')}`),
-  ...out(...systemctl, 'list-units', '--all', '--plain', '--no-legend', '--no-pager', '--type=service,scope,slice,socket,timer')
+  ...listed(...systemctl, 'list-unit-files', '--no-legend', '--no-pager').filter((line) => !RESTLESS_UNITS.test(line)).map((line) => `${label} unit file ${line.split(/\s+/u).slice(0, 2).join(' ')}`),
+  ...listed(...systemctl, 'list-units', '--all', '--plain', '--no-legend', '--no-pager', '--type=service,scope,slice,socket,timer')
     .map((line) => line.trim().split(/\s+/u)[0] ?? '').filter((name) => !RESTLESS_UNITS.test(name)).map((name) => `${label} unit ${name}`),
 ]
 

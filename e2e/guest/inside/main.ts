@@ -8,9 +8,10 @@ import { ownTests } from './own.ts'
 import { pressureTests } from './pressure.ts'
 import { suspendTests } from './suspend.ts'
 import { swapTests } from './swap.ts'
+import { unitTests } from './units.ts'
 
 const filter = read('/mnt/guest/filter')
-const chosen: readonly Test[] = [...installTests, ...swapTests, ...limitTests, ...suspendTests, ...pressureTests, ...ownTests, ...endTests, ...uninstallTests]
+const chosen: readonly Test[] = [...installTests, ...swapTests, ...limitTests, ...suspendTests, ...pressureTests, ...ownTests, ...unitTests, ...endTests, ...uninstallTests]
 console.log(`# ${run('uname', '-r').trim()}, ${run('systemctl', '--version').split('\n')[0]}`)
 await runTests(chosen.filter((test) => filter === '' || installTests.includes(test) || swapTests.includes(test) || uninstallTests.includes(test) || filter.split(',').some((word) => test.name.includes(word))))
 await closeCallers()
