@@ -4,7 +4,9 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -294,6 +296,33 @@ void play_hasty(void)
 		nanosleep(&(struct timespec){ .tv_nsec = 5000000 }, NULL);
 	EQUAL(raw_stat(second)->units, REQUESTS);
 	raw_close(second);
+}
+
+/* More connections than there is room for, of which nobody says who he is: agents get in all the same. */
+void play_crowd(void)
+{
+	enum { CROWD = 4200 };
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct rlimit limit;
+	struct raw *raw;
+	int *sockets = calloc(CROWD, sizeof(*sockets));
+	uint64_t unit;
+
+	CHECK(sockets != NULL && getrlimit(RLIMIT_NOFILE, &limit) == 0);
+	limit.rlim_cur = limit.rlim_max;
+	CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+	strncpy(address.sun_path, socket_path, sizeof(address.sun_path) - 1);
+	for (unsigned i = 0; i < CROWD; i++) {
+		sockets[i] = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+		CHECK(sockets[i] >= 0 && connect(sockets[i], (const struct sockaddr *)&address, sizeof(address)) == 0);
+	}
+	raw = raw_open("comes late", "");
+	EQUAL(raw_alloc(raw, AGENTMEM_OTHER, "x", 1, &unit), 0);
+	for (unsigned i = 0; i < CROWD; i++)
+		close(sockets[i]);
+	EQUAL(raw_read(raw, unit, 0, 1), 0);
+	raw_close(raw);
+	free(sockets);
 }
 
 void play_many(void)

@@ -22,7 +22,7 @@ static const struct scenario {
 	{ "tokens", play_tokens, false }, { "death", play_death, false }, { "forked", play_forked, false }, { "gone", play_gone, false }, { "again", play_again, false }, { "afterlife", play_afterlife, false }, { "anew", play_anew, false }, { "race", play_race, false },
 	{ "remember", play_remember, false }, { "return", play_return, true }, { "closed", play_closed, false },
 	{ "descriptors", play_descriptors, false }, { "many-descriptors", play_many_descriptors, false }, { "fuzz", play_fuzz, false }, { "deaf", play_deaf, false },
-	{ "hasty", play_hasty, false }, { "many", play_many, false }, { "killed", play_killed, false }, { "refused", play_refused, true }, { "shortage", play_shortage, false },
+	{ "hasty", play_hasty, false }, { "many", play_many, false }, { "crowd", play_crowd, false }, { "killed", play_killed, false }, { "refused", play_refused, true }, { "shortage", play_shortage, false },
 };
 
 static void wait_until_alone(void)

@@ -33,6 +33,7 @@ void play_many_descriptors(void);
 void play_fuzz(void);
 void play_deaf(void);
 void play_hasty(void);
+void play_crowd(void);
 void play_many(void);
 void play_killed(void);
 void play_refused(void);

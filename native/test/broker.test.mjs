@@ -59,6 +59,13 @@ export const tests = [
       }),
   })),
   {
+    name: 'broker: lets agents in where others only take up room',
+    run: (/** @type {Context} */ context) => {
+      if (Number(/^Max open files\s+\d+\s+(\d+)/mu.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1]) < 8500) return 'needs 8500 open files'
+      return withBroker(context, {}, (broker) => play(context, broker.socket, 'crowd'))
+    },
+  },
+  {
     name: 'broker: frees what dead agents held, after their grace',
     run: (/** @type {Context} */ context) =>
       withBroker(context, { program: 'agentmem-broker' }, async (broker) => {

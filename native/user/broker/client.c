@@ -38,6 +38,19 @@ void client_doom(struct client *client)
 	client->doomed = any_doomed = true;
 }
 
+bool clients_make_room(void)
+{
+	struct client *oldest = NULL;
+
+	/* New ones come in front. */
+	for (struct client *client = clients; client != NULL; client = client->next)
+		if (client->agent == NULL && !client->doomed)
+			oldest = client;
+	if (oldest != NULL)
+		client_doom(oldest);
+	return oldest != NULL;
+}
+
 static bool may_read(const struct client *client)
 {
 	if (client->first_reply != NULL || client->outstanding >= CLIENT_OUTSTANDING_MOST)

@@ -65,6 +65,8 @@ void clients_leave(const struct agent *agent);
 struct client *clients_oldest_question(const struct agent *agent);
 
 unsigned clients_count(void);
+/* Gives up the oldest that has not greeted or only looks; false where all are agents'. */
+bool clients_make_room(void);
 /* Cuts off who is stuck. When it wants to be called again. */
 uint64_t clients_step(void);
 /* Drops the doomed ones. */

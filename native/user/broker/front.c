@@ -190,7 +190,7 @@ static void listener_ready(struct watch *watch, uint32_t events)
 		/* The socket's mode keeps others out already; this holds where somebody changed it. */
 		if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &length) != 0 || peer.uid != geteuid())
 			refuse(fd, -EPERM);
-		else if (clients_count() >= CLIENTS_MOST)
+		else if (clients_count() >= CLIENTS_MOST && !clients_make_room())
 			refuse(fd, -EBUSY);
 		else
 			client_add(fd, peer.pid);
