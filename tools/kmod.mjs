@@ -37,6 +37,11 @@ const testKernel = (kernel, selftest, onlyBuild) => {
   if (!built.ok) return fail(`${kernel.series}: builds without a warning\n${built.text}`)
   result.passed += 1
   console.log(`${kernel.series}: built against ${kernel.release} with ${kernel.compiler}${built.cached ? ' (cached)' : ''}`)
+  if (kernel.sparse === true) {
+    const checked = buildModule(kernel, { sparse: true })
+    if (checked.ok) result.passed += 1
+    else fail(`${kernel.series}: sparse finds nothing\n${checked.text}`)
+  }
   if (onlyBuild) return
   const started = Date.now()
   const { passed, failures, console: text } = runGuest(kernel, { module: built.module, selftest, folder: join(work, kernel.series) })

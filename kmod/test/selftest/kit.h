@@ -76,6 +76,8 @@ void test_list(void);
 void test_hostile(void);
 void test_random(void);
 void test_death(void);
+void test_shrink(void);
+void test_cgroup(void);
 void test_race(void);
 void test_unload(void);
 

@@ -30,6 +30,8 @@ static const struct {
 	{ "hostile", test_hostile },
 	{ "random calls", test_random },
 	{ "death", test_death },
+	{ "shrink", test_shrink },
+	{ "cgroup", test_cgroup },
 	{ "race", test_race },
 	{ "unload", test_unload },
 };
