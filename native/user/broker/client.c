@@ -11,6 +11,7 @@
 
 #include "broker/closer.h"
 #include "broker/limits.h"
+#include "broker/pending.h"
 #include "broker/receive.h"
 #include "broker/serve.h"
 
@@ -91,7 +92,7 @@ void clients_refresh(const struct agent *agent)
 static void undo(const struct client *client, uint64_t hold)
 {
 	if (hold != 0 && client->agent != NULL)
-		serve_later_free(client->agent->number, client->agent->life, hold);
+		pending_later_free(client->agent->number, client->agent->life, hold);
 }
 
 static void forget_replies(struct client *client)
@@ -104,7 +105,7 @@ static void forget_replies(struct client *client)
 		if (reply->fd >= 0)
 			close(reply->fd);
 		if (reply->hold != 0)
-			serve_later_free(reply->agent, reply->life, reply->hold);
+			pending_later_free(reply->agent, reply->life, reply->hold);
 		free(reply);
 	}
 	client->last_reply = NULL;
@@ -276,7 +277,7 @@ static void client_ready(struct watch *watch, uint32_t events)
 		flush(client);
 	for (unsigned i = 0; i < TURN_MESSAGES && !client->doomed && may_read(client) && receive_one(client); i++)
 		/* Who was told that something is not held, may ask for as much at once. */
-		serve_settle();
+		pending_settle();
 	client_refresh(client);
 }
 
@@ -319,7 +320,7 @@ static void drop(struct client *client)
 {
 	forget_replies(client);
 	leave_agent(client);
-	serve_client_gone(client);
+	pending_client_gone(client);
 	if (client->events != 0)
 		front_unwatch(&client->watch);
 	/* What lies unread in it is closed with it. */

@@ -21,9 +21,9 @@
 #include "broker/config.h"
 #include "broker/limits.h"
 #include "broker/look.h"
+#include "broker/pending.h"
 #include "broker/place.h"
 #include "broker/saved.h"
-#include "broker/serve.h"
 
 #define EVENTS_MOST 64
 #define ACCEPTS_A_TURN 16
@@ -217,7 +217,7 @@ static void content_ready(struct watch *watch, uint32_t events)
 	(void)watch;
 	(void)events;
 	content_event(front.content);
-	serve_settle();
+	pending_settle();
 }
 
 static struct watch listener_watch = { .ready = listener_ready }, signal_watch = { .ready = signal_ready }, content_watch = { .ready = content_ready };
@@ -294,7 +294,7 @@ static void turn_end(void)
 {
 	/* Dropping a connection may give holds back; giving them back drops none. */
 	clients_reap();
-	serve_settle();
+	pending_settle();
 	while (freed != NULL) {
 		struct freed *next = freed->next;
 
@@ -308,7 +308,7 @@ static uint64_t look_for_end(void)
 {
 	static uint64_t idle_ms;
 
-	if (clients_count() > 0 || serve_outstanding() > 0) {
+	if (clients_count() > 0 || pending_total() > 0) {
 		idle_ms = 0;
 		return UINT64_MAX;
 	}
@@ -390,7 +390,7 @@ int front_run(const struct front_options *options)
 	agents_end();
 	turn_end();
 	content_close(front.content);
-	serve_end();
+	pending_finish();
 	turn_end();
 	agents_free();
 	domains_end();
