@@ -25,7 +25,7 @@ export const libSources = [...libNames.map((name) => `user/lib/${name}.c`), 'use
 /** What these stand on. */
 export const libLibs = ['-l:libcrypto.a', '-pthread']
 
-const frontSources = ['agents', 'client', 'closer', 'config', 'confine', 'domains', 'front', 'look', 'main', 'maps', 'parse', 'pending', 'place', 'process', 'receive', 'saved', 'serve', 'source'].map((name) => `user/broker/${name}.c`)
+const frontSources = ['agents', 'client', 'closer', 'config', 'confine', 'domains', 'front', 'look', 'main', 'maps', 'parse', 'pending', 'place', 'process', 'processes', 'receive', 'saved', 'serve', 'source'].map((name) => `user/broker/${name}.c`)
 /** The broker's front with plain memory behind it. */
 const brokerDoubleSources = [...frontSources, 'user/broker/bus.c', 'test/content-double.c', 'user/common/digest.c', '../kmod/core/policy.c']
 const brokerDoubleLibs = ['-l:libcrypto.a', '-pthread']

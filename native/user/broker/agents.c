@@ -4,12 +4,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/random.h>
-#include <unistd.h>
 
 #include "broker/limits.h"
-#include "broker/process.h"
 #include "broker/saved.h"
 #include "common/digest.h"
 
@@ -20,7 +17,7 @@ static struct agent **agents;
 static unsigned count;
 /* When the first of those without processes goes, or records are to be saved. */
 static uint64_t next_ms = UINT64_MAX;
-static uint64_t process_total, lives;
+static uint64_t lives;
 
 /* The first with a number of at least this. */
 static unsigned place_of(uint64_t number)
@@ -103,7 +100,7 @@ void agent_changed(struct agent *agent)
 	look_by(front.now_ms + SAVE_MS);
 }
 
-static void begin_grace(struct agent *agent, uint64_t grace_ms)
+void agent_begin_grace(struct agent *agent, uint64_t grace_ms)
 {
 	agent->gone_ms = front.now_ms + grace_ms;
 	look_by(agent->gone_ms);
@@ -148,18 +145,9 @@ struct agent *agent_add(const struct broker_hello *hello)
 	/* Before any unit of it can be on disk: one without its agent would be found by nobody. */
 	saved_write(agent);
 	/* Gone again soon unless its first process joins. */
-	begin_grace(agent, front.options.grace_ms);
+	agent_begin_grace(agent, front.options.grace_ms);
 	agent_changed(agent);
 	return agent;
-}
-
-static void unwatch(struct process *process)
-{
-	if (process->watch.fd < 0)
-		return;
-	front_unwatch(&process->watch);
-	close(process->watch.fd);
-	process->watch.fd = -1;
 }
 
 void agent_remove(struct agent *agent)
@@ -170,10 +158,7 @@ void agent_remove(struct agent *agent)
 		struct process *process = agent->processes;
 
 		agent->processes = process->next;
-		process_total--;
-		unwatch(process);
-		maps_end(&process->maps);
-		front_free_later(process);
+		process_forget(process);
 	}
 	memmove(agents + at, agents + at + 1, (count - at - 1) * sizeof(struct agent *));
 	count--;
@@ -182,106 +167,6 @@ void agent_remove(struct agent *agent)
 	domain_leave(agent->domain);
 	front_step_soon();
 	front_free_later(agent);
-}
-
-static void process_gone(struct process *process)
-{
-	struct agent *agent = process->agent;
-	struct process **at = &agent->processes;
-
-	while (*at != process)
-		at = &(*at)->next;
-	*at = process->next;
-	agent->process_count--;
-	process_total--;
-	unwatch(process);
-	for (uint32_t i = 0; i < process->maps.room; i++)
-		for (uint64_t times = process->maps.entries[i].times; times > 0; times--)
-			(void)content_unmap(front.content, agent->number, process->maps.entries[i].unit);
-	maps_end(&process->maps);
-	front_free_later(process);
-	if (agent->processes == NULL)
-		begin_grace(agent, front.options.grace_ms);
-	agent_changed(agent);
-}
-
-static void process_ended(struct watch *watch, uint32_t events)
-{
-	struct process *process = (struct process *)watch;
-
-	(void)events;
-	/* Taken out in this very turn. */
-	if (watch->fd < 0)
-		return;
-	/* Told once: its pidfd would stay readable. */
-	unwatch(process);
-	process->ended = true;
-	if (process->connections == 0)
-		process_gone(process);
-}
-
-struct process *process_join(struct agent *agent, pid_t pid, uint64_t start, int pidfd)
-{
-	struct process *process = agent->processes;
-
-	while (process != NULL && (process->pid != pid || process->start != start || process->ended))
-		process = process->next;
-	if (process != NULL) {
-		if (pidfd >= 0)
-			close(pidfd);
-		process->connections++;
-		return process;
-	}
-	process = agent->process_count < AGENT_PROCESSES_MOST ? calloc(1, sizeof(*process)) : NULL;
-	if (process == NULL) {
-		int problem = agent->process_count < AGENT_PROCESSES_MOST ? ENOMEM : EBUSY;
-
-		if (pidfd >= 0)
-			close(pidfd);
-		errno = problem;
-		return NULL;
-	}
-	process->watch = (struct watch){ .ready = process_ended, .fd = pidfd };
-	process->agent = agent;
-	process->pid = pid;
-	process->start = start;
-	process->connections = 1;
-	/* Without a pidfd its connections alone stand for it. */
-	if (pidfd >= 0 && !front_watch(&process->watch, EPOLLIN)) {
-		close(pidfd);
-		process->watch.fd = -1;
-	}
-	process->ended = process->watch.fd < 0;
-	process->next = agent->processes;
-	agent->processes = process;
-	agent->process_count++;
-	process_total++;
-	agent->gone_ms = 0;
-	agent_changed(agent);
-	return process;
-}
-
-void process_leave(struct process *process)
-{
-	process->connections--;
-	if (process->connections == 0 && process->ended)
-		process_gone(process);
-}
-
-bool process_map(struct process *process, uint64_t unit)
-{
-	if (process->mappings >= AGENT_HOLDS_MOST || !maps_add(&process->maps, unit))
-		return false;
-	process->mappings++;
-	return true;
-}
-
-bool process_unmap(struct process *process, uint64_t unit)
-{
-	if (!maps_remove(&process->maps, unit))
-		return false;
-	process->mappings--;
-	return true;
 }
 
 uint64_t agent_quota(const struct agent *agent)
@@ -371,7 +256,7 @@ bool agents_hold_memory(void)
 
 uint64_t agents_bytes(void)
 {
-	return count * (sizeof(struct agent) + sizeof(struct agent *)) + process_total * sizeof(struct process);
+	return count * (sizeof(struct agent) + sizeof(struct agent *)) + processes_bytes();
 }
 
 struct agent *agent_restore(const struct agent *from, const char *domain)
@@ -389,7 +274,7 @@ struct agent *agent_restore(const struct agent *from, const char *domain)
 	}
 	content_agent_stat(front.content, agent->number, &stat);
 	agent->holds = stat.units;
-	begin_grace(agent, front.options.grace_ms * RESTORED_GRACE_FACTOR);
+	agent_begin_grace(agent, front.options.grace_ms * RESTORED_GRACE_FACTOR);
 	return agent;
 }
 
@@ -402,10 +287,7 @@ void agents_end(void)
 			struct process *process = agents[i]->processes;
 
 			agents[i]->processes = process->next;
-			if (process->watch.fd >= 0)
-				close(process->watch.fd);
-			maps_end(&process->maps);
-			free(process);
+			process_forget(process);
 		}
 	}
 }

@@ -65,11 +65,15 @@ void agent_remove(struct agent *agent);
 struct process *process_join(struct agent *agent, pid_t pid, uint64_t start, int pidfd);
 /* One connection less. */
 void process_leave(struct process *process);
+/* Out of its agent already: no longer watched, freed with this turn. */
+void process_forget(struct process *process);
 bool process_map(struct process *process, uint64_t unit);
 bool process_unmap(struct process *process, uint64_t unit);
 
 /* Its record is saved anew. */
 void agent_changed(struct agent *agent);
+/* It has no process any more: freed in so many ms unless one comes. */
+void agent_begin_grace(struct agent *agent, uint64_t grace_ms);
 uint64_t agent_quota(const struct agent *agent);
 /* -EDQUOT where the agent would hold more than it may. */
 int agent_allows(const struct agent *agent, uint64_t more_bytes);
@@ -87,6 +91,7 @@ uint64_t agents_step(void);
 /* Whether an agent could come back for something that would be lost with the broker. */
 bool agents_hold_memory(void);
 uint64_t agents_bytes(void);
+uint64_t processes_bytes(void);
 
 /* One of an earlier broker's, known from its record: it has no processes until some are found or come. NULL where there is no room. */
 struct agent *agent_restore(const struct agent *from, const char *domain);
