@@ -62,7 +62,7 @@ const launched = (place, more = {}) => ({ ...process.env, AGENTMEM_SOCKET: place
 const withShim = (place, command, more) => {
   // Where sanitizers are asked for: the build that stops at undefined behaviour. Theirs for memory and threads cannot be in a library that is malloc.
   const checked = join(place.context.testDir, 'agentmem-share-checked.so')
-  const [program = '', ...words] = place.context.kind === 'hardened' ? [join(place.context.binDir, 'agentmem-run'), '--no-merge', '--share', '--'] : ['sh', '-c', `AGENTMEM_SHARE_PID=$$ LD_PRELOAD=${checked} exec "$@"`, 'sh']
+  const [program, ...words] = place.context.kind === 'hardened' ? [join(place.context.binDir, 'agentmem-run'), '--no-merge', '--share', '--'] : ['sh', '-c', `AGENTMEM_SHARE_PID=$$ LD_PRELOAD=${checked} exec "$@"`, 'sh']
   const { status, signal, stdout, stderr } = spawnSync(program, [...words, ...command], { encoding: 'utf8', env: launched(place, more) })
   return { status, signal, stdout, stderr: stderr.replace(/^(?:found|handed in) \d+\n/gmu, ''), done: stderr.match(/^(?:found|handed in) \d+$/gmu) ?? [] }
 }

@@ -16,10 +16,10 @@ static void add_block(struct sums *sums, const struct block *block, uint64_t byt
 	sums->stored += stored;
 }
 
-/* Cold is what would be found again after a crash: with a manifest. */
+/* Cold is what each of its holders would find again after a crash: with a manifest that names them all. */
 static void found_again(const struct unit *unit, struct sums *sums)
 {
-	if (unit->recorded)
+	if (unit->recorded && !unit->record_stale && !unit->recording)
 		return;
 	sums->warm += sums->cold;
 	sums->cold = 0;
