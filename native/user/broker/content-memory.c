@@ -6,6 +6,14 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#ifdef __has_feature
+#define IS_WATCHED (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
+#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define IS_WATCHED 1
+#else
+#define IS_WATCHED 0
+#endif
+
 void *mem_alloc(struct content *content, size_t bytes)
 {
 	void *memory = calloc(1, bytes);
@@ -56,7 +64,7 @@ void *pages_grow(void *memory, size_t bytes, size_t more_bytes)
 
 	if (memory == NULL)
 		return pages_alloc(more_bytes);
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if IS_WATCHED
 	/* What watches memory does not know that it moved. */
 	more = pages_alloc(more_bytes);
 	if (more == NULL)
