@@ -5,6 +5,7 @@
 #include <linux/sched/signal.h>
 
 #include "agentmem.h"
+#include "trace.h"
 
 /* A whole page more or less of a content that is in the table. */
 void am_count_pages(struct am_content *content, s64 pages)
@@ -53,6 +54,7 @@ static void drop_pages(struct am_content *content, u32 index)
 		unmap_mapping_range(content->inode->i_mapping, (loff_t)index * AM_EXTENT_BYTES, (loff_t)count << PAGE_SHIFT, 1);
 	free_pages_of(pages, count);
 	am_count_pages(content, -(s64)count);
+	trace_agentmem_evict(content->entry.number, index, am_extent_plain(content, index), content->extents[index].blob->bytes);
 }
 
 /* At its end, or of one that never got into the table: nobody else sees it. */
@@ -101,6 +103,7 @@ static int restore(struct am_content *content, u32 index)
 	content->hot_pages += count;
 	content->warm_bytes -= plain;
 	am_count_pages(content, count);
+	trace_agentmem_restore(content->entry.number, index, plain, extent->blob->bytes);
 	return 0;
 
 failed:
@@ -219,6 +222,7 @@ static s64 pack(struct am_content *content, u32 index, struct am_packer *packer)
 		before = set_active_memcg(content->memcg);
 		error = am_pack(packer, extent->pages, plain, &extent->blob);
 		set_active_memcg(before);
+		trace_agentmem_compress(content->entry.number, index, plain, error ? 0 : extent->blob->bytes);
 		if (error)
 			return error == -E2BIG ? 0 : error;
 		am_count_warm(content, extent->blob->bytes);

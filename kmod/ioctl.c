@@ -5,6 +5,7 @@
 #include <linux/user_namespace.h>
 
 #include "agentmem.h"
+#include "trace.h"
 
 #define PIN_MS 300000u
 
@@ -223,6 +224,8 @@ static int do_alloc(struct call *call)
 	error = args->flags & AGENTMEM_ABI_WANT_FD ? open_unit(call, unit, &args->fd) : 0;
 	if (!error)
 		error = am_unit_hold(agent, unit);
+	if (!error)
+		trace_agentmem_allocate(agent->number, unit->number, unit->kind, unit->bytes);
 	am_unit_used(unit);
 	am_unit_put(unit);
 	return error;
@@ -328,6 +331,8 @@ static int do_share(struct call *call)
 	other = am_agent_find(args->agent);
 	if (unit && other && other->domain == call->agent->domain)
 		error = am_unit_hold(other, unit);
+	if (!error)
+		trace_agentmem_share(call->agent->number, other->number, unit->number);
 	if (unit)
 		am_unit_put(unit);
 	if (other)

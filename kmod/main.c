@@ -5,6 +5,9 @@
 
 #include "agentmem.h"
 
+#define CREATE_TRACE_POINTS
+#include "trace.h"
+
 char *am_compressor = "zstd";
 module_param_named(compressor, am_compressor, charp, 0444);
 MODULE_PARM_DESC(compressor, "algorithm of the crypto API: zstd (default), lz4, deflate-iaa, ..., none; the driver in use stands in /proc/agent_stats");
