@@ -375,6 +375,17 @@ ssize_t am_talk_read(struct am_unit *unit, u64 offset, void __user *to, size_t b
 	return done ? (ssize_t)done : got;
 }
 
+/* Room for what a fork begins its tail with; under talk->lock. */
+static bool fork_tail(struct am_talk *to, u32 bytes)
+{
+	if (!bytes)
+		return true;
+	to->tail_room = roundup_pow_of_two(max(bytes, TAIL_LEAST));
+	to->tail = kvmalloc(to->tail_room, AM_GFP);
+	to->tail_bytes = to->tail ? bytes : 0;
+	return to->tail;
+}
+
 /* A new conversation with its beginning. */
 struct am_unit *am_talk_fork(struct am_unit *unit, u64 prefix_bytes)
 {
@@ -382,15 +393,11 @@ struct am_unit *am_talk_fork(struct am_unit *unit, u64 prefix_bytes)
 	struct am_talk *talk = unit->talk, *to;
 	struct am_content *parted = NULL;
 	u32 rest = 0;
-	int error = 0;
+	int error;
 
 	if (IS_ERR(fork))
 		return fork;
 	to = fork->talk;
-	to->tail = kvmalloc(AM_EXTENT_BYTES, AM_GFP);
-	if (!to->tail)
-		goto no_memory;
-	to->tail_room = AM_EXTENT_BYTES;
 	down_read(&talk->lock);
 	if (talk->count) {
 		to->blocks = kvmalloc_array(talk->count, sizeof(*to->blocks), AM_GFP);
@@ -414,17 +421,17 @@ struct am_unit *am_talk_fork(struct am_unit *unit, u64 prefix_bytes)
 		}
 		to->blocks[to->count++] = talk->blocks[i];
 	}
-	if (!parted && prefix_bytes > end_of(talk)) {
-		to->tail_bytes = min_t(u64, prefix_bytes - end_of(talk), talk->tail_bytes);
-		if (to->tail_bytes)
-			memcpy(to->tail, talk->tail, to->tail_bytes);
-		to->tail_seen = min(talk->tail_seen, to->tail_bytes);
-	}
+	if (!parted && prefix_bytes > end_of(talk))
+		rest = min_t(u64, prefix_bytes - end_of(talk), talk->tail_bytes);
+	error = fork_tail(to, rest) ? 0 : -ENOMEM;
+	if (!parted && to->tail_bytes)
+		memcpy(to->tail, talk->tail, to->tail_bytes);
+	to->tail_seen = min(talk->tail_seen, to->tail_bytes);
 	up_read(&talk->lock);
 	if (parted) {
 		/* Of what was cut at its end no shorter piece is cut. */
-		error = am_content_read(parted, 0, to->tail, rest);
-		to->tail_bytes = rest;
+		if (!error && rest)
+			error = am_content_read(parted, 0, to->tail, rest);
 		to->tail_seen = rest;
 		am_content_put(parted);
 	}
