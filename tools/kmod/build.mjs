@@ -1,5 +1,5 @@
 /** Builds kmod/ against one kernel, outside the tree; any warning is a failure. */
-import { cpSync, existsSync, globSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import { cpSync, existsSync, globSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { cacheDir, inRoot, keyOf } from './root.mjs'
@@ -8,6 +8,15 @@ const kmodDir = join(dirname(dirname(dirname(fileURLToPath(import.meta.url)))), 
 
 /** What the module is made of. */
 const sources = () => globSync(['*.{c,h}', 'Kbuild', 'Makefile', 'core/*.{c,h}', 'uapi/*.h'], { cwd: kmodDir }).toSorted()
+
+/** Of each kernel so many builds are kept, the newest. */
+const KEPT = 4
+
+/** @param {string} series */
+const prune = (series) => {
+  const folders = globSync(`${series}-????????????????`, { cwd: join(cacheDir, 'builds') }).map((name) => join(cacheDir, 'builds', name))
+  for (const old of folders.toSorted((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs).slice(KEPT)) rmSync(old, { recursive: true, force: true })
+}
 
 /**
  * @param {import('./kernels.mjs').Kernel} kernel
@@ -32,6 +41,7 @@ export const buildModule = (kernel, { sparse = false } = {}) => {
     if (!ok || warnings.length > 0) return { ok: false, text: text.split('\n').filter((line) => !/^ {2}(?:CC|LD|MODPOST)/u.test(line)).slice(-60).join('\n') }
     if (existsSync(folder)) rmSync(work, { recursive: true })
     else renameSync(work, folder)
+    prune(kernel.series)
     return { ok: true, module, cached: false }
   } finally {
     rmSync(work, { recursive: true, force: true })
