@@ -13,6 +13,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "launched.h"
 #include "share.h"
 
 _Atomic bool share_on;
@@ -41,30 +42,10 @@ void share_tell(const char *what, size_t bytes)
 		log_fd = -1;
 }
 
-/* As in trim.c: the launched process keeps its number through exec; its children are programs of their own. */
-static bool is_launched_process(void)
-{
-	const char *number = getenv("AGENTMEM_SHARE_PID");
-
-	return number != NULL && strtol(number, NULL, 10) == (long)getpid();
-}
-
 static void leave_environment(void)
 {
-	char *list = getenv("LD_PRELOAD");
-	char *found = list == NULL ? NULL : strstr(list, "agentmem-share.so");
-	char *start = found;
-	char *rest;
-
-	if (found == NULL)
+	if (!launched_leave_preload("agentmem-share.so"))
 		return;
-	while (start > list && start[-1] != ':' && start[-1] != ' ')
-		start--;
-	rest = found + strcspn(found, ": ");
-	rest += strspn(rest, ": ");
-	memmove(start, rest, strlen(rest) + 1);
-	if (list[0] == '\0')
-		unsetenv("LD_PRELOAD");
 	unsetenv("AGENTMEM_SHARE_PID");
 	unsetenv("AGENTMEM_SHARE_MERGE");
 }
@@ -124,7 +105,7 @@ __attribute__((constructor)) static void set_up(void)
 	guard_start();
 	if (getauxval(AT_SECURE) != 0)
 		return;
-	if (!is_launched_process()) {
+	if (!launched_is_this("AGENTMEM_SHARE_PID")) {
 		leave_environment();
 		errno = before;
 		return;

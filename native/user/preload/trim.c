@@ -19,6 +19,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "launched.h"
+
 /* Beside the session role's helper/agents/ask/trim.ts. Above what Node and Bun reset at their start. */
 #define TRIM_SIGNAL (SIGRTMIN + 9)
 #define STACK_BYTES (64 * 1024)
@@ -48,34 +50,10 @@ static void *serve(void *unused)
 	return NULL;
 }
 
-/*
- * The launched process keeps its number through any chain of exec (sh, env,
- * node); its children have others. They are programs of their own, mostly no
- * agents: nothing is set up in them, and theirs start without us.
- */
-static bool is_launched_process(void)
-{
-	const char *number = getenv("AGENTMEM_TRIM_PID");
-
-	return number != NULL && strtol(number, NULL, 10) == (long)getpid();
-}
-
 static void leave_environment(void)
 {
-	char *list = getenv("LD_PRELOAD");
-	char *found = list == NULL ? NULL : strstr(list, "agentmem-trim.so");
-	char *start = found;
-	char *rest;
-
-	if (found == NULL)
+	if (!launched_leave_preload("agentmem-trim.so"))
 		return;
-	while (start > list && start[-1] != ':' && start[-1] != ' ')
-		start--;
-	rest = found + strcspn(found, ": ");
-	rest += strspn(rest, ": ");
-	memmove(start, rest, strlen(rest) + 1);
-	if (list[0] == '\0')
-		unsetenv("LD_PRELOAD");
 	unsetenv("AGENTMEM_TRIM_PID");
 }
 
@@ -89,7 +67,7 @@ __attribute__((constructor)) static void set_up(void)
 	sigset_t before;
 	size_t stack = STACK_BYTES;
 
-	if (!is_launched_process()) {
+	if (!launched_is_this("AGENTMEM_TRIM_PID")) {
 		leave_environment();
 		return;
 	}
