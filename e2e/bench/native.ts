@@ -91,6 +91,50 @@ const load = async (broker: Broker): Promise<void> => {
   rows.shown('  read of 256 bytes, 99 of 100', figure(seen, 'load-read-p99'), 'us')
 }
 
+const core = async (): Promise<void> => {
+  const seen = await figures('bench-core', [])
+  rows.shown('cutting where content says', figure(seen, 'core-chunk'), 'GB/s')
+  rows.shown('sketches', figure(seen, 'core-sketch'), 'GB/s')
+  rows.shown('  peer: reading', figure(seen, 'core-read-peer'), 'GB/s')
+  rows.below('table: look-up by digest', figure(seen, 'core-table-digest') / 1000, 1, 'us')
+  rows.shown('  an entry', figure(seen, 'core-table-bytes-an-entry'), 'B')
+}
+
+const warm = async (): Promise<void> => {
+  const pack = await figures('bench-warm', ['pack', textFolder])
+  rows.atLeast('conversations packed whole', figure(pack, 'normal_ratio'), 4.5, 'to-1')
+  rows.atLeast('  speed, one core', figure(pack, 'normal_pack'), 250, 'MB/s')
+  rows.shown('  with digest, cutting and sketch', figure(pack, 'normal_all_steps'), 'MB/s')
+  rows.shown('  peer: zstd -3 of the whole', figure(pack, 'peer_zstd3_whole_ratio'), 'to-1')
+  rows.shown('    speed, one core', figure(pack, 'peer_zstd3_whole_pack'), 'MB/s')
+  rows.shown('  peer: zstd -3 by page', figure(pack, 'peer_zstd3_page_ratio'), 'to-1')
+  rows.shown('    speed, one core', figure(pack, 'peer_zstd3_page_pack'), 'MB/s')
+  const forks = await figures('bench-warm', ['forks', textFolder])
+  rows.atLeast('forks of one conversation', figure(forks, 'forks_ratio'), 12, 'to-1')
+  rows.atLeast('  edited inside', figure(forks, 'forks_inside_ratio'), 12, 'to-1')
+  rows.atLeast('  session ids rewritten', figure(forks, 'forks_session_ratio'), 10, 'to-1')
+  rows.atLeast('  all ids rewritten', figure(forks, 'forks_all_ids_ratio'), 10, 'to-1')
+  const unpack = await figures('bench-warm', ['unpack', textFolder])
+  rows.below('warm unit of 1 MB back to plain', figure(unpack, 'unpack_1MB'), 1.5, 'ms')
+  rows.shown('  peer: zstd -d of the same', figure(unpack, 'peer_zstd_d_1MB'), 'ms')
+}
+
+const store = async (): Promise<void> => {
+  const folder = mkdtempSync('/var/tmp/agentmem-bench-')
+  try {
+    const seen = await figures('bench-store', [folder])
+    rows.below('cold 64 KiB back, beside a raw O_DIRECT read', figure(seen, 'ratio-64k'), 1.3, 'x')
+    rows.shown('  back', figure(seen, 'store-get-64k'), 'us')
+    rows.shown('  peer: raw read', figure(seen, 'raw-read-64k'), 'us')
+    rows.shown('cold 16 MB back, beside a raw O_DIRECT read', figure(seen, 'ratio-16m'), 'x')
+  } finally {
+    rmSync(folder, { recursive: true, force: true })
+  }
+}
+
+await part('core', core)
+await part('warm', warm)
+await part('store', store)
 await part('units', () => withBroker(units))
 await part('memory', () => withBroker(memory))
 await part('load', () => withBroker(load))
