@@ -7,6 +7,7 @@ import { presetIdSchema, presetSchema } from '../../helper/contract/presets.ts'
 import { progressSchema, runIdSchema } from '../../helper/contract/runs.ts'
 import { registrySchema } from '../../helper/contract/requests.ts'
 import { snapshotDeltaSchema } from '../../helper/contract/snapshot-delta.ts'
+import { call, event } from './call.ts'
 import { settingsSchema } from './settings.ts'
 import { unitNumberSchema, unitSchema, unitSettingsSchema, unitsViewSchema } from './units.ts'
 import {
@@ -24,8 +25,6 @@ import {
   snapshotInfoSchema,
 } from './views.ts'
 
-const call = <Q extends z.ZodType, S extends z.ZodType>(request: Q, response: S) => ({ kind: 'call' as const, request, response })
-const event = <P extends z.ZodType>(payload: P) => ({ kind: 'event' as const, payload })
 const nothing = z.strictObject({})
 const done = z.object({})
 

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { LayerId } from './layers.ts'
+import { tunableSettingsSchema } from './tunables.ts'
 
 /** KSM, all bounded so that no preset can starve a laptop of CPU. */
 export const ksmSettingsSchema = z.strictObject({
@@ -44,6 +45,7 @@ export const presetSettingsSchema = z.strictObject({
   compressedSwap: compressedSwapSettingsSchema.optional(),
   pruneCache: pruneCacheSettingsSchema.optional(),
   reclaim: reclaimSettingsSchema.optional(),
+  tunables: tunableSettingsSchema.optional(),
 })
 export type PresetSettings = z.infer<typeof presetSettingsSchema>
 

@@ -1,0 +1,32 @@
+import { z } from 'zod'
+import { processRefSchema } from '../../helper/contract/agents.ts'
+import { runIdSchema } from '../../helper/contract/runs.ts'
+import { call } from './call.ts'
+import { diagnosisSchema, journalEntrySchema, leakSchema, leakThresholdsSchema, traceLineSchema, traceResultSchema } from './diagnosis.ts'
+import { planViewSchema } from './views.ts'
+
+const nothing = z.strictObject({})
+
+export const diagnosisChannels = {
+  /** A fresh look and what the rules make of it and of the looks before. */
+  'diagnosis.get': call(z.strictObject({ leaks: z.boolean() }), diagnosisSchema),
+  /** After a run: which of the five causes explain that memory did not fall. */
+  'diagnosis.of-run': call(z.strictObject({ runId: runIdSchema }), diagnosisSchema),
+  'leaks.get': call(z.strictObject({ thresholds: leakThresholdsSchema, fromMs: z.number() }), z.array(leakSchema)),
+  /** Plan of a solution that is tried as a run; run.apply with the preset id it names does it. */
+  'diagnosis.try': call(z.strictObject({ rule: z.string(), subject: z.string(), solution: z.string() }), planViewSchema),
+} as const
+
+export const traceChannels = {
+  'trace.list': call(nothing, z.object({ lines: z.array(traceLineSchema) })),
+  'trace.run': call(z.strictObject({ id: z.string(), process: processRefSchema.nullable(), seconds: z.int().min(1).max(60) }), traceResultSchema),
+} as const
+
+export const journalChannels = {
+  /** Newest first; empty text for all. */
+  'journal.search': call(z.strictObject({ text: z.string().max(400), limit: z.int().min(1).max(1000), beforeId: z.int().nullable() }), z.object({ entries: z.array(journalEntrySchema), more: z.boolean() })),
+  /** A note on an entry; `id` null makes a note of its own. */
+  'journal.note': call(z.strictObject({ id: z.int().nullable(), note: z.string().max(10_000) }), journalEntrySchema),
+  'journal.export': call(nothing, z.object({ fileName: z.string(), text: z.string() })),
+  'journal.import': call(z.strictObject({ text: z.string().max(20_000_000) }), z.object({ added: z.int(), known: z.int() })),
+} as const
