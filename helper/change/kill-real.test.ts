@@ -20,18 +20,18 @@ const SWAP_PARENT = '/var/lib/agentmem'
 const whyNot = (): string | null => {
   if (process.getuid?.() !== 0) return 'needs root'
   const probe = readProbe('/')
-  if (probe.machine.ksm.value === null) return 'this kernel has no KSM'
+  if (probe.machine.ksm.value === null) return 'needs a kernel with KSM'
   if (spawnSync('/usr/bin/flock', ['--version']).status !== 0) return 'needs flock of util-linux'
   // A sandbox may show the files and refuse the writes.
   const mount = /^\S+ \/sys sysfs (\S+)/mu.exec(readFileSync('/proc/mounts', 'utf8'))?.[1]
-  if (mount === undefined || !mount.split(',').includes('rw')) return '/sys cannot be written here'
+  if (mount === undefined || !mount.split(',').includes('rw')) return 'needs /sys writable'
   return null
 }
 
 const reason = whyNot()
 const probe = readProbe('/')
-const zramReason = reason ?? (zramPossible(probe) ? null : 'no zram device is free')
-const zswapReason = reason ?? (probe.machine.zswap.value === null ? 'this kernel has no zswap' : existsSync(SWAP_PARENT) ? `${SWAP_PARENT} is in use` : probe.machine.swapDevices.length > 0 ? 'this machine has swap of its own' : null)
+const zramReason = reason ?? (zramPossible(probe) ? null : 'needs a free zram device')
+const zswapReason = reason ?? (probe.machine.zswap.value === null ? 'needs a kernel with zswap' : existsSync(SWAP_PARENT) ? `needs ${SWAP_PARENT} to be free` : probe.machine.swapDevices.length > 0 ? 'needs a machine without swap of its own' : null)
 
 let stateDir = ''
 let holder: ChildProcess | undefined
@@ -78,7 +78,7 @@ const killEverywhere = async (settings: PresetSettings, least: number): Promise<
   }
 }
 
-const title = (text: string, why: string | null): string => (why === null ? text : `${text} (skipped: ${why})`)
+const title = (text: string, why: string | null): string => (why === null ? text : `${text} (${why})`)
 
 test.skipIf(zramReason !== null)(
   title('killed at every step on the real KSM and zram files', zramReason),

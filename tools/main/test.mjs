@@ -6,6 +6,7 @@
 import { buildAll } from '../build.mjs'
 import { ensurePackages, testNeeds } from '../packages.mjs'
 import { runSuites, suites } from '../suites.mjs'
+import { takeBackLeftovers } from '../take-back.mjs'
 import { runTool, setUp, SetUpProblem } from '../toolchain.mjs'
 
 await runTool(() => {
@@ -13,6 +14,7 @@ await runTool(() => {
   const unknown = names.filter((name) => !suites.some((suite) => suite.name === name))
   if (unknown.length > 0) throw new SetUpProblem(`Unknown suite ${unknown.join(', ')}. Known: ${suites.map((suite) => suite.name).join(', ')}.`)
   ensurePackages(testNeeds)
+  takeBackLeftovers()
   const context = setUp()
   buildAll(context)
   const results = runSuites(names.length === 0 ? suites : suites.filter((suite) => names.includes(suite.name)), context)
