@@ -13,6 +13,8 @@ DEFINE_XARRAY_ALLOC1(am_agents);
 LIST_HEAD(am_users);
 static LIST_HEAD(domains);
 static u64 last_domain;
+/* Numbers come round before one is used again: who names a gone agent does not mean the next one. */
+static u32 next_agent;
 
 /* Under am_agents_lock, as are all that follow until am_agent_register(). */
 struct am_user *am_user_find(kuid_t uid)
@@ -175,8 +177,8 @@ static struct am_agent *agent_new(const struct agentmem_abi_register *args)
 	get_task_comm(comm, current);
 	strscpy(agent->name, args->name[0] ? args->name : comm, sizeof(agent->name));
 	agent->pid = get_pid(task_tgid(current));
-	error = xa_alloc(&am_agents, &agent->number, agent, xa_limit_31b, GFP_KERNEL_ACCOUNT);
-	if (error)
+	error = xa_alloc_cyclic(&am_agents, &agent->number, agent, xa_limit_31b, &next_agent, GFP_KERNEL_ACCOUNT);
+	if (error < 0)
 		goto no_number;
 	atomic_inc(&user->agents);
 	return agent;

@@ -369,7 +369,7 @@ static int do_open(struct call *call)
 	struct am_unit *unit;
 	int error;
 
-	if (args->reserved)
+	if (args->kind)
 		return -EINVAL;
 	unit = am_unit_find(call->agent, args->unit);
 	if (!unit)
@@ -377,6 +377,7 @@ static int do_open(struct call *call)
 	error = open_unit(call, unit, &args->fd);
 	if (!error)
 		args->bytes = i_size_read(file_inode(call->file));
+	args->kind = unit->kind;
 	am_unit_used(unit);
 	am_unit_put(unit);
 	return error;
@@ -437,6 +438,8 @@ static int do_list_agents(struct call *call)
 
 static int do_list_units(struct call *call)
 {
+	if (call->agent && READ_ONCE(call->agent->gone))
+		return -ENOENT;
 	return am_list_units(call->agent, call->args);
 }
 
@@ -501,7 +504,7 @@ static const struct {
 	CALL(AGENTMEM_IOC_STAT_AGENT, do_stat_agent, agentmem_abi_agent_stat, 72),
 	CALL(AGENTMEM_IOC_STAT_ALL, do_stat_all, agentmem_abi_all_stat, 80, .any = true),
 	CALL(AGENTMEM_IOC_LIST_AGENTS, do_list_agents, agentmem_abi_list, 48, .any = true),
-	CALL(AGENTMEM_IOC_LIST_UNITS, do_list_units, agentmem_abi_list, 48),
+	CALL(AGENTMEM_IOC_LIST_UNITS, do_list_units, agentmem_abi_list, 48, .any = true),
 	CALL(AGENTMEM_IOC_PRESSURE, do_pressure, agentmem_abi_value, 16, .any = true),
 	CALL(AGENTMEM_IOC_SETTINGS, do_settings, agentmem_abi_settings, 56, .any = true),
 };

@@ -241,6 +241,8 @@ int am_list_agents(struct agentmem_abi_list *list)
 		line.units = sums.units;
 		line.bytes = sums.bytes;
 		line.shared_bytes = sums.shared;
+		line.hot_bytes = sums.hot;
+		line.warm_bytes = sums.warm;
 		line.idle_ms = since(READ_ONCE(agent->used_ms));
 		memcpy(line.name, agent->name, sizeof(line.name));
 		memcpy(line.domain, agent->domain->name, sizeof(line.domain));
@@ -255,6 +257,7 @@ struct listing {
 	struct agentmem_abi_list *list;
 	struct am_agent *agent;
 	u32 most;
+	bool with_digests;
 	int error;
 };
 
@@ -273,24 +276,32 @@ static int list_unit(struct am_unit *unit, void *context)
 	line.tier = sums.warm ? AM_TIER_WARM : AM_TIER_HOT;
 	line.sharers = sums.sharers;
 	line.importance = READ_ONCE(listing->agent->importance);
-	if (unit->content)
+	if (unit->content && listing->with_digests)
 		memcpy(line.digest, unit->content->entry.digest.bytes, sizeof(line.digest));
 	listing->error = give_line(listing->list, &line, sizeof(line));
 	return listing->error != 0;
 }
 
+/* An agent sees its own domain; who is none sees his user's, as in the list of agents. */
+static bool may_see(const struct am_agent *agent, const struct am_agent *other)
+{
+	if (agent)
+		return agent->domain == other->domain;
+	return uid_eq(other->domain->user->uid, current_euid()) || capable(CAP_SYS_ADMIN);
+}
+
 int am_list_units(struct am_agent *agent, struct agentmem_abi_list *list)
 {
-	struct listing listing = { .list = list, .most = min(list->most, LINES_MOST) };
+	struct listing listing = { .list = list, .most = min(list->most, LINES_MOST), .with_digests = agent };
 	int error = check_list(list, 64);
 
 	list->count = 0;
 	if (error)
 		return error;
-	listing.agent = am_agent_find(list->agent ?: agent->number);
+	listing.agent = am_agent_find(list->agent || !agent ? list->agent : agent->number);
 	if (!listing.agent)
 		return -ENOENT;
-	if (listing.agent->domain == agent->domain)
+	if (may_see(agent, listing.agent))
 		each_unit(listing.agent, list->after, list_unit, &listing);
 	else
 		listing.error = -ENOENT;

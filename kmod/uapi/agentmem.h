@@ -209,7 +209,7 @@ struct agentmem_abi_open {
 	__u64 unit;
 	__u64 bytes;		/* out: of the unit at this moment */
 	__s32 fd;		/* out */
-	__u32 reserved;
+	__u32 kind;		/* in: 0; out: enum agentmem_abi_kind */
 };
 
 /* READ: never wrong bytes: EIO where what is stored does not match its checksum. */
@@ -282,7 +282,7 @@ struct agentmem_abi_list {
 	__u32 line_bytes;	/* in: of one, as the caller knows it, written to that length; out: as the kernel knows it */
 	__u32 count;		/* out: lines written */
 	__u32 reserved;
-	__u64 agent;		/* LIST_UNITS: whose; 0 for this agent's; of another only where it is of this user and domain */
+	__u64 agent;		/* LIST_UNITS: whose; 0 for this agent's; of another only where it is of this user and domain. A descriptor that is no agent names one of its user's, of whatever domain, and is told no digests */
 };
 
 struct agentmem_abi_agent_line {
@@ -297,6 +297,9 @@ struct agentmem_abi_agent_line {
 	__u64 idle_ms;
 	char name[AGENTMEM_ABI_NAME_BYTES];
 	char domain[AGENTMEM_ABI_NAME_BYTES];
+	__u64 hot_bytes;	/* plain bytes by tier; they add up to bytes */
+	__u64 warm_bytes;
+	__u64 cold_bytes;
 };
 
 struct agentmem_abi_unit_line {

@@ -66,6 +66,21 @@ void test_stats(void)
 	close(agent);
 }
 
+/* A descriptor that is no agent sees what its user's agents hold, but no digests. */
+static void look_only(uint64_t agent)
+{
+	static const uint8_t none[8];
+	struct agentmem_abi_unit_line units[8];
+	struct agentmem_abi_list args = SIZED(list, .lines = (uintptr_t)units, .most = 8, .line_bytes = sizeof(units[0]), .agent = agent);
+	int device = kit_device();
+
+	GIVES(0, ioctl(device, AGENTMEM_IOC_LIST_UNITS, &args));
+	CHECK(args.count == 5 && units[4].bytes == 2 && units[0].agent == agent && memcmp(units[0].digest, none, sizeof(none)) == 0);
+	args.agent = 0;
+	GIVES(ENOENT, ioctl(device, AGENTMEM_IOC_LIST_UNITS, &args));
+	close(device);
+}
+
 void test_list(void)
 {
 	struct agentmem_abi_unit_line units[8];
@@ -90,6 +105,13 @@ void test_list(void)
 	GIVES(0, ioctl(two, AGENTMEM_IOC_LIST_AGENTS, &args));
 	CHECK(args.count == 2 && agents[0].units == 5 && agents[1].units == 0 && agents[1].pid == (unsigned)getpid());
 	CHECK(strcmp(agents[0].name, "selftest") == 0);
+	CHECK(agents[0].bytes == 10 && agents[0].hot_bytes == 10 && agents[0].warm_bytes == 0 && agents[0].cold_bytes == 0);
+	/* As the first header had it. */
+	memset(agents, 0xee, sizeof(agents));
+	args.line_bytes = 184;
+	GIVES(0, ioctl(two, AGENTMEM_IOC_LIST_AGENTS, &args));
+	CHECK(args.count == 2 && args.line_bytes == sizeof(agents[0]) && agents[0].units == 5 && agents[2].agent == 0xeeeeeeeeeeeeeeee);
+	look_only(agents[0].agent);
 	args.line_bytes = 10;
 	GIVES(EINVAL, ioctl(two, AGENTMEM_IOC_LIST_AGENTS, &args));
 	args = SIZED(list, .lines = 4096, .most = 4, .line_bytes = sizeof(agents[0]));
