@@ -26,6 +26,19 @@ const readOr = (path) => {
 const isInUse = (folder) =>
   readdirSync('/proc').some((name) => /^\d+$/u.test(name) && (readOr(`/proc/${name}/cmdline`).includes(folder) || readOr(`/proc/${name}/environ`).includes(folder)))
 
+/** Users that tests made carry the number of the process that made them. */
+const USER = /^(?<name>agentmem-e2e-(?<pid>\d+)):/u
+
+const removeUsers = () => {
+  for (const line of readOr('/etc/passwd').split('\n')) {
+    const { name, pid } = USER.exec(line)?.groups ?? {}
+    if (name === undefined || existsSync(`/proc/${pid}`)) continue
+    say(`An earlier test left the user ${name}: ending its programs and removing it.`)
+    spawnSync('pkill', ['-KILL', '-u', name])
+    spawnSync('userdel', [name])
+  }
+}
+
 /**
  * Gives back what is left of runs that ended without cleaning up; says what it
  * did. Does nothing for ordinary users, who can leave nothing behind, and
@@ -48,4 +61,5 @@ export const takeBackLeftovers = () => {
     }
     rmSync(folder, { recursive: true, force: true })
   }
+  removeUsers()
 }

@@ -15,6 +15,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
+import { takeKernelLock } from '../installed/kernel-lock.ts'
 import { figure, figures, program, pssBytes, startBroker, textFolder } from './parts/broker.ts'
 import { createRows } from './parts/rows.ts'
 
@@ -131,5 +132,9 @@ if (values.agents !== undefined) {
   // A fifth of the size by the same means, to stand beside the peers.
   if (values.peers === 'yes') await set(PEER_AGENTS, 0, 6150 / 5)
 }
-if (values.peers === 'yes') await peers()
+if (values.peers === 'yes') {
+  const lock = await takeKernelLock()
+  await peers()
+  await lock.release()
+}
 rows.print()
