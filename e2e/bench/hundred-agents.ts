@@ -29,10 +29,13 @@ const rows = createRows('hundred-agents')
 const MB = 1e6
 const PEER_AGENTS = 20
 
-const set = async (agents: number, forks: number, mostMB: number): Promise<void> => {
+const mib = (name: 'warm-mib' | 'hot-mib', share: number): string => String(Math.round(Number(values[name]) * share))
+
+/** `share`: of the memory that the broker may use. */
+const set = async (agents: number, forks: number, mostMB: number, share = 1): Promise<void> => {
   const broker = await startBroker()
   try {
-    const seen = await figures('bench-hundred', ['units', textFolder, String(broker.pid), String(agents), String(forks), values['warm-mib'], values['hot-mib']], broker.env)
+    const seen = await figures('bench-hundred', ['units', textFolder, String(broker.pid), String(agents), String(forks), mib('warm-mib', share), mib('hot-mib', share)], broker.env)
     const name = forks === 0 ? `${agents} independent` : `${agents} and ${forks} forks`
     rows.shown(`${name}: plain`, figure(seen, 'plain'), 'MB')
     rows.atMost(`${name}: resident, settled`, figure(seen, 'resident'), mostMB, 'MB')
@@ -130,7 +133,7 @@ if (values.agents !== undefined) {
   await set(100, 0, 6150)
   await set(80, 20, 5200)
   // A fifth of the size by the same means, to stand beside the peers.
-  if (values.peers === 'yes') await set(PEER_AGENTS, 0, 6150 / 5)
+  if (values.peers === 'yes') await set(PEER_AGENTS, 0, 6150 / 5, 1 / 5)
 }
 if (values.peers === 'yes') {
   const lock = await takeKernelLock()
