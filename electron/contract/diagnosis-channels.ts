@@ -23,8 +23,8 @@ export const traceChannels = {
 } as const
 
 export const journalChannels = {
-  /** Newest first; empty text for all. */
-  'journal.search': call(z.strictObject({ text: z.string().max(400), limit: z.int().min(1).max(1000), beforeId: z.int().nullable() }), z.object({ entries: z.array(journalEntrySchema), more: z.boolean() })),
+  /** Newest first, or what fits the words best; empty text for all. `beforeId`: those that follow this entry in the same order. */
+  'journal.search': call(z.strictObject({ text: z.string().max(400), limit: z.int().min(1).max(1000), beforeId: z.int().nullable(), order: z.enum(['newest', 'best']).optional() }), z.object({ entries: z.array(journalEntrySchema), more: z.boolean() })),
   /** A note on an entry; `id` null makes a note of its own. */
   'journal.note': call(z.strictObject({ id: z.int().nullable(), note: z.string().max(10_000) }), journalEntrySchema),
   'journal.export': call(nothing, z.object({ fileName: z.string(), text: z.string() })),

@@ -2,7 +2,9 @@ import type Database from 'better-sqlite3'
 import type { Failure, Result } from '../../../helper/contract/errors.ts'
 import type { HistoryEvent } from '../../contract/views.ts'
 import { attempt } from './failures.ts'
+import { createJournalStore } from './journal.ts'
 import { createLifecycleStore } from './lifecycle.ts'
+import { createLookStore } from './looks.ts'
 import { queries } from './queries.ts'
 import { createRunStore } from './runs.ts'
 import { createSampleStore } from './samples.ts'
@@ -14,6 +16,8 @@ export const createHistory = (db: Database.Database, path: string, notices: read
   const runs = createRunStore(db)
   const series = createSeriesReader(db)
   const samples = createSampleStore(db)
+  const journal = createJournalStore(db)
+  const looks = createLookStore(db)
   let trouble: Failure | null = null
 
   const selectEvents = db.prepare<[number, number, number], HistoryEvent>(queries.events)
@@ -50,6 +54,15 @@ export const createHistory = (db: Database.Database, path: string, notices: read
     suspensions: ({ fromMs, toMs }) => lifecycle.suspensions(fromMs, toMs),
     afterSeq: lifecycle.afterSeq,
     hasUntoldWords: lifecycle.hasUntold,
+    journal: journal.search,
+    journalEntry: journal.entry,
+    journalAll: journal.all,
+    outcomesOf: journal.outcomesOf,
+    foundAtMs: journal.foundAtMs,
+    originOf: journal.originOf,
+    looks: looks.looks,
+    findingsOfRun: looks.findingsOfRun,
+    findingsBetween: looks.findingsBetween,
   }
 
   const storeRun: HistoryWriter['startRun'] = (record) => write(() => runs.storeRun(record))
@@ -62,6 +75,11 @@ export const createHistory = (db: Database.Database, path: string, notices: read
     addEvent: (event) => write(() => addEvent(event)),
     takeLifecycle: (spool, events, nowMs) => write(() => lifecycle.take(spool, events, nowMs)),
     tellWords: (sinceMs) => write(() => lifecycle.tellWords(sinceMs)),
+    addToJournal: (entry) => write(() => journal.add(entry)),
+    setNote: (id, note, title) => write(() => { journal.note(id, note, title) }),
+    takeJournal: (entries) => write(() => journal.take(entries)),
+    addLook: (look) => write(() => { looks.addLook(look) }),
+    addFindings: (atMs, runId, findings) => write(() => { looks.addFindings(atMs, runId, findings) }),
     rollUp: (nowMs) => write(() => samples.rollUp(nowMs)),
     prune: (nowMs, historyDays) => {
       const beforeMs = nowMs - historyDays * 86_400_000
@@ -70,6 +88,8 @@ export const createHistory = (db: Database.Database, path: string, notices: read
         runs.prune(beforeMs)
         dropEvents.run(beforeMs)
         lifecycle.prune(beforeMs)
+        journal.prune(beforeMs)
+        looks.prune(beforeMs)
       })
       // Gives the pages back to the disk; outside the transaction, it has its own.
       return result.ok ? write(() => void db.pragma('incremental_vacuum')) : result

@@ -84,7 +84,7 @@ test('a folder that cannot be made is a value with advice', () => {
 })
 
 test('a full disk is disk-full, loses nothing that was stored, and ends by itself', () => {
-  const small = opened({ maxPages: 40 })
+  const small = opened({ maxPages: 80 })
   expect(small.writer.addEvent({ atMs: 1, kind: 'problem', text: 'before', runId: null, agentId: null }).ok).toBe(true)
   let failure = null
   for (let i = 0; i < 200 && failure === null; i += 1) {

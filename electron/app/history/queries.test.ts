@@ -36,6 +36,14 @@ const allowed: Partial<Record<keyof typeof queries, readonly string[]>> = {
   samples1sOf: ['SCAN json_each VIRTUAL TABLE INDEX 1:'],
   runs: ['SCAN run USING INDEX run_by_start'],
   snapshots: ['SCAN snapshot USING INDEX snapshot_by_time'],
+  journal: ['SCAN j USING INDEX journal_by_time'],
+  // Searching for words: the index of words is walked by itself, and only what matches is sorted.
+  journalMatching: ['SCAN journal_words VIRTUAL TABLE INDEX 0:M5', 'USE TEMP B-TREE FOR ORDER BY'],
+  journalBest: ['SCAN journal_words VIRTUAL TABLE INDEX 0:M5', 'USE TEMP B-TREE FOR ORDER BY'],
+  // An export is all of it.
+  journalAll: ['SCAN j USING INDEX journal_by_time'],
+  findingLimit: ['SCAN journal USING COVERING INDEX journal_findings'],
+  lookLimit: ['SCAN look USING COVERING INDEX look_by_time'],
   transitionLimit: ['SCAN transition USING COVERING INDEX transition_by_time'],
 }
 

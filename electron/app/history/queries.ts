@@ -1,3 +1,6 @@
+const JOURNAL = 'j.id, j.at_ms AS atMs, j.kind, j.rule, j.solution, j.run_id AS runId, j.title, j.text, j.note, j.outcome, j.gain_bytes AS gainBytes, j.kernel_release AS kernelRelease'
+const RANK = 'bm25(journal_words, 4.0, 1.0, 4.0, 2.0, 2.0)'
+
 /**
  * Every statement that reads for a page or walks a big table, in one place:
  * a test explains each of them and refuses one that has to scan or sort.
@@ -39,4 +42,26 @@ export const queries = {
   transitionLimit: 'SELECT at_ms AS atMs FROM transition ORDER BY at_ms DESC LIMIT 1 OFFSET ?',
   dropSuspensions: 'DELETE FROM suspension WHERE since_ms < ?',
   dropWords: 'DELETE FROM guard_word WHERE at_ms < ?',
+  journal: `SELECT ${JOURNAL} FROM journal j ORDER BY j.at_ms DESC, j.id DESC LIMIT ?`,
+  journalBefore: `SELECT ${JOURNAL} FROM journal j WHERE (j.at_ms, j.id) < (?, ?) ORDER BY j.at_ms DESC, j.id DESC LIMIT ?`,
+  journalEntry: `SELECT ${JOURNAL} FROM journal j WHERE j.id = ?`,
+  /** Newest first: of a search the index gives all that match, so they are sorted here. */
+  journalMatching: `SELECT ${JOURNAL} FROM journal_words JOIN journal j ON j.id = journal_words.rowid WHERE journal_words MATCH ? AND (j.at_ms, j.id) < (?, ?) ORDER BY j.at_ms DESC, j.id DESC LIMIT ?`,
+  /** Best first: a word in the title or in the user's note counts more than one in the text. */
+  journalBest: `SELECT rowid AS id FROM journal_words WHERE journal_words MATCH ? ORDER BY ${RANK}, rowid DESC`,
+  journalAll: `SELECT j.uuid, ${JOURNAL}, j.subject, j.preset_id AS presetId FROM journal j ORDER BY j.at_ms, j.id`,
+  journalOutcomes: `SELECT ${JOURNAL} FROM journal j WHERE j.rule = ? AND j.solution = ? AND j.outcome IS NOT NULL ORDER BY j.at_ms DESC LIMIT ?`,
+  journalOutcomesOfPreset: `SELECT ${JOURNAL} FROM journal j WHERE j.preset_id = ? AND j.outcome IS NOT NULL ORDER BY j.at_ms DESC LIMIT ?`,
+  journalFound: "SELECT at_ms AS atMs FROM journal WHERE kind = 'finding' AND rule = ? AND subject = ? ORDER BY at_ms DESC LIMIT 1",
+  journalOfRun: `SELECT ${JOURNAL}, j.subject, j.preset_id AS presetId FROM journal j WHERE j.run_id IS NOT NULL AND j.run_id = ? AND j.kind = 'action' LIMIT 1`,
+  /** What a user wrote to is kept, and what came of something. */
+  dropFindings: "DELETE FROM journal WHERE kind = 'finding' AND note = '' AND at_ms < ?",
+  /** The time of the oldest finding that stays when only so many may. */
+  findingLimit: "SELECT at_ms AS atMs FROM journal WHERE kind = 'finding' ORDER BY at_ms DESC LIMIT 1 OFFSET ?",
+  looks: 'SELECT body FROM look WHERE at_ms >= ? ORDER BY at_ms DESC LIMIT ?',
+  lookLimit: 'SELECT at_ms AS atMs FROM look ORDER BY at_ms DESC LIMIT 1 OFFSET ?',
+  dropLooks: 'DELETE FROM look WHERE at_ms < ?',
+  diagnosisOfRun: 'SELECT at_ms AS atMs, body FROM diagnosis WHERE run_id = ?',
+  diagnosisBetween: 'SELECT at_ms AS atMs, body FROM diagnosis WHERE at_ms >= ? AND at_ms <= ? ORDER BY at_ms DESC LIMIT 1',
+  dropDiagnoses: 'DELETE FROM diagnosis WHERE at_ms < ?',
 } as const

@@ -1,8 +1,13 @@
 import type { Result, Failure } from '../../../helper/contract/errors.ts'
+import type { Evidence } from '../../../helper/contract/evidence.ts'
 import type { GuardWord, LifecycleEvent } from '../../../helper/contract/lifecycle.ts'
 import type { RunRecord } from '../../../helper/contract/runs.ts'
 import type { Snapshot } from '../../../helper/contract/snapshot.ts'
+import type { Finding, JournalEntry } from '../../contract/diagnosis.ts'
+import type { JournalFileEntry } from '../../contract/journal-file.ts'
 import type { HistoryEvent, RunDetail, RunView, Series, SnapshotInfo } from '../../contract/views.ts'
+import type { JournalPage, JournalSearch, NewEntry, RunOrigin } from './journal.ts'
+import type { KeptFindings } from './looks.ts'
 import type { PastSuspension, Timeline } from './lifecycle.ts'
 
 /**
@@ -87,6 +92,23 @@ export interface HistoryReader {
   afterSeq(spool: string): number
   /** True while the desktop has not shown a word of the guard from `sinceMs` on. */
   hasUntoldWords(sinceMs: number): boolean
+  /** Entries that hold all words of `text`, or all. */
+  journal(search: JournalSearch): JournalPage
+  journalEntry(id: number): JournalEntry | null
+  /** The whole journal, oldest first: what an export writes. */
+  journalAll(): JournalFileEntry[]
+  /** What came of this solution before, and of its preset however it was started; newest first, one a run. */
+  outcomesOf(rule: string, solution: string, presetId: string | null, limit: number): JournalEntry[]
+  /** When this was last written down as found; null when never. */
+  foundAtMs(rule: string, subject: string): number | null
+  /** The finding and solution that a run was started from, as far as any. */
+  originOf(runId: string): RunOrigin | null
+  /** Looks of this boot since then, oldest first. */
+  looks(bootId: string, sinceMs: number, limit: number): Evidence[]
+  /** What was found when this run was measured. */
+  findingsOfRun(runId: string): KeptFindings | null
+  /** The newest that were found in this range. */
+  findingsBetween(fromMs: number, toMs: number): KeptFindings | null
 }
 
 /**
@@ -113,6 +135,15 @@ export interface HistoryWriter {
   takeLifecycle(spool: string, events: readonly LifecycleEvent[], nowMs: number): Result<number>
   /** The guard's words since `sinceMs` that were not shown yet, oldest first; they count as shown now. */
   tellWords(sinceMs: number): Result<GuardWord[]>
+  /** Answers the id, or null where the same was written already (a run ends once). */
+  addToJournal(entry: NewEntry): Result<number | null>
+  /** The user's words on an entry; `title` renames one that is a note itself. */
+  setNote(id: number, note: string, title: string | null): Result<void>
+  /** Merges another journal into this one. */
+  takeJournal(entries: readonly JournalFileEntry[]): Result<{ added: number; known: number }>
+  /** Keeps the newest few. */
+  addLook(look: Evidence): Result<void>
+  addFindings(atMs: number, runId: string | null, findings: readonly Finding[]): Result<void>
   /** Sums finished seconds up into coarser levels and drops what the finer ones need no more. Call about once a minute. */
   rollUp(nowMs: number): Result<void>
   /** Drops what is older than `historyDays`, except runs that can still be undone. Call at start and once a day. */
