@@ -17,6 +17,9 @@ export const reclaimProgramPath = installed ? join(here, 'agentmem-reclaim') : j
 /** agentmem-guard of this very build. */
 export const guardProgramPath = installed ? join(here, 'agentmem-guard') : join(checkout, 'build', 'native', 'agentmem-guard')
 
+/** Tells agentmem.ko how short memory is. */
+export const pressureProgramPath = installed ? join(here, 'agentmem-pressure') : join(checkout, 'build', 'native', 'agentmem-pressure')
+
 /** What agents' hooks run. */
 export const hookProgramPath = installed ? join(here, 'agentmem-hook') : join(checkout, 'build', 'native', 'agentmem-hook')
 

@@ -1,9 +1,9 @@
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import type { PresetSettings } from '../contract/presets.ts'
-import { layOut, settingsOf } from './testing/fake-tree.ts'
+import { builtModule, layOut, moduleFiles, settingsOf } from './testing/fake-tree.ts'
 import { startChild, type ChildOptions, type ChildResult } from './testing/start-child.ts'
 
 const zram: PresetSettings = { compressedSwap: { mode: 'zram', compressors: ['lz4'] }, ksm: { mode: 'merge', pagesToScan: 1000, sleepMs: 50, smartScan: true, lowerWhenFlat: true } }
@@ -12,7 +12,7 @@ const zswap: PresetSettings = { compressedSwap: { mode: 'zswap', compressors: ['
 const roots: string[] = []
 afterAll(() => {
   for (const root of roots) rmSync(root, { recursive: true, force: true })
-})
+}, 60_000)
 
 /** A tree as `prepare` leaves it, with what its settings are then. */
 const fresh = async (prepare: (root: string) => void | Promise<void> = () => {}): Promise<{ root: string; before: Record<string, string> }> => {
@@ -126,6 +126,31 @@ test('killed at every step with a device that had to be made: it is gone again',
     expect(readdirSync(join(root, '/sys/block')), at).toEqual(['zram0'])
   })
 }, 240_000)
+
+describe('killed at every step of', () => {
+  const shown = (root: string): string[] => ['compressor', 'warm_after_ms', 'quota_bytes'].map((name) => {
+    try {
+      return readFileSync(join(root, '/sys/module/agentmem/parameters', name), 'utf8').trim()
+    } catch {
+      return 'absent'
+    }
+  })
+  test('loading the kernel module, it is not loaded after the next start', async () => {
+    const built = (root: string) => layOut(root, builtModule)
+    const settings: PresetSettings = { kernelModule: { mode: 'load', compressor: 'zstd', warmAfterMs: 60_000 } }
+    const { names } = await whole('undo', settings, built)
+    expect(names).toContain('unload module')
+    await killAtEach({ mode: 'undo', settings, names, prepare: built }, ({ at, root }) => expect(shown(root), at).toEqual(['absent', 'absent', 'absent']))
+  }, 240_000)
+
+  test('unloading it, it is loaded as it was', async () => {
+    const there = (root: string) => layOut(root, { ...builtModule, ...moduleFiles('lz4'), '/sys/module/agentmem/parameters/quota_bytes': '4194304\n' })
+    const settings: PresetSettings = { kernelModule: { mode: 'unload' } }
+    const { names } = await whole('undo', settings, there)
+    expect(names).toContain('write back quota_bytes')
+    await killAtEach({ mode: 'undo', settings, names, prepare: there }, ({ at, root }) => expect(shown(root), at).toEqual(['lz4', '300000', '4194304']))
+  }, 240_000)
+})
 
 test('killed while recovering, the next start goes on', async () => {
   const { names } = await whole('apply', zram)

@@ -7,6 +7,7 @@ import type { StepOutcome } from '../contract/runs.ts'
 import { makeSwapFile } from '../layers/compressed-swap/swap-file.ts'
 import { swapOffOurs, swapOn } from '../layers/compressed-swap/swap.ts'
 import { firstKept, zramInit } from '../layers/compressed-swap/zram.ts'
+import { loadModule, unloadModule } from '../layers/kernel-module/module.ts'
 import { unmerge } from '../layers/ksm/unmerge.ts'
 import { integer, readText, under } from '../observe/files.ts'
 import { sizeText } from '../plan/present.ts'
@@ -88,6 +89,10 @@ const carryOut = async (context: StepContext, step: Step): Promise<Result<Done>>
       return mapped(await swapOffOurs(context, operation.path))
     case 'ksm-unmerge':
       return mapped(await unmerge(context))
+    case 'module-load':
+      return mapped(await loadModule(context, operation.compressor))
+    case 'module-unload':
+      return mapped(await unloadModule(context))
     case 'prune-cache': {
       const result = await pruneCache({ root: context.root, kernel: context.kernel, tools: context.tools, level: operation.level })
       if (!result.ok) return result

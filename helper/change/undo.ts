@@ -6,6 +6,7 @@ import { unlinkSwapFile } from '../layers/compressed-swap/swap-file.ts'
 import { swapOff, swapOnAgain } from '../layers/compressed-swap/swap.ts'
 import { zramReset } from '../layers/compressed-swap/zram.ts'
 import { unmergeFits } from '../layers/fits.ts'
+import { loadModuleAgain, MODULE_OUT, readModule, unloadModuleAgain } from '../layers/kernel-module/module.ts'
 import { under } from '../observe/files.ts'
 import { readMachine } from '../observe/machine.ts'
 import { readSwaps } from '../observe/swaps.ts'
@@ -89,6 +90,20 @@ const undoSwapon = async (access: MachineAccess, record: JournalRecord): Promise
   return ofResult('not in use', await swapOnAgain(access, record.target, record.old), 'It is in use as swap again.')
 }
 
+/** `old` null: it was loaded, and goes; else it was unloaded, and comes back as it was. One in use stays, and the run can be undone again. */
+const undoModule = async (access: MachineAccess, record: JournalRecord): Promise<Outcome> => {
+  await access.tools.module.settle()
+  const { loaded } = readModule(access.root)
+  const found = loaded ? 'loaded' : 'not loaded'
+  if (record.old === null) {
+    if (!loaded) return already(found, 'The module is not loaded.')
+    const out = await unloadModuleAgain(access)
+    return out.ok ? { found, outcome: 'restored', reason: 'The module is unloaded.' } : left(found, `${out.error.message}${out.error.advice === undefined ? '' : ` ${out.error.advice}`}`)
+  }
+  if (record.new !== MODULE_OUT) return left(found, 'The journal does not say what was done to the module.')
+  return ofResult(found, await loadModuleAgain(access, record.old), loaded ? 'The module is loaded as it was.' : 'The module is loaded again.')
+}
+
 /** Takes one line back; never throws for what a machine may do. */
 const undoRecord = async (access: MachineAccess, record: JournalRecord, earlier: readonly JournalRecord[], sameBoot: boolean): Promise<Outcome> => {
   if (!sameBoot && record.verb !== 'unlink') return already(null, 'The machine was restarted since: the kernel has its own values again.')
@@ -105,6 +120,8 @@ const undoRecord = async (access: MachineAccess, record: JournalRecord, earlier:
       return undoThaw(access, record)
     case 'move':
       return undoMove(access, record, earlier)
+    case 'rmmod':
+      return undoModule(access, record)
     case 'swapon':
     default:
       return undoSwapon(access, record)

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { processRefSchema } from './agents.ts'
+import { moduleCompressorSchema } from './kernel-module.ts'
 import { sourceIdSchema } from './layers.ts'
 
 /**
@@ -31,6 +32,10 @@ export const operationSchema = z.discriminatedUnion('op', [
   z.strictObject({ op: z.literal('prune-cache'), level: z.union([z.literal(1), z.literal(2), z.literal(3)]) }),
   /** Page out one idle agent: its own cgroup's memory.reclaim, or process_madvise. */
   z.strictObject({ op: z.literal('reclaim'), agentId: z.string(), title: z.string(), processes: z.array(processRefSchema).min(1), cgroup: z.string().nullable() }),
+  /** modprobe of agentmem.ko; undo unloads it, once nobody uses it. */
+  z.strictObject({ op: z.literal('module-load'), compressor: moduleCompressorSchema }),
+  /** Unloads it where nobody uses it; undo loads it with the parameters it had. */
+  z.strictObject({ op: z.literal('module-unload') }),
 ])
 export type Operation = z.infer<typeof operationSchema>
 

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { kernelModuleSettingsSchema } from './kernel-module.ts'
 import type { LayerId } from './layers.ts'
 import { tunableSettingsSchema } from './tunables.ts'
 
@@ -45,6 +46,7 @@ export const presetSettingsSchema = z.strictObject({
   compressedSwap: compressedSwapSettingsSchema.optional(),
   pruneCache: pruneCacheSettingsSchema.optional(),
   reclaim: reclaimSettingsSchema.optional(),
+  kernelModule: kernelModuleSettingsSchema.optional(),
   tunables: tunableSettingsSchema.optional(),
 })
 export type PresetSettings = z.infer<typeof presetSettingsSchema>

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { kernelModuleSchema, unknownModule } from './kernel-module.ts'
 import { readingSchema } from './reading.ts'
 import { layerIdSchema } from './layers.ts'
 import { machineSchema } from './snapshot.ts'
@@ -41,6 +42,8 @@ export const probeSchema = z.object({
   processMadvise: z.boolean(), // kernel 5.10+ with CONFIG_ADVISE_SYSCALLS
   processMerge: z.boolean(), // PR_SET_MEMORY_MERGE, 6.4+
   mergeSurvivesExec: z.boolean(), // 6.7+
+  /** agentmem.ko; a helper of an earlier version says nothing of it. */
+  kernelModule: kernelModuleSchema.default(unknownModule),
   capabilities: z.array(capabilitySchema),
 })
 export type Probe = z.infer<typeof probeSchema>

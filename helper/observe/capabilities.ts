@@ -126,6 +126,11 @@ const rows = (probe: Omit<Probe, 'capabilities'>, facts: CapabilityFacts): Row[]
       lacking: advise ? 'CONFIG_ADVISE_SYSCALLS is not set' : 'the system call is missing', advice: advise ? OTHER_KERNEL : NEWER_KERNEL,
     },
     {
+      id: 'kernel-module', layer: 'kernel-module', title: 'Units kept by the kernel (agentmem.ko)', available: probe.kernelModule.obstacle === null,
+      needs: 'Linux 6.1, CONFIG_MODULES, headers and DKMS; a trusted key with Secure Boot', found: probe.kernelModule.loaded ? 'loaded' : 'built for this kernel, not loaded',
+      lacking: probe.kernelModule.obstacle?.message ?? '', advice: probe.kernelModule.obstacle?.advice ?? '',
+    },
+    {
       id: 'prune-cache', layer: 'prune-cache', title: 'Dropping the file cache', available: true,
       needs: 'Linux 2.6.16, root', found: 'possible through the system helper', lacking: '', advice: '',
     },

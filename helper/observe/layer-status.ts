@@ -4,6 +4,7 @@ import { known, missing, type Reading } from '../contract/reading.ts'
 import { atLeast } from './kernel.ts'
 import { KSM_FOLDER } from './ksm.ts'
 import { compressedSwap } from './machine.ts'
+import { moduleStatus } from './module-status.ts'
 import { ZSWAP_FOLDER } from './zswap.ts'
 
 const MB = 1024 * 1024
@@ -79,7 +80,7 @@ const compressedSwapStatus = (probe: Probe): LayerStatus => {
   }
 }
 
-const later = (probe: Probe): [LayerStatus, LayerStatus, LayerStatus] => {
+const later = (probe: Probe): [LayerStatus, LayerStatus] => {
   const memfd = atLeast(probe.kernelVersion, 3, 17)
   const [major, minor] = probe.kernelVersion
   const common = { savesBytes: missing('not-measured', 'not part of this version yet'), cost: 'Nothing: it is not in use.' }
@@ -94,16 +95,11 @@ const later = (probe: Probe): [LayerStatus, LayerStatus, LayerStatus] => {
       summary: `Not part of this version yet. It will need space on a disk: ${probe.swapFolder.path} is on ${probe.swapFolder.fileSystem}.`,
       requirement: 'A file system with sparse files and hole punching (ext4, xfs, btrfs).', sources: ['/proc/mounts'],
     },
-    {
-      ...common, id: 'kernel-module', title: 'Kernel module (agentmem.ko)', state: 'unavailable',
-      summary: 'Not part of this version yet; everything else works without it.',
-      requirement: 'A kernel that loads modules, and its headers.', sources: ['/proc/sys/kernel/osrelease'],
-    },
   ]
 }
 
 /** State, effect now and cost of the five layers, in the order of the house. */
 export const layerStatus = (probe: Probe): LayerStatus[] => {
-  const [sharedMemory, mappedStore, kernelModule] = later(probe)
-  return [sharedMemory, mappedStore, compressedSwapStatus(probe), ksmStatus(probe), kernelModule]
+  const [sharedMemory, mappedStore] = later(probe)
+  return [sharedMemory, mappedStore, compressedSwapStatus(probe), ksmStatus(probe), moduleStatus(probe)]
 }

@@ -7,6 +7,7 @@ import { capabilities } from './capabilities.ts'
 import { readCgroupLayout } from './cgroup.ts'
 import { missingFrom, readText, under } from './files.ts'
 import { atLeast, kernelVersionOf, readBootId, readKernelConfig, readKernelRelease } from './kernel.ts'
+import { MODULE_PARAMETERS, readKernelModule } from './kernel-module.ts'
 import { KSM_FOLDER } from './ksm.ts'
 import { readMachine } from './machine.ts'
 import { mountOf, readMounts } from './mounts.ts'
@@ -18,6 +19,7 @@ export const writableFiles = (machine: Machine): string[] => [
   ...['run', 'pages_to_scan', 'sleep_millisecs', 'advisor_mode', 'smart_scan', 'advisor_target_scan_time'].map((name) => `${KSM_FOLDER}/${name}`),
   ...['enabled', 'compressor', 'max_pool_percent', 'shrinker_enabled'].map((name) => `${ZSWAP_FOLDER}/${name}`),
   '/proc/sys/vm/swappiness',
+  ...MODULE_PARAMETERS,
   ...machine.zram.flatMap(({ name }) => [`/sys/block/${name}/comp_algorithm`, `/sys/block/${name}/disksize`]),
 ]
 
@@ -86,6 +88,7 @@ export const readProbe = (root: string): Probe => {
     processMadvise: atLeast(kernelVersion, 5, 10) && has('CONFIG_ADVISE_SYSCALLS'),
     processMerge: atLeast(kernelVersion, 6, 4) && machine.ksm.value !== null,
     mergeSurvivesExec: atLeast(kernelVersion, 6, 7) && machine.ksm.value !== null,
+    kernelModule: readKernelModule(root, kernelRelease),
   }
   const swap = readText(under(root, '/proc/swaps')).value !== null
   const processRollup = atLeast(kernelVersion, 4, 14)

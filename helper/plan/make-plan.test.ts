@@ -59,6 +59,8 @@ const lines = ({ steps }: Plan): string[] => steps.map(({ operation: o, target, 
       return `reclaim ${o.title}`
     case 'prune-cache':
       return `prune-cache ${o.level}`
+    case 'module-load':
+    case 'module-unload':
     case 'ksm-unmerge':
     default:
       return `${o.op} ${target} (was ${old})`
@@ -73,7 +75,7 @@ describe('presets', () => {
   test('are four, with a switch for each layer and single actions, each in the file of its name, and keep secrets off the disk', () => {
     const ids = (scope: string): string[] => presets.filter(({ preset }) => (preset.scope ?? 'preset') === scope).map(({ preset }) => preset.id).toSorted()
     expect(ids('preset')).toEqual(['balanced', 'battery', 'everything-off', 'more-agents'])
-    expect(ids('layer')).toEqual((['compressed-swap', 'ksm'] as const).flatMap((layer) => [layerPresetId(layer, 'off'), layerPresetId(layer, 'on')]))
+    expect(ids('layer')).toEqual((['compressed-swap', 'kernel-module', 'ksm'] as const).flatMap((layer) => [layerPresetId(layer, 'off'), layerPresetId(layer, 'on')]))
     expect(ids('action')).toEqual([PAGE_OUT_PRESET_ID, ...PRUNE_LEVELS.map(pruneCachePresetId)])
     for (const { name, preset } of presets) {
       expect(name).toBe(`${preset.id}.json`)

@@ -5,6 +5,7 @@ import type { AgentTarget } from '../contract/requests.ts'
 import { activeCompressed, planCompressedSwap } from './compressed-swap.ts'
 import { planDigest } from './digest.ts'
 import { emptyDraft, type Draft } from './draft.ts'
+import { planKernelModule } from './kernel-module.ts'
 import { planKsm } from './ksm.ts'
 import { planPruneCache } from './prune-cache.ts'
 import { planReclaim } from './reclaim.ts'
@@ -22,7 +23,7 @@ export interface PlanInput {
  * What a preset would do on this machine, and what not, with the reasons.
  * Pure: the same input gives the same plan, for the app and for root.
  * Order: swap first, so that reclaim has somewhere to go; then merging; then
- * the cache, then agents. Undo goes the other way round.
+ * the kernel module; then the cache, then agents. Undo goes the other way round.
  */
 export const makePlan = ({ settings, probe, agents, ourSwap }: PlanInput): Plan => {
   const swap = settings.compressedSwap === undefined ? emptyDraft() : planCompressedSwap(settings.compressedSwap, probe, ourSwap)
@@ -31,6 +32,7 @@ export const makePlan = ({ settings, probe, agents, ourSwap }: PlanInput): Plan 
   const drafts: Draft[] = [
     swap,
     settings.ksm === undefined ? emptyDraft() : planKsm(settings.ksm, probe),
+    settings.kernelModule === undefined ? emptyDraft() : planKernelModule(settings.kernelModule, probe),
     settings.pruneCache === undefined ? emptyDraft() : planPruneCache(settings.pruneCache),
     settings.reclaim === undefined
       ? emptyDraft()

@@ -14,3 +14,12 @@ export const DROP_CACHES_PATH = '/proc/sys/vm/drop_caches'
 
 /** What pages_to_scan becomes whenever the advisor is set to none (mm/ksm.c, DEFAULT_PAGES_TO_SCAN). */
 export const KSM_DEFAULT_PAGES_TO_SCAN = '100'
+
+/** Parameters of agentmem.ko that can be written while it is loaded, with the settings they come from. */
+export const MODULE_WRITABLE = [
+  { key: 'warmAfterMs', name: 'warm_after_ms' },
+  { key: 'hotMostBytes', name: 'hot_most_bytes' },
+  { key: 'quotaBytes', name: 'quota_bytes' },
+  { key: 'userMostBytes', name: 'user_most_bytes' },
+] as const
+export const moduleParameterPath = (name: (typeof MODULE_WRITABLE)[number]['name'] | 'compressor'): string => `/sys/module/agentmem/parameters/${name}`

@@ -153,6 +153,7 @@ static void journals(void)
 static void paths(void)
 {
 	EXPECT(kernel_file_allowed("/sys/kernel/mm/ksm/run") && kernel_file_allowed("/sys/module/zswap/parameters/enabled"));
+	EXPECT(kernel_file_allowed("/sys/module/agentmem/parameters/warm_after_ms") && !kernel_file_allowed("/sys/module/agentmem/refcnt") && !kernel_file_allowed("/sys/module/zram/parameters/enabled"));
 	EXPECT(!kernel_file_allowed("/sys/kernel/mm/ksm/../../debug") && !kernel_file_allowed("/sys/kernel/mm/ksm/") && !kernel_file_allowed("/etc/passwd"));
 	EXPECT(kernel_file_allowed("/sys/fs/cgroup/user.slice/user-1.slice/user@1.service/app.slice/a\\x2db.scope/memory.high"));
 	EXPECT(!kernel_file_allowed("/sys/fs/cgroup/memory.high") && !kernel_file_allowed("/sys/fs/cgroup/a/../memory.high") && !kernel_file_allowed("/sys/fs/cgroup/a//memory.high"));

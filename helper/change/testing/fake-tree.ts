@@ -2,6 +2,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync }
 import { dirname, join } from 'node:path'
 import { ok } from '../../contract/errors.ts'
 import type { SystemTools } from '../../layers/compressed-swap/system-tools.ts'
+import { moduleFailure } from '../../layers/kernel-module/tools.ts'
 import { createKernelFiles, type KernelFiles } from '../write.ts'
 
 const KIB = 1024
@@ -59,6 +60,10 @@ export interface FakeOptions {
   zswapCompressors?: readonly string[]
   /** KiB that land in swap with each swapon. */
   usedKib?: number
+  /** Compressors this kernel has for the module. */
+  moduleDrivers?: readonly string[]
+  /** What modprobe says instead of loading it. */
+  modprobeSays?: string
   onWrite?: (line: string) => void
 }
 
@@ -109,6 +114,26 @@ export const fakeKernel = (root: string, options: FakeOptions = {}): KernelFiles
   }
 }
 
+/** What a loaded module shows. */
+export const moduleFiles = (compressor: string, drivers: readonly string[] = ['zstd', 'lz4']): Record<string, string> => ({
+  '/sys/module/agentmem/refcnt': '0\n',
+  '/sys/module/agentmem/initstate': 'live\n',
+  '/sys/module/agentmem/version': '0.1.0\n',
+  '/sys/module/agentmem/parameters/compressor': `${compressor}\n`,
+  '/sys/module/agentmem/parameters/warm_after_ms': '300000\n',
+  '/sys/module/agentmem/parameters/hot_most_bytes': '0\n',
+  '/sys/module/agentmem/parameters/quota_bytes': '17179869184\n',
+  '/sys/module/agentmem/parameters/user_most_bytes': '68719476736\n',
+  '/proc/agent_stats': `agent pid uid state importance units bytes shared_bytes hot_bytes warm_bytes idle_ms name domain\ntotal agents 0 units 0 bytes 0 contents 0 content_bytes 0 hot_bytes 0 warm_bytes 0 compressor ${drivers.includes(compressor) ? `${compressor}-scomp` : 'none'}\n`,
+})
+
+/** A module that was built for the kernel of `fakeFiles` and can be loaded. */
+export const builtModule: Readonly<Record<string, string>> = {
+  '/proc/modules': '',
+  '/lib/modules/6.18.0-test/modules.dep': 'updates/dkms/agentmem.ko.xz:\n',
+  '/lib/modules/6.18.0-test/updates/dkms/agentmem.ko.xz': '',
+}
+
 /** mkswap, swapon and swapoff on the plain tree's /proc/swaps. */
 export const fakeTools = (root: string, options: FakeOptions = {}): SystemTools => {
   const swaps = join(root, '/proc/swaps')
@@ -149,5 +174,18 @@ export const fakeTools = (root: string, options: FakeOptions = {}): SystemTools 
       return ok(null)
     },
     sync: async () => ok(null),
+    module: {
+      load: async (compressor) => {
+        if (options.modprobeSays !== undefined) return moduleFailure(options.modprobeSays, 'load')
+        layOut(root, moduleFiles(compressor, options.moduleDrivers ?? ['zstd', 'lz4']))
+        return ok(null)
+      },
+      settle: async () => {},
+      unload: async () => {
+        if (Number(readFileSync(join(root, '/sys/module/agentmem/refcnt'), 'utf8')) > 0) return moduleFailure('modprobe: FATAL: Module agentmem is in use.', 'unload')
+        for (const path of ['/sys/module/agentmem', '/proc/agent_stats']) rmSync(join(root, path), { recursive: true, force: true })
+        return ok(null)
+      },
+    },
   }
 }

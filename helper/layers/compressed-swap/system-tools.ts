@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { fail, ok, type Result } from '../../contract/errors.ts'
 import { readInteger } from '../../observe/files.ts'
+import { moduleTools, type ModuleTools } from '../kernel-module/tools.ts'
 
 /**
  * What only system calls or util-linux can do. Programs are started by
@@ -17,6 +18,8 @@ export interface SystemTools {
   fillFile(path: string, sizeBytes: number): Promise<Result<null>>
   /** sync(2): unsaved data to disk. */
   sync(): Promise<Result<null>>
+  /** agentmem.ko. */
+  module: ModuleTools
 }
 
 const ENVIRONMENT = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' }
@@ -59,4 +62,5 @@ export const systemTools: SystemTools = {
   },
   fillFile: (path, sizeBytes) => start('/usr/bin/fallocate', ['--length', String(sizeBytes), '--', path], path),
   sync: () => start('/bin/sync', [], 'sync'),
+  module: moduleTools,
 }

@@ -16,6 +16,7 @@
 
 static const char ksm_folder[] = "/sys/kernel/mm/ksm/";
 static const char zswap_folder[] = "/sys/module/zswap/parameters/";
+static const char module_folder[] = "/sys/module/agentmem/parameters/";
 static const char cgroup_folder[] = "/sys/fs/cgroup/";
 
 static const char small[] = "abcdefghijklmnopqrstuvwxyz_";
@@ -60,6 +61,8 @@ bool kernel_file_allowed(const char *path)
 		return is_name(path + strlen(ksm_folder), small);
 	if (begins(path, zswap_folder))
 		return is_name(path + strlen(zswap_folder), small);
+	if (begins(path, module_folder))
+		return is_name(path + strlen(module_folder), small);
 	return begins(path, cgroup_folder) && is_cgroup_file(path);
 }
 
