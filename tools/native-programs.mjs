@@ -18,7 +18,7 @@ export const coreSources = ['chunk', 'gear', 'policy', 'sketch', 'sketch-index',
 
 const libNames = [
   'broker', 'broker-alloc', 'broker-call', 'broker-connect', 'broker-known', 'broker-look', 'broker-map', 'broker-read', 'broker-restore', 'calls', 'connection', 'error', 'fork', 'held',
-  'host', 'maps', 'memfd', 'module', 'open', 'private', 'private-look', 'private-map', 'private-text', 'replies', 'start', 'start-program', 'wish',
+  'host', 'maps', 'memfd', 'module', 'module-list', 'module-look', 'module-map', 'module-units', 'open', 'private', 'private-look', 'private-map', 'private-text', 'replies', 'start', 'start-program', 'wish',
 ]
 /** libagentmem as sources, for programs that are tested with it inside. */
 export const libSources = [...libNames.map((name) => `user/lib/${name}.c`), 'user/common/digest.c', '../kmod/core/table.c']
@@ -46,7 +46,7 @@ export const warmSources = ['alike', 'arena', 'contexts', 'dictionary', 'learn',
 
 const contentParts = ['add', 'ask', 'away', 'blocks', 'bodies', 'build', 'change', 'cold', 'commit', 'fill', 'fork', 'keepers', 'load', 'manifest', 'map', 'memory', 'ops', 'pack', 'pressure', 'read', 'small', 'stats', 'tail', 'tiers', 'units', 'workers']
 /** What the broker keeps, with all tiers below it. */
-export const contentSources = ['user/broker/bus.c', ...['content', ...contentParts.map((name) => `content-${name}`)].map((name) => `user/broker/${name}.c`), ...storeSources, ...warmSources, ...coreSources]
+export const contentSources = ['user/broker/bus.c', 'user/common/pressure.c', ...['content', ...contentParts.map((name) => `content-${name}`)].map((name) => `user/broker/${name}.c`), ...storeSources, ...warmSources, ...coreSources]
 export const contentLibs = ['-l:libzstd.a', ...storeLibs]
 
 /** What is loaded into unmodified programs to share what they read. */
@@ -56,6 +56,7 @@ const shareSources = [...['share', 'share-broker', 'share-guard', 'share-heap', 
 export const programs = [
   { name: 'agentmem-guard', sources: guardSources, alone: true },
   { name: 'agentmem-reclaim', sources: ['privileged/reclaim/main.c', 'privileged/reclaim/target.c', 'privileged/reclaim/areas.c', 'privileged/reclaim/scan.c', 'privileged/reclaim/list.c', 'privileged/reclaim/advise.c'] },
+  { name: 'agentmem-pressure', sources: ['privileged/pressure/main.c', 'user/common/pressure.c'] },
   { name: 'agentmem-run', sources: ['user/run/main.c'] },
   { name: 'agentmem-hook', sources: ['user/hook/main.c'] },
   { name: 'agentmem-broker', sources: [...frontSources, ...contentSources], libs: contentLibs, threads: true },
@@ -68,7 +69,7 @@ export const programs = [
 
 /** @type {Program[]} */
 export const testPrograms = [
-  { name: 'test-lib', sources: [...['calls', 'kit', 'lives', 'main', 'races', 'wrong'].map((name) => `test/lib-${name}.c`), ...libSources], libs: libLibs, threads: true },
+  { name: 'test-lib', sources: [...['calls', 'kit', 'lives', 'main', 'module', 'races', 'wrong'].map((name) => `test/lib-${name}.c`), ...libSources], libs: libLibs, threads: true },
   { name: 'test-guard-parts', sources: ['test/guard-parts.c', ...['config', 'journal', 'kernel-file', 'prefault', 'terminal', 'text'].map((name) => `privileged/guard/${name}.c`)] },
   { name: 'guard-subject', sources: ['test/guard-subject.c'], plain: true },
   { name: 'guard-hostile', sources: ['test/guard-hostile.c'], plain: true },

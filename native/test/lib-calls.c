@@ -178,8 +178,17 @@ static void about_agents(agentmem_t *am)
 	CHECK(found);
 	GIVES(0, agentmem_set_state(am, AGENTMEM_SUSPENDED));
 	GIVES(0, agentmem_set_state(am, AGENTMEM_ACTIVE));
-	GIVES(0, agentmem_settings(am, &settings));
-	CHECK(settings.cold_after_ms == 123456789);
+	if (kit_backend == AGENTMEM_MODULE) {
+		/* The machine's, not the user's. */
+		GIVES(kit_sets() ? 0 : -EACCES, agentmem_settings(am, &(struct agentmem_settings){ .size = sizeof(settings), .warm_after_ms = 123456789 }));
+		settings.cold_after_ms = 0;
+		GIVES(0, agentmem_settings(am, &settings));
+		CHECK(!kit_sets() || settings.warm_after_ms == 123456789);
+		GIVES(-EOPNOTSUPP, agentmem_settings(am, &(struct agentmem_settings){ .size = sizeof(settings), .thorough_after_ms = 1 }));
+	} else {
+		GIVES(0, agentmem_settings(am, &settings));
+		CHECK(settings.cold_after_ms == 123456789);
+	}
 	GIVES(0, agentmem_share(am, unit[0], stat.agent));
 	GIVES(-ENOENT, agentmem_share(am, unit[0], stat.agent + 1));
 	for (unsigned i = 0; i < 3; i++)

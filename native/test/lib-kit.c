@@ -62,6 +62,11 @@ bool kit_are(const void *data, size_t bytes, uint64_t seed)
 	return same;
 }
 
+bool kit_sets(void)
+{
+	return kit_backend != AGENTMEM_MODULE || geteuid() == 0;
+}
+
 /* By its command line: it is nobody's child. */
 static bool is_broker(const char *pid)
 {

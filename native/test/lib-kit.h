@@ -39,6 +39,8 @@ agentmem_t *kit_open_with(struct agentmem_options options);
 /* Bytes of their own for each seed. End with free(). */
 uint8_t *kit_bytes(uint64_t seed, size_t bytes);
 bool kit_are(const void *data, size_t bytes, uint64_t seed);
+/* May what is under test be told ages and limits? The module's are root's to say. */
+bool kit_sets(void);
 /* 0 where none runs. */
 pid_t kit_broker(void);
 void kit_kill_broker(void);
@@ -64,5 +66,6 @@ void test_frozen(void);
 void test_cancelled(void);
 void test_child_ends(void);
 void test_hostile(void);
+void test_module(void);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* test-lib BACKEND TEST: with $AGENTMEM_SOCKET and $AGENTMEM_BROKER where the backend is the broker. */
+/* test-lib BACKEND TEST: with $AGENTMEM_SOCKET and $AGENTMEM_BROKER where the backend is the broker, /dev/agentmem where it is the module. */
 #include "lib-kit.h"
 
 static const struct {
@@ -24,6 +24,7 @@ static const struct {
 	{ "cancelled", test_cancelled },
 	{ "child-ends", test_child_ends },
 	{ "hostile", test_hostile },
+	{ "module", test_module },
 };
 
 int main(int argc, char **argv)

@@ -57,6 +57,7 @@ const run = (context, backend, test) =>
 
 const everywhere = ['right', 'wrong', 'sizes', 'model', 'threads', 'forks', 'descriptors', 'tokens', 'quota', 'close']
 const brokerOnly = ['choice', 'lost', 'kills', 'cold', 'frozen', 'cancelled', 'child-ends', 'hostile']
+const moduleOnly = ['child-ends', 'module']
 const backends = ['private', 'broker', ...(existsSync('/dev/agentmem') ? ['module'] : [])]
 
 /** Functions as the header declares them, in one line each. @returns {Map<string, string>} */
@@ -76,7 +77,7 @@ export const threaded = true
 
 export const tests = [
   ...backends.flatMap((backend) =>
-    [...everywhere, ...(backend === 'broker' ? brokerOnly : [])].map((test) => ({
+    [...everywhere, ...(backend === 'broker' ? brokerOnly : backend === 'module' ? moduleOnly : [])].map((test) => ({
       name: `lib ${backend}: ${test}`,
       run: (/** @type {Context} */ context) => run(context, backend, test),
     })),

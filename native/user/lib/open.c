@@ -12,7 +12,13 @@
 /* In the order in which AGENTMEM_AUTO tries them. */
 static const struct operations *const backends[] = { &module_operations, &broker_operations, &private_operations };
 
-static int open_backend(struct agentmem *am, const struct wish *wish, int backend)
+/* What a later backend has to say: that it is not there is no news after a refusal. */
+static int worse(int before, int error)
+{
+	return error == -ENODEV ? before : error;
+}
+
+static int open_backend(struct agentmem *am, struct wish *wish, int backend)
 {
 	int error = -ENODEV;
 
@@ -23,9 +29,12 @@ static int open_backend(struct agentmem *am, const struct wish *wish, int backen
 		if (backend == AGENTMEM_AUTO && backends[i]->backend == AGENTMEM_PRIVATE && (wish->has_token || (wish->flags & AGENTMEM_OBSERVER) != 0))
 			break;
 		am->operations = backends[i];
-		error = am->operations->open(wish, &am->state);
+		error = worse(error, am->operations->open(wish, &am->state));
 		if (error == 0)
 			break;
+		/* An agent that the module does not have may be one of a broker that runs; a new one has it as little. */
+		if (error == -EACCES)
+			wish->flags |= AGENTMEM_NO_START;
 	}
 	return error;
 }
