@@ -1,0 +1,160 @@
+import type { Agent } from '../../contract/agents.ts'
+import type { Evidence, ProcessEvidence } from '../../contract/evidence.ts'
+import { known, missing, type Reading } from '../../contract/reading.ts'
+import { integer, listNames, readInteger, readText, readTextAside, under } from '../files.ts'
+import { TICK_MS } from '../kernel.ts'
+import { parseCommandLine, parseStat, printable, type ProcessStat } from '../process.ts'
+import type { Captured } from './captured.ts'
+import { readMemoryFiles } from './memory-files.ts'
+import { titleOf } from './titles.ts'
+
+export interface ProcessOptions {
+  /** Only this user's processes; null: everybody's that may be read. */
+  readonly uid: number | null
+  readonly agents: readonly Agent[]
+  /** Of how many, the largest, smaps_rollup is read: a walk over page tables, milliseconds for each GB. */
+  readonly rollups: number
+  readonly memoryFiles: boolean
+  readonly nodes: number
+  readonly captured: Captured | null
+}
+
+const THREADS = { kswapd: /^kswapd\d+$/u, ksmd: /^ksmd$/u, kcompactd: /^kcompactd\d+$/u, khugepaged: /^khugepaged$/u } as const
+type Threads = Evidence['kernelThreadsCpuMs']
+
+const threadsCpu = (threads: readonly ProcessStat[]): Threads => {
+  const of = (pattern: RegExp): Reading => {
+    const found = threads.filter((stat) => pattern.test(stat.comm))
+    return found.length === 0 ? missing('not-supported', 'no such kernel thread is to be seen') : known(found.reduce((sum, stat) => sum + stat.cpuTicks * TICK_MS, 0))
+  }
+  return { kswapd: of(THREADS.kswapd), ksmd: of(THREADS.ksmd), kcompactd: of(THREADS.kcompactd), khugepaged: of(THREADS.khugepaged) }
+}
+
+/** The number behind `Name:` of a status file, and whether it is in kB. */
+export const parseStatusFields = (text: string): Map<string, number> => {
+  const fields = new Map<string, number>()
+  for (const line of text.split('\n')) {
+    const match = /^(\w+):\s+(\d+)( kB)?/u.exec(line)
+    const value = integer(match?.[2])
+    if (match?.[1] !== undefined && value !== null) fields.set(match[1], match[3] === undefined ? value : value * 1024)
+  }
+  return fields
+}
+
+const field = (fields: ReadonlyMap<string, number>, ...names: readonly string[]): Reading => {
+  const there = names.flatMap((name) => fields.get(name) ?? [])
+  return there.length === 0 ? missing('not-supported', `status has no ${names[0] ?? ''}`) : known(there.reduce((sum, value) => sum + value, 0))
+}
+
+const NOT_ASKED = missing('not-measured', 'smaps_rollup was read of the largest processes alone')
+const ONE_NODE = missing('not-supported', 'one node')
+
+interface Rollup { readonly pssBytes: Reading; readonly anonHugeBytes: Reading; readonly numaBytes: ProcessEvidence['numaBytes'] }
+
+const rollupLine = (text: string, name: string): Reading => {
+  const kib = integer(new RegExp(`^${name}: +(\\d+) kB$`, 'mu').exec(text)?.[1])
+  return kib === null ? missing('not-supported', `smaps_rollup has no ${name}`) : known(kib * 1024)
+}
+
+/** numa_maps: `... N0=12 N1=3 kernelpagesize_kB=4` a mapping. */
+export const parseNumaMaps = (text: string, nodes: number): number[] => {
+  const bytes = Array.from({ length: nodes }, () => 0)
+  for (const line of text.split('\n')) {
+    const pageBytes = (integer(/ kernelpagesize_kB=(\d+)/u.exec(line)?.[1]) ?? 0) * 1024
+    for (const match of line.matchAll(/ N(\d+)=(\d+)/gu)) {
+      const node = Number(match[1])
+      bytes[node] = (bytes[node] ?? 0) + Number(match[2]) * pageBytes
+    }
+  }
+  return bytes
+}
+
+const readRollup = async (root: string, pid: number, nodes: number): Promise<Rollup> => {
+  const text = await readTextAside(under(root, `/proc/${pid}/smaps_rollup`), 'vanished')
+  const maps = nodes > 1 ? await readTextAside(under(root, `/proc/${pid}/numa_maps`), 'vanished') : ONE_NODE
+  const numaBytes = maps.value === null ? maps : known(parseNumaMaps(maps.value, nodes))
+  return text.value === null ? { pssBytes: text, anonHugeBytes: text, numaBytes } : { pssBytes: rollupLine(text.value, 'Pss'), anonHugeBytes: rollupLine(text.value, 'AnonHugePages'), numaBytes }
+}
+
+interface OfAgent { readonly agentId: string; readonly pssBytes: Reading }
+
+const agentsByPid = (agents: readonly Agent[]): Map<string, OfAgent> =>
+  new Map(agents.flatMap((agent) => agent.processes.map((process): [string, OfAgent] => [
+    `${process.pid} ${process.startTimeTicks}`,
+    { agentId: agent.id, pssBytes: process.memory.value === null ? process.memory : known(process.memory.value.pssBytes) },
+  ])))
+
+interface Stat extends ProcessStat { readonly minorFaults: number }
+
+/** Field 10 is of use here alone; like all fields it is counted from the name's last bracket. */
+const readStat = (root: string, pid: number): Stat[] => {
+  const text = readText(under(root, `/proc/${pid}/stat`), 'vanished').value ?? ''
+  const stat = parseStat(text)
+  return stat === null ? [] : [{ ...stat, minorFaults: integer(text.slice(text.lastIndexOf(')') + 2).split(' ')[10 - 3]) ?? 0 }]
+}
+
+const readOne = (root: string, stat: Stat, options: ProcessOptions, ofAgent: OfAgent | undefined): ProcessEvidence | null => {
+  const { pid } = stat
+  const status = readText(under(root, `/proc/${pid}/status`), 'vanished')
+  const fields = parseStatusFields(status.value ?? '')
+  const uid = fields.get('Uid')
+  if (uid === undefined || (options.uid !== null && uid !== options.uid)) return null
+  const of = (...names: string[]): Reading => field(fields, ...names)
+  return {
+    ref: { pid, startTimeTicks: stat.startTimeTicks },
+    parentPid: stat.parentPid,
+    uid,
+    name: printable(stat.comm),
+    title: titleOf(stat.comm, parseCommandLine(readText(under(root, `/proc/${pid}/cmdline`), 'vanished').value ?? '')),
+    agentId: ofAgent?.agentId ?? null,
+    rssBytes: of('VmRSS'),
+    pssBytes: ofAgent?.pssBytes ?? NOT_ASKED,
+    anonBytes: of('RssAnon'),
+    fileBytes: of('RssFile'),
+    shmemBytes: of('RssShmem'),
+    swapBytes: of('VmSwap'),
+    virtualBytes: of('VmSize'),
+    heapBytes: of('VmData'),
+    stackBytes: of('VmStk'),
+    lockedBytes: of('VmLck', 'VmPin'),
+    hugetlbBytes: of('HugetlbPages'),
+    anonHugeBytes: NOT_ASKED,
+    minorFaults: known(stat.minorFaults),
+    majorFaults: known(stat.majorFaults),
+    memfdBytes: options.memoryFiles ? readMemoryFiles(root, pid, options.captured) : missing('not-measured', 'too little shared memory on the whole machine to matter'),
+    oomScoreAdj: readInteger(under(root, `/proc/${pid}/oom_score_adj`)),
+    numaBytes: options.nodes > 1 ? NOT_ASKED : ONE_NODE,
+  }
+}
+
+export interface ProcessesRead {
+  readonly processes: ProcessEvidence[]
+  readonly zombies: number
+  readonly threads: Threads
+  /** Kernel names of everything that runs, kernel threads too. */
+  readonly names: ReadonlySet<string>
+}
+
+/**
+ * Every process once: stat, status, command line. What costs a walk over page
+ * tables is read of the largest alone, several at a time in other threads.
+ */
+export const readProcesses = async (root: string, options: ProcessOptions): Promise<ProcessesRead> => {
+  const pids = (listNames(under(root, '/proc')).value ?? []).flatMap((name) => (/^[1-9]\d{0,6}$/u.test(name) ? [Number(name)] : [])).toSorted((a, b) => a - b)
+  const stats = pids.flatMap((pid) => readStat(root, pid))
+  const ofAgents = agentsByPid(options.agents)
+  const users = stats.filter((stat) => !stat.kernelThread)
+  const processes = users.flatMap((stat) => (stat.kernelState === 'Z' ? [] : (readOne(root, stat, options, ofAgents.get(`${stat.pid} ${stat.startTimeTicks}`)) ?? [])))
+  const largest = processes.toSorted((a, b) => (b.rssBytes.value ?? 0) - (a.rssBytes.value ?? 0) || a.ref.pid - b.ref.pid).slice(0, options.rollups)
+  const rollups = new Map(await Promise.all(largest.map(async ({ ref }): Promise<[number, Rollup]> => [ref.pid, await readRollup(root, ref.pid, options.nodes)])))
+  return {
+    processes: processes.map((each) => {
+      const rollup = rollups.get(each.ref.pid)
+      // An agent's own figure belongs to its snapshot, and stays equal to what is shown there.
+      return rollup === undefined ? each : { ...each, ...rollup, pssBytes: each.pssBytes.value === null ? rollup.pssBytes : each.pssBytes }
+    }),
+    zombies: users.filter((stat) => stat.kernelState === 'Z').length,
+    threads: threadsCpu(stats.filter((stat) => stat.kernelThread)),
+    names: new Set(stats.map((stat) => stat.comm)),
+  }
+}
