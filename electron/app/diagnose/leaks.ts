@@ -1,0 +1,128 @@
+import type { Leak } from '../../contract/diagnosis.ts'
+import { amount } from '../amounts.ts'
+import { floorsOf } from './floors.ts'
+import { theilSen, type Point, type Slope } from './slope.ts'
+
+/** Memory of one agent or process over time; null is "not known then". */
+export interface Growth {
+  readonly subject: Leak['subject']
+  readonly points: readonly { readonly atMs: number; readonly bytes: number | null }[]
+}
+
+export interface LeakThresholds {
+  readonly bytesPerHour: number
+  readonly percentPerHour: number
+}
+
+const HOUR_MS = 3_600_000
+/** Less says nothing: starting up alone takes minutes. */
+export const SPAN_LEAST_MS = 20 * 60_000
+export const POINTS_LEAST = 12
+/** Growth that lies before this part of the time, and not after, is warming up. */
+const WARM_UP_SHARE = 1 / 3
+/** It has levelled off where its last part grows by less than this part of what the first did. */
+const LEVEL_SHARE = 0.25
+/** Less than that above where it began is not worth a word. */
+const ROSE_SHARE = 0.2
+/** So much of all growth between two looks is one step, not a leak. */
+const STEP_SHARE = 0.6
+const CURVE_POINTS = 240
+
+type Verdict = Leak['verdict']
+interface Judged {
+  readonly verdict: Verdict
+  readonly slope: Slope
+  readonly why: string
+}
+
+const perHour = (bytes: number): string => `${amount(bytes)} an hour`
+const span = (hours: number): string => (hours >= 1 ? `${hours.toFixed(1)} h` : `${Math.round(hours * 60)} min`)
+
+const isOver = (bytesPerHour: number, baseBytes: number, limits: LeakThresholds): boolean =>
+  bytesPerHour > 0 && bytesPerHour >= limits.bytesPerHour && baseBytes > 0 && (bytesPerHour / baseBytes) * 100 >= limits.percentPerHour
+
+/** The largest rise from one floor to the next, and what all of them rose by together. */
+const steps = (floors: readonly Point[]): { largest: number; all: number } => {
+  const rises = floors.slice(1).map((point, i) => point.bytes - (floors[i]?.bytes ?? point.bytes))
+  return { largest: Math.max(0, ...rises), all: (floors.at(-1)?.bytes ?? 0) - (floors[0]?.bytes ?? 0) }
+}
+
+const judge = (points: readonly Point[], limits: LeakThresholds): Judged => {
+  const hours = (points.at(-1)?.h ?? 0) - (points[0]?.h ?? 0)
+  const { floors, falls } = floorsOf(points)
+  const whole = theilSen(floors)
+  if (points.length < POINTS_LEAST || hours * HOUR_MS < SPAN_LEAST_MS) {
+    return { verdict: 'too-short', slope: whole, why: `Known for ${span(hours)} at ${points.length} looks; ${span(SPAN_LEAST_MS / HOUR_MS)} and ${POINTS_LEAST} looks are needed.` }
+  }
+  const base = floors[0]?.bytes ?? 0
+  const begin = points[0]?.h ?? 0
+  const part = (from: number, to: number): Point[] => floors.filter(({ h }) => h >= begin + hours * from && h <= begin + hours * to)
+  const late = theilSen(part(WARM_UP_SHARE, 1))
+  const last = theilSen(part(0.5, 1))
+  const early = theilSen(part(0, 0.5))
+  const sawTooth = falls >= 2
+
+  const rise = (floors.at(-1)?.bytes ?? 0) - base
+  const soon = (part(0, WARM_UP_SHARE).at(-1)?.bytes ?? base) - base
+  if (!isOver(whole.perHour, base, limits)) {
+    if (rise >= base * ROSE_SHARE && soon >= rise * (1 - LEVEL_SHARE)) {
+      return { verdict: 'warm-up', slope: late, why: `It grew by ${amount(soon)} in the first ${span(hours * WARM_UP_SHARE)} and by ${perHour(late.perHour)} since.` }
+    }
+    return sawTooth
+      ? { verdict: 'saw-tooth', slope: whole, why: `It rose and fell ${falls} times, as collecting garbage does; what stayed afterwards changed by ${perHour(whole.perHour)}.` }
+      : { verdict: 'steady', slope: whole, why: `It changed by ${perHour(whole.perHour)} over ${span(hours)}.` }
+  }
+  if (!isOver(late.perHour, base, limits)) {
+    return { verdict: 'warm-up', slope: late, why: `It grew in the first ${span(hours * WARM_UP_SHARE)} and by ${perHour(late.perHour)} since.` }
+  }
+  const { largest, all } = steps(floors)
+  if (all > 0 && largest >= all * STEP_SHARE) {
+    return { verdict: 'levels-off', slope: last, why: `${amount(largest)} of ${amount(all)} came in one step; before and after it was level.` }
+  }
+  if (!isOver(last.perHour, base, limits) || last.perHour < early.perHour * LEVEL_SHARE) {
+    return { verdict: 'levels-off', slope: last, why: `It grew by ${perHour(early.perHour)} at first and by ${perHour(last.perHour)} in the last half: it levels off, as a cache does.` }
+  }
+  const afterwards = sawTooth ? `, also right after collecting garbage (${falls} times)` : ''
+  if (isOver(late.low, base, limits)) {
+    return { verdict: 'leak', slope: late, why: `Over ${span(hours)} it grew by ${perHour(late.perHour)} (between ${perHour(late.low)} and ${perHour(late.high)}, 95 of 100)${afterwards}, and does not slow down.` }
+  }
+  return { verdict: 'suspected', slope: late, why: `It seems to grow by ${perHour(late.perHour)}, but anything from ${perHour(late.low)} to ${perHour(late.high)} would fit${afterwards}: look again later.` }
+}
+
+const curveOf = (growth: Growth, points: readonly Point[], slope: Slope, beginMs: number): Leak['curve'] => {
+  const floors = new Map(floorsOf(points).floors.map(({ h, bytes }) => [Math.round(beginMs + h * HOUR_MS), bytes]))
+  const every = Math.max(1, Math.ceil(growth.points.length / CURVE_POINTS))
+  return growth.points
+    .filter(({ atMs }, i) => i % every === 0 || i === growth.points.length - 1 || floors.has(Math.round(atMs)))
+    .map(({ atMs, bytes }) => ({ atMs, bytes, floorBytes: floors.get(Math.round(atMs)) ?? null, fitBytes: Math.max(0, slope.atStart + slope.perHour * ((atMs - beginMs) / HOUR_MS)) }))
+}
+
+/** What one curve says; `points` oldest first. */
+export const judgeGrowth = (growth: Growth, limits: LeakThresholds): Leak => {
+  const known = growth.points.filter((point): point is { atMs: number; bytes: number } => point.bytes !== null)
+  const beginMs = known[0]?.atMs ?? 0
+  const points = known.map(({ atMs, bytes }) => ({ h: (atMs - beginMs) / HOUR_MS, bytes }))
+  const { verdict, slope, why } = judge(points, limits)
+  const base = floorsOf(points).floors[0]?.bytes ?? 0
+  return {
+    subject: growth.subject,
+    verdict,
+    bytesPerHour: slope.perHour,
+    bytesPerHourLow: slope.low,
+    bytesPerHourHigh: slope.high,
+    percentPerHour: base === 0 ? 0 : (slope.perHour / base) * 100,
+    nowBytes: known.at(-1)?.bytes ?? 0,
+    spanMs: (known.at(-1)?.atMs ?? 0) - beginMs,
+    points: known.length,
+    why,
+    curve: curveOf(growth, points, slope, beginMs),
+  }
+}
+
+const ORDER: readonly Verdict[] = ['leak', 'suspected', 'levels-off', 'warm-up', 'saw-tooth', 'steady', 'too-short']
+
+/** All curves, judged; leaks first, the fastest first. */
+export const findLeaks = (growths: readonly Growth[], limits: LeakThresholds): Leak[] =>
+  growths
+    .map((growth) => judgeGrowth(growth, limits))
+    .toSorted((a, b) => ORDER.indexOf(a.verdict) - ORDER.indexOf(b.verdict) || b.bytesPerHour - a.bytesPerHour)
