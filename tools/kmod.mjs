@@ -1,19 +1,26 @@
 /**
- * `npm run test:kmod [KERNEL...] [-- --fresh]`: builds the module against each
- * kernel of the matrix (6.1, 6.12, 7.2) with W=1, boots each in a virtual
- * machine, loads the module and runs its selftest. `--fresh` asks the mirror
- * for newer point releases; `--build` stops after building.
+ * `npm run test:kmod -- [KERNEL...]`: builds the module against each kernel of
+ * the matrix (6.1, 6.12, 7.2) and two debug kernels (debug, kcsan) with W=1,
+ * boots each in a virtual machine, loads the module and runs its tests.
+ * `--fresh` asks the mirror for newer point releases; `--build` stops after
+ * building; `--cached` leaves out a debug kernel that would have to be built.
  */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join, dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { buildModule } from './kmod/build.mjs'
-import { buildSelftest, runGuest } from './kmod/guest.mjs'
+import { debugSeries, ensureDebugKernels, isBuilt } from './kmod/debug.mjs'
+import { buildSelftest, buildTorture, runGuest } from './kmod/guest.mjs'
 import { ensureKernels, matrix } from './kmod/kernels.mjs'
+import { buildForGuest, testWanted } from './kmod/programs.mjs'
 import { ensureRoot, lacking } from './kmod/root.mjs'
 
 const projectDir = dirname(dirname(fileURLToPath(import.meta.url)))
 const work = join(projectDir, 'build', 'kmod')
+const known = [...matrix.map((kernel) => kernel.series), ...debugSeries]
+/** The debug kernels are slow. */
+const DEBUG_LIMIT_MS = 40 * 60_000
+const OPTIONS = ['--fresh', '--build', '--cached']
 
 /** @type {{ suite: string, passed: number, failed: number, skipped: number, skips: { name: string, reason: string }[], failures: string[] }} */
 const result = { suite: 'kmod', passed: 0, failed: 0, skipped: 0, skips: [], failures: [] }
@@ -31,8 +38,18 @@ const fail = (name) => {
   result.failed += 1
 }
 
-/** @param {import('./kmod/kernels.mjs').Kernel} kernel @param {string} selftest @param {boolean} onlyBuild */
-const testKernel = (kernel, selftest, onlyBuild) => {
+/** What is done with the module on this kernel, and what it takes. @param {import('./kmod/kernels.mjs').Kernel} kernel @param {string} torture */
+const planOf = (kernel, torture) => {
+  if (kernel.debug !== true) return { steps: 'selftest', files: {} }
+  // Under it a race of a few seconds says most; allocations fail the same way everywhere.
+  if (kernel.series === 'kcsan') return { steps: 'selftest\n/torture race 60 1', files: { torture }, limitMs: DEBUG_LIMIT_MS }
+  const built = buildModule(kernel, { kunit: true })
+  if (!built.ok) fail(`${kernel.series}: the KUnit tests build without a warning\n${built.text}`)
+  return { steps: `kunit\nselftest\n/torture inject 1\n/torture race 20 1\n/torture fuzz 20 1`, files: built.ok ? { torture, 'agentmem-kunit.ko': built.module } : { torture }, limitMs: DEBUG_LIMIT_MS }
+}
+
+/** @param {import('./kmod/kernels.mjs').Kernel} kernel @param {{ selftest: string, torture: string, library: Record<string, string> }} programs @param {boolean} onlyBuild */
+const testKernel = (kernel, { selftest, torture, library }, onlyBuild) => {
   const built = buildModule(kernel)
   if (!built.ok) return fail(`${kernel.series}: builds without a warning\n${built.text}`)
   result.passed += 1
@@ -44,32 +61,42 @@ const testKernel = (kernel, selftest, onlyBuild) => {
   }
   if (onlyBuild) return
   const started = Date.now()
-  const { passed, failures, console: text } = runGuest(kernel, { module: built.module, selftest, folder: join(work, kernel.series) })
+  const { passed, failures, console: text } = runGuest(kernel, { module: built.module, selftest, programs: library, folder: join(work, kernel.series), ...planOf(kernel, torture) })
   for (const line of text.split('\n').filter((one) => one.startsWith('# '))) console.log(`  ${line.trim()}`)
   result.passed += passed.length
   for (const failure of failures) fail(`${kernel.series}: ${failure}`)
   console.log(`${kernel.series}: ${passed.length} passed, ${failures.length} failed in ${Math.round((Date.now() - started) / 1000)} s; console in build/kmod/${kernel.series}/console.log`)
 }
 
+/** Those of `names` that are here, or can be; the others are skipped with the reason. @param {readonly string[]} names @param {{ fresh: boolean, cached: boolean }} options */
+const kernelsFor = (names, { fresh, cached }) => {
+  const stock = names.filter((name) => matrix.some((kernel) => kernel.series === name))
+  const debug = debugSeries.filter((name) => names.includes(name))
+  const there = debug.filter((name) => !cached || isBuilt(name))
+  for (const name of debug) if (!there.includes(name)) skip(name, `this kernel takes ten minutes and more to build, once: npm run test:kmod -- ${name}`)
+  const found = [stock.length > 0 ? ensureKernels(stock, fresh) : { kernels: [], problems: [] }, ensureDebugKernels(there)]
+  for (const { series, reason } of found.flatMap(({ problems }) => problems)) skip(series, reason)
+  return found.flatMap(({ kernels }) => kernels)
+}
+
 const main = () => {
   const args = process.argv.slice(2)
   const series = args.filter((arg) => !arg.startsWith('--'))
-  const unknown = [...series.filter((name) => !matrix.some((kernel) => kernel.series === name)), ...args.filter((arg) => arg.startsWith('--') && arg !== '--fresh' && arg !== '--build')]
+  const unknown = [...series.filter((name) => !known.includes(name)), ...args.filter((arg) => arg.startsWith('--') && !OPTIONS.includes(arg))]
   if (unknown.length > 0) {
-    console.error(`Unknown: ${unknown.join(', ')}. Usage: npm run test:kmod -- [${matrix.map((kernel) => kernel.series).join('|')}]... [--fresh] [--build]`)
+    console.error(`Unknown: ${unknown.join(', ')}. Usage: npm run test:kmod -- [${known.join('|')}]... [${OPTIONS.join('] [')}]`)
     return 2
   }
   const missing = lacking() ?? ensureRoot()
-  const names = series.length > 0 ? series : matrix.map((kernel) => kernel.series)
+  const names = series.length > 0 ? series : known
   if (missing !== null) for (const name of names) skip(name, missing)
   else {
-    mkdirSync(work, { recursive: true })
-    const selftest = join(work, 'selftest')
-    const problem = buildSelftest(selftest)
-    if (problem !== null) fail(`the selftest does not compile: ${problem}`)
-    const { kernels, problems } = ensureKernels(series, args.includes('--fresh'))
-    for (const { series: name, reason } of problems) skip(name, reason)
-    if (problem === null) for (const kernel of kernels) testKernel(kernel, selftest, args.includes('--build'))
+    const library = buildForGuest(testWanted())
+    const programs = { selftest: join(work, 'selftest'), torture: join(work, 'torture'), library: library.ok ? library.files : {} }
+    const problems = [buildSelftest(programs.selftest), buildTorture(programs.torture), library.ok ? null : library.text].filter((problem) => problem !== null)
+    for (const problem of problems) fail(`the tests do not compile: ${problem}`)
+    const kernels = kernelsFor(names, { fresh: args.includes('--fresh'), cached: args.includes('--cached') })
+    if (problems.length === 0) for (const kernel of kernels) testKernel(kernel, programs, args.includes('--build'))
   }
   mkdirSync(join(projectDir, 'build', 'results'), { recursive: true })
   writeFileSync(join(projectDir, 'build', 'results', 'kmod.json'), `${JSON.stringify(result, null, 2)}\n`)

@@ -9,8 +9,11 @@ const kmodDir = join(dirname(dirname(dirname(fileURLToPath(import.meta.url)))), 
 /** What the module is made of. */
 const sources = () => globSync(['*.{c,h}', 'Kbuild', 'Makefile', 'core/*.{c,h}', 'uapi/*.h'], { cwd: kmodDir }).toSorted()
 
+/** KUnit tests of the core, and the core. */
+const kunitSources = () => globSync(['core/*.{c,h}', 'test/kunit/*'], { cwd: kmodDir }).toSorted()
+
 /** Of each kernel so many builds are kept, the newest. */
-const KEPT = 4
+const KEPT = 6
 
 /** @param {string} series */
 const prune = (series) => {
@@ -20,19 +23,19 @@ const prune = (series) => {
 
 /**
  * @param {import('./kernels.mjs').Kernel} kernel
- * @param {{ sparse?: boolean }} [options]
+ * @param {{ sparse?: boolean, kunit?: boolean }} [options] `kunit`: the tests of the core in a module of their own
  * @returns {{ ok: true, module: string, cached: boolean } | { ok: false, text: string }}
  */
-export const buildModule = (kernel, { sparse = false } = {}) => {
-  const files = sources()
-  const key = keyOf([kernel.release, kernel.version, kernel.compiler, kernel.flags, sparse, files.map((file) => [file, readFileSync(join(kmodDir, file), 'utf8')])])
+export const buildModule = (kernel, { sparse = false, kunit = false } = {}) => {
+  const files = kunit ? kunitSources() : sources()
+  const key = keyOf([kernel.inRootBuild, kernel.release, kernel.version, kernel.compiler, kernel.flags, sparse, files.map((file) => [file, readFileSync(join(kmodDir, file), 'utf8')])])
   const folder = join(cacheDir, 'builds', `${kernel.series}-${key}`)
-  const module = join(folder, 'agentmem.ko')
+  const module = join(folder, kunit ? 'agentmem-kunit.ko' : 'agentmem.ko')
   if (existsSync(module)) return { ok: true, module, cached: true }
   const work = `${folder}.${process.pid}`
   try {
     mkdirSync(work, { recursive: true })
-    for (const file of files) cpSync(join(kmodDir, file), join(work, file))
+    for (const file of files) cpSync(join(kmodDir, file), join(work, file.replace('test/kunit/', '')))
     // Without vmlinux there is no BTF to make; the kernels take modules without.
     const check = sparse ? 'C=1 CHECK="sparse -Wno-unknown-attribute"' : ''
     const { ok, text } = inRoot(`make -k -C ${kernel.inRootBuild} M=/mnt/work W=1 CC=${kernel.compiler} KCFLAGS='${kernel.flags ?? ''}' CONFIG_DEBUG_INFO_BTF_MODULES= ${check} modules 2>&1`, { binds: { work } })

@@ -15,24 +15,44 @@ const LIMIT_MS = 10 * 60_000
 const MODULES = ['lib/zstd/zstd_compress', 'crypto/zstd', 'lib/lz4/lz4_compress', 'crypto/lz4', 'crypto/deflate']
 const SPLAT = /BUG:|WARNING:|Oops|KASAN|KCSAN|UBSAN|general protection|possible circular locking|possible recursive locking|inconsistent lock state|suspicious RCU|unreferenced object|refcount_t:|Call Trace|stack segment|blocked for more than|rcu: INFO|Kernel panic|Bad page|list_(?:add|del) corruption/u
 
-/** A static program, so that the guest needs nothing else. @param {string} to @returns {string | null} */
-export const buildSelftest = (to) => {
-  const sources = globSync('selftest/*.c', { cwd: testDir }).toSorted()
-  const { status, stderr } = spawnSync('gcc', ['-static', '-O2', '-std=gnu17', '-Wall', '-Wextra', '-Wshadow', '-Werror', `-I${join(projectDir, 'kmod')}`, ...sources, '-o', to, '-pthread'], { cwd: testDir, encoding: 'utf8' })
+/** A static program, so that the guest needs nothing else. @param {readonly string[]} patterns @param {string} to @returns {string | null} */
+const buildProgram = (patterns, to) => {
+  const sources = globSync([...patterns], { cwd: testDir }).toSorted()
+  mkdirSync(dirname(to), { recursive: true })
+  const { status, stderr } = spawnSync('gcc', ['-static', '-O2', '-std=gnu17', '-D_GNU_SOURCE', '-Wall', '-Wextra', '-Wshadow', '-Werror', '-Wno-unused-result', `-I${join(projectDir, 'kmod')}`, ...sources, '-o', to, '-pthread'], { cwd: testDir, encoding: 'utf8' })
   return status === 0 ? null : stderr
 }
 
-/** @param {import('./kernels.mjs').Kernel} kernel @param {{ module: string, selftest: string, folder: string, parameters: string }} parts @returns {string | null} */
-const makeInitrd = (kernel, { module, selftest, folder, parameters }) => {
+/** @param {string} to */
+export const buildSelftest = (to) => buildProgram(['selftest/*.c'], to)
+/** Fault injection, races, random calls. @param {string} to */
+export const buildTorture = (to) => buildProgram(['torture/*.c', 'selftest/kit.c'], to)
+
+/**
+ * `steps` is shell, read by kmod/test/guest/init between loading and unloading;
+ * `files` go into the guest's root by their names, `programs` (of the library's
+ * tests) into its folder programs.
+ * @typedef {{ module: string, selftest: string, folder: string, parameters?: string, programs?: Readonly<Record<string, string>>, steps?: string, files?: Readonly<Record<string, string>>, limitMs?: number }} GuestParts
+ */
+
+/** @param {import('./kernels.mjs').Kernel} kernel @param {GuestParts} parts @returns {string | null} */
+const makeInitrd = (kernel, { module, selftest, folder, parameters = '', programs = {}, steps = 'selftest', files = {} }) => {
   const tree = join(folder, 'tree')
   rmSync(tree, { recursive: true, force: true })
-  for (const name of ['bin', 'modules']) mkdirSync(join(tree, name), { recursive: true })
+  for (const name of ['bin', 'modules', 'programs']) mkdirSync(join(tree, name), { recursive: true })
   cpSync(join(rootDir, 'usr/bin/busybox'), join(tree, 'bin/busybox'))
   copyFileSync(join(testDir, 'guest', 'init'), join(tree, 'init'))
   copyFileSync(module, join(tree, 'agentmem.ko'))
   copyFileSync(selftest, join(tree, 'selftest'))
+  copyFileSync(join(testDir, 'guest', 'library'), join(tree, 'library'))
+  for (const [name, file] of Object.entries(programs)) copyFileSync(file, join(tree, 'programs', name))
   writeFileSync(join(tree, 'parameters'), parameters)
-  for (const file of ['init', 'selftest', 'bin/busybox']) chmodSync(join(tree, file), 0o755)
+  writeFileSync(join(tree, 'steps'), `${steps}\n`)
+  for (const [name, from] of Object.entries(files)) {
+    copyFileSync(from, join(tree, name))
+    chmodSync(join(tree, name), 0o755)
+  }
+  for (const file of ['init', 'selftest', 'library', 'bin/busybox']) chmodSync(join(tree, file), 0o755)
   for (const [index, name] of MODULES.entries()) {
     for (const found of globSync(`${name}.ko*`, { cwd: kernel.modules })) {
       const target = join(tree, 'modules', `${index}-${basename(found)}`)
@@ -46,17 +66,18 @@ const makeInitrd = (kernel, { module, selftest, folder, parameters }) => {
 
 /**
  * @param {import('./kernels.mjs').Kernel} kernel
- * @param {{ module: string, selftest: string, folder: string, parameters?: string }} parts
+ * @param {GuestParts} parts
  * @returns {{ passed: string[], failures: string[], console: string }}
  */
-export const runGuest = (kernel, { module, selftest, folder, parameters = '' }) => {
+export const runGuest = (kernel, parts) => {
+  const { folder, limitMs = LIMIT_MS } = parts
   mkdirSync(folder, { recursive: true })
-  const problem = makeInitrd(kernel, { module, selftest, folder, parameters })
+  const problem = makeInitrd(kernel, parts)
   if (problem !== null) return { passed: [], failures: [`initrd: ${problem}`], console: '' }
   copyFileSync(kernel.vmlinuz, join(folder, 'vmlinuz'))
   // The root's QEMU sees the folder of this run and nothing else of the machine.
-  const qemu = ['qemu-system-x86_64', '-M q35 -accel tcg,thread=multi,tb-size=256 -cpu max -m 1G -smp 2 -display none -no-reboot -nodefaults -serial stdio -nic none', '-device isa-debug-exit,iobase=0x501,iosize=0x04', '-kernel /mnt/run/vmlinuz -initrd /mnt/run/initrd.cpio', '-append "console=ttyS0 loglevel=5 panic=-1 mitigations=off nowatchdog no_timer_check"'].join(' ')
-  const { status, text } = inRoot(qemu, { binds: { run: folder }, timeoutMs: LIMIT_MS })
+  const qemu = ['qemu-system-x86_64', '-M q35 -accel tcg,thread=multi,tb-size=256 -cpu max -smp 2 -display none -no-reboot -nodefaults -nic none', `-m ${kernel.memoryMiB ?? 1024}M`, '-chardev stdio,id=console,signal=off,logfile=/mnt/run/console.log -serial chardev:console', '-device isa-debug-exit,iobase=0x501,iosize=0x04', '-kernel /mnt/run/vmlinuz -initrd /mnt/run/initrd.cpio', '-append "console=ttyS0 loglevel=5 panic=-1 mitigations=off nowatchdog no_timer_check kasan_multi_shot"'].join(' ')
+  const { status, text } = inRoot(qemu, { binds: { run: folder }, timeoutMs: limitMs })
   writeFileSync(join(folder, 'console.log'), text)
   for (const file of ['vmlinuz', 'initrd.cpio']) rmSync(join(folder, file))
   rmSync(join(folder, 'tree'), { recursive: true })

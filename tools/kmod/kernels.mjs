@@ -5,7 +5,7 @@ import { inRoot, lastLines, rootDir } from './root.mjs'
 
 /**
  * @typedef {{ series: string, flavour: string, compiler: string, flags?: string, sparse?: boolean }} Wanted
- * @typedef {Wanted & { version: string, release: string, vmlinuz: string, modules: string, build: string, inRootBuild: string }} Kernel
+ * @typedef {Wanted & { version: string, release: string, vmlinuz: string, modules: string, build: string, inRootBuild: string, debug?: boolean, memoryMiB?: number }} Kernel
  */
 
 /** `series` is how the version begins. @type {readonly Wanted[]} */
