@@ -22,6 +22,7 @@ export const createHistory = (db: Database.Database, path: string, notices: read
 
   const selectEvents = db.prepare<[number, number, number], HistoryEvent>(queries.events)
   const insertEvent = db.prepare('INSERT INTO event (at_ms, kind, text, run_id, agent_id) VALUES (?, ?, ?, ?, ?)')
+  const selectGrowing = db.prepare<[number, number], { id: string; label: string }>(queries.growing)
   const dropEvents = db.prepare(queries.dropEvents)
   const addEvent = ({ atMs, kind, text, runId, agentId }: Omit<HistoryEvent, 'id'>): number => Number(insertEvent.run(Math.round(atMs), kind, text, runId, agentId).lastInsertRowid)
   const lifecycle = createLifecycleStore(db, addEvent)
@@ -43,6 +44,7 @@ export const createHistory = (db: Database.Database, path: string, notices: read
   const reader: HistoryReader = {
     series,
     agentSeries: (agentId, range) => series({ ...range, series: [agentSeriesId(agentId)] }),
+    growing: (fromMs) => selectGrowing.all(Math.floor(fromMs / 1000), Math.floor(fromMs / 1000)).toSorted((a, b) => a.id.localeCompare(b.id)),
     events: ({ fromMs, toMs, limit }) => selectEvents.all(fromMs, toMs, limit),
     runs: runs.runs,
     run: runs.run,
@@ -71,7 +73,7 @@ export const createHistory = (db: Database.Database, path: string, notices: read
     updateRun: storeRun,
     finishRun: storeRun,
     addSnapshot: (snapshot, label, origin, runId) => write(() => runs.addSnapshot(snapshot, label, origin, runId)),
-    addSamples: (atMs, machine, agents) => write(() => samples.addSamples(atMs, machine, agents)),
+    addSamples: (atMs, machine, agents, processes = []) => write(() => samples.addSamples(atMs, machine, agents, processes)),
     addEvent: (event) => write(() => addEvent(event)),
     takeLifecycle: (spool, events, nowMs) => write(() => lifecycle.take(spool, events, nowMs)),
     tellWords: (sinceMs) => write(() => lifecycle.tellWords(sinceMs)),

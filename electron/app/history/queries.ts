@@ -7,6 +7,9 @@ const RANK = 'bm25(journal_words, 4.0, 1.0, 4.0, 2.0, 2.0)'
  */
 export const queries = {
   seriesByIds: 'SELECT key, id, label FROM series WHERE id IN (SELECT value FROM json_each(?))',
+  /** Both kinds of ids are a range of the index over ids: ";" follows ":". */
+  growing: `SELECT id, label FROM series WHERE (id >= 'agent:' AND id < 'agent;' OR id >= 'process:' AND id < 'process;')
+    AND (EXISTS (SELECT 1 FROM sample_5min m WHERE m.series = series.key AND m.at_s >= ?) OR EXISTS (SELECT 1 FROM sample_10s t WHERE t.series = series.key AND t.at_s >= ?))`,
   levels: 'SELECT name, rolled_to_s AS rolledToS, kept_from_s AS keptFromS FROM level',
   samples1s: 'SELECT series, at_s, 1, value FROM sample_1s WHERE at_s >= ? AND at_s < ? ORDER BY at_s, series',
   samples10s: 'SELECT series, at_s, n, value FROM sample_10s WHERE series = ? AND at_s >= ? AND at_s < ? ORDER BY at_s',

@@ -1,7 +1,7 @@
 import type Database from 'better-sqlite3'
 import { floorTo, LEVELS, meaningOf, merge, toStored, type Bucket } from './aggregation.ts'
 import { queries } from './queries.ts'
-import { agentSeriesId, type AgentSample, type HistoryWriter, type MachineSample, type MachineSeriesId } from './types.ts'
+import { agentSeriesId, type AgentSample, type HistoryWriter, type MachineSample, type MachineSeriesId, type ProcessSample } from './types.ts'
 
 const machineValues = (sample: MachineSample): [MachineSeriesId, number | null][] => [
   ['machine.available', sample.availableBytes],
@@ -37,7 +37,7 @@ export const createSampleStore = (db: Database.Database) => {
   const drop1s = db.prepare(queries.drop1s)
   const drop10s = db.prepare(queries.drop10s)
   const drop5min = db.prepare(queries.drop5min)
-  const dropSeries = db.prepare("DELETE FROM series WHERE key = ? AND id LIKE 'agent:%'")
+  const dropSeries = db.prepare("DELETE FROM series WHERE key = ? AND (id LIKE 'agent:%' OR id LIKE 'process:%')")
   const anyOf5min = db.prepare('SELECT 1 FROM sample_5min WHERE series = ? LIMIT 1')
   const anyOf10s = db.prepare('SELECT 1 FROM sample_10s WHERE series = ? LIMIT 1')
 
@@ -53,7 +53,7 @@ export const createSampleStore = (db: Database.Database) => {
   const levelOf = (name: string) => levels.all().find((level) => level.name === name) ?? { name, rolledToS: 0, keptFromS: 0 }
   let rolledToS = levelOf('10s').rolledToS
 
-  const addSamples = (atMs: number, machine: MachineSample, agents: readonly AgentSample[]): void => {
+  const addSamples = (atMs: number, machine: MachineSample, agents: readonly AgentSample[], processes: readonly ProcessSample[] = []): void => {
     const atS = Math.floor(atMs / 1000)
     // The clock was set back: what is summed up already must be summed up again.
     if (atS < rolledToS) {
@@ -67,6 +67,7 @@ export const createSampleStore = (db: Database.Database) => {
     for (const agent of agents) {
       addSecond.run(atS, keyOf(agentSeriesId(agent.id), () => labelOf(agent)), toStored('bytes', agent.costBytes))
     }
+    for (const { id, label, bytes } of processes) addSecond.run(atS, keyOf(id, () => label), toStored('bytes', bytes))
   }
 
   /** Sums `rows` up to steps of `stepS` and writes them into `to`. */

@@ -1,3 +1,4 @@
+import type { ProcessRef } from '../../../helper/contract/agents.ts'
 import type { Result, Failure } from '../../../helper/contract/errors.ts'
 import type { Evidence } from '../../../helper/contract/evidence.ts'
 import type { GuardWord, LifecycleEvent } from '../../../helper/contract/lifecycle.ts'
@@ -24,9 +25,16 @@ export const MACHINE_SERIES = [
   'machine.swap',
 ] as const
 export type MachineSeriesId = (typeof MACHINE_SERIES)[number]
-export type SeriesId = MachineSeriesId | `agent:${string}`
+export type SeriesId = MachineSeriesId | `agent:${string}` | `process:${string}`
 
 export const agentSeriesId = (agentId: string): SeriesId => `agent:${agentId}`
+/** `process:<boot id>:<pid>:<start>`, and `@<agent id>` where it belongs to one. */
+export const processSeriesId = (bootId: string, { pid, startTimeTicks }: ProcessRef, agentId: string | null): SeriesId => `process:${bootId}:${pid}:${startTimeTicks}${agentId === null ? '' : `@${agentId}`}`
+/** What such an id stands for; null for another one. */
+export const processOfSeries = (id: string): { pid: number; startTicks: number; agentId: string | null } | null => {
+  const match = /^process:[^:]+:(?<pid>\d+):(?<start>\d+)(?:@(?<agent>.+))?$/u.exec(id)?.groups
+  return match === undefined ? null : { pid: Number(match['pid']), startTicks: Number(match['start']), agentId: match['agent'] ?? null }
+}
 
 /** One second of the machine; null is "not known then" and becomes a gap. */
 export interface MachineSample {
@@ -53,6 +61,13 @@ export interface AgentSample {
   costBytes: number
 }
 
+/** What one process held of its own, in memory and swap. */
+export interface ProcessSample {
+  id: SeriesId
+  label: string
+  bytes: number
+}
+
 export interface SeriesRequest {
   fromMs: number
   toMs: number
@@ -70,6 +85,8 @@ export interface HistoryReader {
    */
   series(request: SeriesRequest): Series
   agentSeries(agentId: string, range: { fromMs: number; toMs: number; maxPoints: number }): Series
+  /** Agents and processes of which anything is known since then. */
+  growing(fromMs: number): readonly { id: string; label: string }[]
   /** Newest first. */
   events(range: { fromMs: number; toMs: number; limit: number }): HistoryEvent[]
   /** Newest first. */
@@ -125,7 +142,7 @@ export interface HistoryWriter {
   /** Answers the id of the stored snapshot. */
   addSnapshot(snapshot: Snapshot, label: string, origin: SnapshotInfo['origin'], runId: string | null): Result<number>
   /** At most one look a second is kept; a second one in the same second replaces the first. */
-  addSamples(atMs: number, machine: MachineSample, agents: readonly AgentSample[]): Result<void>
+  addSamples(atMs: number, machine: MachineSample, agents: readonly AgentSample[], processes?: readonly ProcessSample[]): Result<void>
   /** Answers the id of the event. */
   addEvent(event: Omit<HistoryEvent, 'id'>): Result<number>
   /**

@@ -10,6 +10,7 @@ import type { Lifecycle } from '../lifecycle/lifecycle.ts'
 import { withSuspended } from '../lifecycle/states.ts'
 import { agentSamples, arrivals, machineSample } from './history-feed.ts'
 import { makeLive } from './live.ts'
+import { createProcessSampling } from './process-samples.ts'
 
 export interface SamplerDeps {
   readonly root: string
@@ -104,6 +105,8 @@ export const createSampler = (deps: SamplerDeps): Sampler => {
   let agentsDueMs = 0
   let fullPending: Promise<Result<Snapshot>> | null = null
 
+  const processSampling = createProcessSampling(deps.root, process.getuid?.() ?? null, deps.now)
+
   const pace = (times: { watched: number; alone: number }): number => (deps.watched() ? times.watched : times.alone)
 
   const take = async (commandLines: boolean): Promise<Result<Snapshot>> => {
@@ -115,7 +118,8 @@ export const createSampler = (deps: SamplerDeps): Sampler => {
       measuredAtMs = answer.value.takenAtMs
       note({ agents: answer.value.agents, counts: answer.value.counts, takenAtMs: answer.value.takenAtMs })
       // A full disk is told by history's own trouble(); the figures go on without it.
-      deps.history.writer.addSamples(deps.now(), machineSample(answer.value.machine, costSum()), agentSamples(answer.value.agents))
+      const processes = await processSampling.take(answer.value.agents, answer.value.bootId)
+      deps.history.writer.addSamples(deps.now(), machineSample(answer.value.machine, costSum()), agentSamples(answer.value.agents), processes)
     }
     return answer
   }

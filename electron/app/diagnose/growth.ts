@@ -1,0 +1,31 @@
+import { agentSeriesId, processOfSeries, type HistoryReader } from '../history/types.ts'
+import { findLeaks, type Growth, type LeakThresholds } from './leaks.ts'
+import type { Leak } from '../../contract/diagnosis.ts'
+
+/** Points of a curve: enough for garbage collections to show. */
+const POINTS = 720
+/** Series read at once, so that nobody waits long for the database. */
+const AT_ONCE = 32
+
+const AGENT = agentSeriesId('')
+
+const subjectOf = (id: string, label: string): Growth['subject'] => {
+  const process = processOfSeries(id)
+  return process === null ? { of: 'agent', agentId: id.slice(AGENT.length), title: label } : { of: 'process', title: label, ...process }
+}
+
+/** Curves of all agents and processes that history knows since `fromMs`, oldest point first. */
+export const growthsSince = (reader: Pick<HistoryReader, 'growing' | 'series'>, fromMs: number, toMs: number): Growth[] => {
+  const known = reader.growing(fromMs)
+  const growths: Growth[] = []
+  for (let at = 0; at < known.length; at += AT_ONCE) {
+    const some = known.slice(at, at + AT_ONCE)
+    const { atMs, series } = reader.series({ fromMs, toMs, series: some.map(({ id }) => id), maxPoints: POINTS })
+    for (const { id, label, values } of series) growths.push({ subject: subjectOf(id, label), points: values.map((bytes, i) => ({ atMs: atMs[i] ?? 0, bytes })) })
+  }
+  return growths
+}
+
+/** Who grows, of those that history knows; see leaks.ts. */
+export const leaksSince = (reader: Pick<HistoryReader, 'growing' | 'series'>, fromMs: number, toMs: number, thresholds: LeakThresholds): Leak[] =>
+  findLeaks(growthsSince(reader, fromMs, toMs), thresholds)
