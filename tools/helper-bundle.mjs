@@ -77,13 +77,16 @@ const put = (from, to, mode = 0o644) => {
   chmodSync(to, mode)
 }
 
+/** What DKMS builds agentmem.ko from, on the machine it is for; tests and the way upstream stay here. */
+const moduleSources = () => filesBelow(join(projectDir, 'kmod')).filter((file) => /^(?:(?:core|uapi)\/)?(?:[a-z0-9-]+\.[ch]|Kbuild|Makefile|dkms\.conf)$/u.test(file))
+
 export const buildHelperBundle = async () => {
   const folder = `${target}.${process.pid}`
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder, { recursive: true })
   try {
     const native = buildNative('hardened', false)
-    for (const name of ['agentmem-guard', 'agentmem-reclaim', 'agentmem-run', 'agentmem-hook', 'agentmem-broker', 'agentmem-trim.so', 'agentmem-share.so', 'agentmem.node']) put(join(native, name), join(folder, name), 0o755)
+    for (const name of ['agentmem-guard', 'agentmem-reclaim', 'agentmem-pressure', 'agentmem-run', 'agentmem-hook', 'agentmem-broker', 'agentmem-trim.so', 'agentmem-share.so', 'agentmem.node']) put(join(native, name), join(folder, name), 0o755)
     // Under the name that programs ask for: a bundle holds no links.
     put(join(native, 'libagentmem.so'), join(folder, 'libagentmem.so.1'), 0o755)
     put(join(projectDir, 'native', 'include', 'agentmem.h'), join(folder, 'include', 'agentmem.h'))
@@ -100,6 +103,7 @@ export const buildHelperBundle = async () => {
       else put(join(assets, 'system', file), join(folder, 'system', file))
     }
     for (const file of filesBelow(join(projectDir, 'native', 'man'))) put(join(projectDir, 'native', 'man', file), join(folder, 'man', file))
+    for (const file of moduleSources()) put(join(projectDir, 'kmod', file), join(folder, 'kmod', file))
     put(join(projectDir, 'LICENSE'), join(folder, 'LICENSE'))
     writeManifest(folder)
     rmSync(`${target}.old`, { recursive: true, force: true })

@@ -73,6 +73,7 @@ export const testPrograms = [
   { name: 'test-guard-parts', sources: ['test/guard-parts.c', ...['config', 'journal', 'kernel-file', 'prefault', 'terminal', 'text'].map((name) => `privileged/guard/${name}.c`)] },
   { name: 'guard-subject', sources: ['test/guard-subject.c'], plain: true },
   { name: 'guard-hostile', sources: ['test/guard-hostile.c'], plain: true },
+  { name: 'test-pressure', sources: ['test/pressure.c', 'user/common/pressure.c'] },
   { name: 'test-parsers', sources: ['test/parsers.c', 'privileged/reclaim/areas.c', 'privileged/reclaim/target.c'] },
   { name: 'test-subject', sources: ['test/subject.c'], plain: true },
   { name: 'agentmem-share-checked.so', sources: shareSources, shared: true, flags: ['-fno-builtin', '-fsanitize=undefined', '-fsanitize-undefined-trap-on-error'], libs: ['-l:libcrypto.a'], map: 'user/preload/share.map' },

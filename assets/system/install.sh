@@ -34,6 +34,9 @@ system/org.agentmem.Session1.service usr/share/dbus-1/services/org.agentmem.Sess
 system/agentmem-helper.service usr/lib/systemd/system/agentmem-helper.service
 system/agentmem-guard.service usr/lib/systemd/system/agentmem-guard.service
 system/agentmem-recover.service usr/lib/systemd/system/agentmem-recover.service
+system/agentmem-pressure.service usr/lib/systemd/system/agentmem-pressure.service
+system/agentmem-module@.service usr/lib/systemd/system/agentmem-module@.service
+system/agentmem-module-unload.service usr/lib/systemd/system/agentmem-module-unload.service
 system/agentmem-session.service usr/lib/systemd/user/agentmem-session.service
 system/agentmem-broker.service usr/lib/systemd/user/agentmem-broker.service
 system/agentmem-broker.socket usr/lib/systemd/user/agentmem-broker.socket
@@ -42,6 +45,7 @@ man/agentmem-run.1 usr/share/man/man1/agentmem-run.1
 man/agentmem-hook.1 usr/share/man/man1/agentmem-hook.1
 man/agentmem-reclaim.8 usr/share/man/man8/agentmem-reclaim.8
 man/agentmem-guard.8 usr/share/man/man8/agentmem-guard.8
+man/agentmem-pressure.8 usr/share/man/man8/agentmem-pressure.8
 END
 }
 WANTS=usr/lib/systemd/system/multi-user.target.wants
@@ -184,6 +188,54 @@ remove_groups() {
   done
 }
 
+# The version of the sources in a folder, as dkms.conf says it; digits and dots alone.
+module_version() { sed -n 's/^PACKAGE_VERSION="\([0-9][0-9.]*\)"$/\1/p' "$1/dkms.conf" 2>/dev/null; }
+
+# Sources of ours that are there, by version: the line with our name is in each.
+module_folders() {
+  for folder in "$DESTDIR"/usr/src/agentmem-[0-9]*; do
+    [ -f "$folder/dkms.conf" ] && grep -qx 'PACKAGE_NAME="agentmem"' "$folder/dkms.conf" && printf '%s\n' "$folder"
+  done
+  return 0
+}
+
+has_dkms() { [ -z "$DESTDIR" ] && command -v dkms >/dev/null 2>&1; }
+
+# Takes the module out of DKMS, with what it built, and the sources away. One
+# that is loaded stays in the kernel until it is unloaded or the next start.
+remove_module() {
+  module_folders | while read -r folder; do
+    # Nothing of what was built belongs to anybody but DKMS.
+    if has_dkms; then dkms remove "agentmem/$(module_version "$folder")" --all </dev/null >/dev/null 2>&1 || true; fi
+    rm -rf "$folder"
+  done
+}
+
+# Puts the sources in place and has DKMS build them, where there is one: for
+# this kernel now, for each later one when it is installed. Without the module
+# everything else works, so nothing here fails the installing.
+install_module() {
+  version=$(module_version "$LIB/kmod")
+  [ -n "$version" ] || { say 'The sources of the kernel module name no version: it is left out.'; return 0; }
+  remove_module
+  make_folder "$DESTDIR/usr/src"
+  cp -R -P "$LIB/kmod" "$DESTDIR/usr/src/agentmem-$version"
+  [ -z "$DESTDIR" ] || return 0
+  if ! has_dkms; then
+    say 'The kernel module was not built: DKMS is not installed (apt install dkms, then install again).'
+    return 0
+  fi
+  dkms add "agentmem/$version" >/dev/null 2>&1 || { say 'DKMS does not take the sources of the kernel module.'; return 0; }
+  release=$(uname -r)
+  if [ ! -e "/lib/modules/$release/build/Makefile" ]; then
+    say "The kernel module was not built: the headers of $release are missing (apt install linux-headers-$release)."
+  elif dkms install "agentmem/$version" -k "$release" </dev/null >/dev/null 2>&1; then
+    say "The kernel module is built for $release; it is loaded when you turn it on."
+  else
+    say "The kernel module could not be built for $release: see /var/lib/dkms/agentmem/$version/build/make.log."
+  fi
+}
+
 check_copy() {
   copy=$1
   [ -z "$(find "$copy" ! -type f ! -type d -print)" ] || stop 'The bundle holds links or special files: refused.'
@@ -192,12 +244,12 @@ check_copy() {
     printf '%s  MANIFEST\n' "$2" | (cd "$copy" && sha256sum --check --strict --status -) || stop 'The bundle is not the one that was shown: refused.'
   fi
   # Plain relative names only: digest, two spaces, name.
-  if grep -Evq '^[0-9a-f]{64}  [A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*$' "$copy/MANIFEST"; then stop 'MANIFEST has lines of another form: refused.'; fi
+  if grep -Evq '^[0-9a-f]{64}  [A-Za-z0-9_][A-Za-z0-9._@-]*(/[A-Za-z0-9_][A-Za-z0-9._@-]*)*$' "$copy/MANIFEST"; then stop 'MANIFEST has lines of another form: refused.'; fi
   (cd "$copy" && find . -type f ! -path ./MANIFEST | sed 's|^\./||' | sort) >"$copy.files"
   cut -c 67- "$copy/MANIFEST" | sort >"$copy.listed"
   cmp -s "$copy.files" "$copy.listed" || stop 'The bundle holds other files than MANIFEST lists: refused.'
   (cd "$copy" && sha256sum --check --strict --quiet MANIFEST >&2) || stop 'A file of the bundle does not have the digest of MANIFEST: refused.'
-  for needed in node system.js session.js agentmem-guard agentmem-reclaim agentmem-run agentmem-hook agentmem-broker agentmem-trim.so agentmem-share.so libagentmem.so.1 include/agentmem.h agentmem.js agentmem.node install.sh; do
+  for needed in node system.js session.js kmod/dkms.conf agentmem-guard agentmem-reclaim agentmem-pressure agentmem-run agentmem-hook agentmem-broker agentmem-trim.so agentmem-share.so libagentmem.so.1 include/agentmem.h agentmem.js agentmem.node install.sh; do
     [ -f "$copy/$needed" ] || stop "The bundle lacks $needed: build it again."
   done
   places | while read -r file _place; do [ -f "$copy/$file" ] || stop "The bundle lacks $file: build it again."; done
@@ -224,7 +276,7 @@ install_bundle() {
   chown -R 0:0 "$stage"
   find "$stage" -type d -exec chmod 0755 {} +
   find "$stage" -type f -exec chmod 0644 {} +
-  chmod 0755 "$stage/node" "$stage/agentmem-guard" "$stage/agentmem-reclaim" "$stage/agentmem-run" "$stage/agentmem-hook" "$stage/agentmem-broker" "$stage/install.sh"
+  chmod 0755 "$stage/node" "$stage/agentmem-guard" "$stage/agentmem-reclaim" "$stage/agentmem-pressure" "$stage/agentmem-run" "$stage/agentmem-hook" "$stage/agentmem-broker" "$stage/install.sh"
 
   end_helper
   end_guards
@@ -236,6 +288,7 @@ install_bundle() {
   trap - EXIT
   rm -rf "$LIB.old"
 
+  install_module
   for folder in $(places | sed 's|^[^ ]* ||; s|/[^/]*$||') "$WANTS" "$USER_WANTS"; do make_folder "$DESTDIR/$folder"; done
   printf '%s' "$made" >>"$CREATED"
   places | while read -r file place; do
@@ -263,6 +316,11 @@ uninstall() {
       stop 'Not every run could be undone, see above. Nothing was removed.'
     rm -rf "$STATE"
   fi
+  # Who still has units in the module keeps them: then it stays until the next start.
+  [ -n "$DESTDIR" ] || [ ! -d /sys/module/agentmem ] || modprobe --remove agentmem 2>/dev/null ||
+    say 'The kernel module is in use: it stays loaded until the next start.'
+  remove_module
+  if has_systemd; then systemctl stop agentmem-pressure.service 2>/dev/null || true; fi
   remove_groups
   places | while read -r _file place; do rm -f "$DESTDIR/$place"; done
   rm -f "$DESTDIR/$WANTS/agentmem-recover.service" "$DESTDIR/$USER_WANTS/agentmem-broker.socket"

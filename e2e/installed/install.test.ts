@@ -77,6 +77,8 @@ describe.skipIf(problem !== null)(title('install.sh'), () => {
       expect(tree).toContain(`f 644 0:0 ${path}`)
     }
     expect(tree).toContain('f 755 0:0 usr/lib/agentmem/agentmem-broker')
+    for (const file of ['dkms.conf', 'Kbuild', 'main.c', 'core/chunk.c', 'uapi/agentmem.h']) expect(tree).toContain(`f 644 0:0 usr/src/agentmem-0.1.0/${file}`)
+    expect(tree.filter((line) => line.includes('usr/src/agentmem-0.1.0/test'))).toEqual([])
     expect(run(['uninstall']).status).toBe(0)
     expect(treeOf(dest)).toEqual([])
   })
@@ -93,6 +95,19 @@ describe.skipIf(problem !== null)(title('install.sh'), () => {
     expect(existsSync(join(dest, 'usr/lib/agentmem/left-over.js'))).toBe(false)
     expect(run(['uninstall'], small).status).toBe(0)
     expect(treeOf(dest)).toEqual([])
+  })
+
+  test('sources of the kernel module of an earlier version go, those of others stay', () => {
+    const sources = (name: string, conf: string): void => {
+      mkdirSync(join(dest, 'usr/src', name), { recursive: true })
+      writeFileSync(join(dest, 'usr/src', name, 'dkms.conf'), conf)
+    }
+    sources('agentmem-0.0.9', 'PACKAGE_NAME="agentmem"\nPACKAGE_VERSION="0.0.9"\n')
+    sources('agentmem-7', 'PACKAGE_NAME="agentmem-tools"\n')
+    expect(run(['install', small], small).status).toBe(0)
+    expect(readdirSync(join(dest, 'usr/src')).toSorted()).toEqual(['agentmem-0.1.0', 'agentmem-7'])
+    expect(run(['uninstall'], small).status).toBe(0)
+    expect(readdirSync(join(dest, 'usr/src'))).toEqual(['agentmem-7'])
   })
 
   test('files and folders of others stay', () => {

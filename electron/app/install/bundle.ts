@@ -19,7 +19,7 @@ export interface Bundle {
 
 const sha256 = (text: string | Buffer): string => createHash('sha256').update(text).digest('hex')
 
-const EXECUTABLE = new Set(['node', 'agentmem-guard', 'agentmem-reclaim', 'agentmem-run', 'agentmem-hook', 'agentmem-broker', 'install.sh'])
+const EXECUTABLE = new Set(['node', 'agentmem-guard', 'agentmem-reclaim', 'agentmem-pressure', 'agentmem-run', 'agentmem-hook', 'agentmem-broker', 'install.sh'])
 
 const WHAT: readonly [RegExp, string][] = [
   [/^node$/u, 'The Node.js that runs the helper, separate from any other on this machine'],
@@ -27,6 +27,9 @@ const WHAT: readonly [RegExp, string][] = [
   [/^session\.js$/u, 'Finds your agents, as you'],
   [/^agentmem-guard$/u, 'Wakes suspended agents and takes back what a dead helper left'],
   [/^agentmem-reclaim$/u, 'Pages out an idle agent'],
+  [/^agentmem-pressure$/u, 'Tells the kernel module how short memory is'],
+  [/^kmod\//u, 'Source of the kernel module, which DKMS builds where it is installed'],
+  [/agentmem-(?:module|pressure)[@a-z-]*\.service$/u, 'How the kernel module is loaded, unloaded and told of pressure'],
   [/^agentmem-run$/u, 'Starts a program with page merging allowed'],
   [/^agentmem-hook$/u, "Run by agents' hooks: tells when a turn begins and ends"],
   [/^agentmem-broker$/u, 'Keeps what your agents share, as you'],
@@ -46,6 +49,13 @@ const WHAT: readonly [RegExp, string][] = [
   [/^LICENSE$/u, 'License'],
 ]
 const whatIs = (file: string): string => WHAT.find(([pattern]) => pattern.test(file))?.[1] ?? 'Part of the helper'
+
+/** Where install.sh puts the sources of the module; null where the bundle has none. */
+const moduleFolder = (folder: string): string | null => {
+  const file = join(folder, 'kmod', 'dkms.conf')
+  const version = existsSync(file) ? /^PACKAGE_VERSION="([0-9][0-9.]*)"$/mu.exec(readFileSync(file, 'utf8'))?.[1] : undefined
+  return version === undefined ? null : `/usr/src/agentmem-${version}`
+}
 
 /** "FILE PLACE" lines of the script's own list, so that what is shown is what the script does. */
 export const placesOf = (script: string): { file: string; place: string }[] => {
@@ -81,7 +91,7 @@ const newestMs = (folder: string): number =>
 const isStale = (projectDir: string, manifest: string): boolean => {
   if (!existsSync(manifest)) return true
   const builtMs = statSync(manifest).mtimeMs
-  return ['helper', 'native', 'assets/system'].some((folder) => newestMs(join(projectDir, folder)) > builtMs)
+  return ['helper', 'native', 'kmod', 'assets/system'].some((folder) => newestMs(join(projectDir, folder)) > builtMs)
 }
 
 const build = (projectDir: string): Promise<Result<void>> =>
@@ -112,7 +122,8 @@ export const readBundle = async (projectDir: string): Promise<Result<Bundle>> =>
       { path: '/usr/lib/systemd/system/multi-user.target.wants/agentmem-recover.service', what: 'Link: takes back unfinished changes at boot' },
       { path: '/usr/lib/systemd/user/sockets.target.wants/agentmem-broker.socket', what: 'Link: the broker can be reached from the next login on' },
     ]
-    const created = createdBytes([INSTALLED_DIR, ...places.map(({ place }) => place), ...links.map(({ path }) => path)])
+    const sources = moduleFolder(folder)
+    const created = createdBytes([INSTALLED_DIR, ...places.map(({ place }) => place), ...links.map(({ path }) => path), ...(sources === null ? [] : [sources])])
     const entry = (name: string, path: string): InstallPlan['files'][number] => ({
       path,
       what: whatIs(name),
@@ -128,6 +139,7 @@ export const readBundle = async (projectDir: string): Promise<Result<Bundle>> =>
         ...names.map((name) => entry(name, `${INSTALLED_DIR}/${name}`)),
         { path: `${INSTALLED_DIR}/CREATED`, what: 'Folders that installing made, so that uninstalling removes them', sizeBytes: created, mode: '0644' },
         ...places.map(({ file, place }) => entry(file, place)),
+        ...names.filter((name) => sources !== null && name.startsWith('kmod/')).map((name) => entry(name, `${sources}/${name.slice('kmod/'.length)}`)),
         ...links.map((link) => ({ ...link, sizeBytes: 0, mode: 'link' as const })),
       ],
     })

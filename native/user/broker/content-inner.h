@@ -471,7 +471,6 @@ int manifests_read(struct content *content);
 
 void pressure_open(struct content *content);
 void pressure_close(struct content *content);
-enum am_pressure pressure_of(const char *stall_text, const char *meminfo_text);
 enum am_pressure pressure_read(struct content *content);
 
 void stat_fill(const struct content *content, struct unit *unit, struct broker_unit_stat *stat);
