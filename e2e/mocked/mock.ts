@@ -7,6 +7,7 @@ import { presetSchema, type Preset } from '../../helper/contract/presets.ts'
 import { known, missing } from '../../helper/contract/reading.ts'
 import type { Progress, RunRecord, RunState } from '../../helper/contract/runs.ts'
 import { snapshotDelta } from '../../helper/contract/snapshot-delta.ts'
+import { createDiagnosis } from './diagnosis.ts'
 import { makeFleet } from './fleet.ts'
 import { createLifecycle } from './lifecycle.ts'
 import { countsOf, makeMachine, makeSnapshot } from './machine.ts'
@@ -48,6 +49,7 @@ export const createMock = (scenario: Scenario): Mock => {
   const timers = new Set<NodeJS.Timeout>()
   const builtIn = builtInPresets()
   const own: Preset[] = []
+  const tried: Preset[] = []
   const runs: RunRecord[] = []
   const snapshots: StoredSnapshot[] = []
   let settings = { ...defaultSettings }
@@ -73,7 +75,7 @@ export const createMock = (scenario: Scenario): Mock => {
     for (const listener of listeners) listener(name, payload)
   }
 
-  const preset = (id: string): Preset | undefined => [...builtIn, ...own].find((entry) => entry.id === id)
+  const preset = (id: string): Preset | undefined => [...builtIn, ...own, ...tried].find((entry) => entry.id === id)
   const wobbling = (): number => Math.sin(ticks / 7) * 0.004
   const lifecycle = createLifecycle({ scenario, fleet: (isSuspended) => makeFleet(scenario.agents, paged, wobbling(), scenario.unreadable, isSuspended), emit, sleep, startMs })
   const fleet = (wobble?: number) => (wobble === undefined ? lifecycle.agents() : makeFleet(scenario.agents, paged, wobble, scenario.unreadable))
@@ -123,6 +125,13 @@ export const createMock = (scenario: Scenario): Mock => {
     return now
   }
   const planFor = (settings: Preset['settings'], agentIds: readonly string[] | null) => makePlanFor(settings, fleet(0), agentIds, { ksm: scenario.ksm, swapPossible: scenario.swapPossible, ...switched() })
+
+  const planView = (presetId: string, agentIds: readonly string[] | null): Answer<'plan.make'> => {
+    const found = preset(presetId)
+    if (found === undefined) return fail('bad-request', 'There is no such preset.')
+    const { plan, treated, control } = planFor(found.settings, agentIds)
+    return ok({ presetId, plan, simulation: helper !== 'ready', treated: treated.map((agent) => agent.id), control: control.map((agent) => agent.id), asksPassword: true })
+  }
 
   const find = (id: string): RunRecord | undefined => runs.find((run) => run.id === id)
   const replace = (record: RunRecord): void => {
@@ -247,6 +256,15 @@ export const createMock = (scenario: Scenario): Mock => {
 
   const handlers: Handlers = {
     ...lifecycle.handlers,
+    ...createDiagnosis({
+      scenario, startMs, sleep,
+      changed: (what) => { emit('changed', { what, runId: null }) },
+      plan: (wanted) => {
+        if (scenario.planFails !== null) return { ok: false, error: scenario.planFails }
+        if (typeof wanted !== 'string') tried.push(wanted)
+        return planView(typeof wanted === 'string' ? wanted : wanted.id, null)
+      },
+    }),
     ...createUnits(scenario, () => { emit('changed', { what: 'units', runId: null }) }),
     'live.get': () => ok(live()),
     'machine.get': () => {
@@ -295,10 +313,7 @@ export const createMock = (scenario: Scenario): Mock => {
     'plan.make': async ({ presetId, agentIds }) => {
       await sleep(60)
       if (scenario.planFails !== null) return { ok: false, error: scenario.planFails }
-      const found = preset(presetId)
-      if (found === undefined) return fail('bad-request', 'There is no such preset.')
-      const { plan, treated, control } = planFor(found.settings, agentIds)
-      return ok({ presetId, plan, simulation: helper !== 'ready', treated: treated.map((agent) => agent.id), control: control.map((agent) => agent.id), asksPassword: true })
+      return planView(presetId, agentIds)
     },
     'run.apply': async ({ presetId, agentIds }) => {
       await sleep(40)

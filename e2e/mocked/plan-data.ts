@@ -18,6 +18,12 @@ const write = (source: Step['source'], path: string, old: string, value: string,
   why,
 })
 
+const tunableFiles: Readonly<Record<string, readonly [string, string]>> = {
+  swappiness: ['/proc/sys/vm/swappiness', '60'],
+  watermarkScaleFactor: ['/proc/sys/vm/watermark_scale_factor', '10'],
+  pageCluster: ['/proc/sys/vm/page-cluster', '3'],
+}
+
 export interface PlanOptions {
   ksm: boolean
   swapPossible: boolean
@@ -38,7 +44,11 @@ export const makePlanFor = (settings: PresetSettings, agents: readonly Agent[], 
   const steps: Draft[] = []
   const skipped: Plan['skipped'] = []
   const notes: string[] = []
-  const { ksm, compressedSwap, pruneCache, reclaim } = settings
+  const { ksm, compressedSwap, pruneCache, reclaim, tunables } = settings
+  for (const [name, value] of Object.entries(tunables ?? {})) {
+    const [path, old] = tunableFiles[name] ?? [`/proc/sys/vm/${name}`, '0']
+    steps.push(write('tunables', path, old, String(value), 'Tries this setting of the kernel.'))
+  }
 
   const swapOn = options.swapOn === true
   if (compressedSwap !== undefined && compressedSwap.mode !== 'off') {

@@ -1,6 +1,7 @@
 import type { Agent } from '../../helper/contract/agents.ts'
 import { fail, type Failure } from '../../helper/contract/errors.ts'
 import type { Policy } from '../../helper/contract/lifecycle.ts'
+import type { FindingKind } from './diagnosis-data.ts'
 import type { HelperState } from '../../electron/contract/views.ts'
 
 /** What a mocked app is like at its start and how it answers. */
@@ -68,6 +69,13 @@ export interface Scenario {
   fixes: boolean
   /** The file of a fix is edited between showing and applying. */
   fixChanged: boolean
+  findings: FindingKind
+  diagnosisFails: Failure | null
+  /** A look takes this long. */
+  diagnosisMs: number
+  /** What is tried is not found any more. */
+  findingGone: boolean
+  noteFails: Failure | null
 }
 
 const failure = (...args: Parameters<typeof fail>): Failure => fail(...args).error
@@ -118,6 +126,11 @@ const full: Scenario = {
   reapLeaves: false,
   fixes: true,
   fixChanged: false,
+  findings: 'some',
+  diagnosisFails: null,
+  diagnosisMs: 0,
+  findingGone: false,
+  noteFails: null,
 }
 
 /** A day of use: some suspended, one on its way, limits, a budget, a pin and words of the guard. */
@@ -135,7 +148,7 @@ const lived: Scenario = {
 
 export const scenarios = {
   full,
-  empty: { ...full, agents: 0, emptyHistory: true, leftovers: false, fixes: false, units: 'not-running' },
+  empty: { ...full, agents: 0, emptyHistory: true, leftovers: false, fixes: false, units: 'not-running', findings: 'none' },
   many: { ...full, agents: 500 },
   noHelper: { ...full, helper: 'not-installed' },
   helperTooOld: { ...full, helper: 'too-old' },
@@ -187,6 +200,12 @@ export const scenarios = {
   unitsMissing: { ...full, units: 'not-installed' },
   unitsFail: { ...full, unitsFail: failure('disk-full', 'There is no space left to write broker.conf.', { advice: 'Free some disk space and try again; the old file is unchanged.' }) },
   fixChanged: { ...full, fixChanged: true },
+  manyFindings: { ...full, findings: 'many' },
+  longFindings: { ...full, findings: 'long' },
+  diagnosisFails: { ...full, diagnosisFails: failure('internal', '/proc could not be read.', { about: '/proc/meminfo', advice: 'Look again in a moment.' }) },
+  diagnosisSlow: { ...full, diagnosisMs: 4000 },
+  findingGone: { ...full, findingGone: true },
+  noteFails: { ...full, noteFails: failure('disk-full', 'The disk is full: history is not being recorded. Everything else works on.', { about: 'history.db', advice: 'Free some space; recording goes on by itself.' }) },
   manySuspended: { ...full, agents: 500, suspended: 40 },
   badSettings: { ...full, settingsProblem: 'settings.json, line 4: theme must be system, light or dark. The file is left as it is and the defaults are used.' },
 } as const satisfies Record<string, Scenario>

@@ -1,3 +1,5 @@
+import type { Figure } from '../contract/diagnosis.ts'
+
 const MB = 1024 ** 2
 const GB = 1024 ** 3
 
@@ -7,4 +9,38 @@ export const amount = (bytes: number): string => {
   if (size >= 999.5 * MB) return `${(bytes / GB).toFixed(1)} GB`
   if (size >= 0.95 * MB || size === 0) return `${Math.round(bytes / MB)} MB`
   return `${Math.ceil(size / 1024) * Math.sign(bytes)} kB`
+}
+
+/** Whole, thousands parted: "12,400". */
+export const counted = (count: number): string => String(Math.round(Math.abs(count))).replaceAll(/\B(?=(?:\d{3})+(?!\d))/gu, ',').replace(/^(?=[1-9])/u, count < 0 ? '−' : '')
+
+/** "34 %", with one decimal below ten, where it still says something. */
+export const percent = (value: number): string => `${Math.abs(value) < 9.95 ? Number(value.toFixed(1)) : Math.round(value)} %`
+
+/** "2.3": how many times. */
+export const times = (value: number): string => value.toFixed(1)
+
+/** "a, b and c". */
+export const listed = (items: readonly string[]): string =>
+  items.length < 2 ? items.join('') : `${items.slice(0, -1).join(', ')} and ${items.at(-1) ?? ''}`
+
+const figures = new Intl.NumberFormat('en-GB', { maximumFractionDigits: 1 })
+
+/** A figure of a finding in its unit: "1.2 GB", "34 %", "120 a second". */
+export const figureText = (value: number | string, unit: Figure['unit']): string => {
+  if (typeof value === 'string') return value
+  switch (unit) {
+    case 'bytes':
+      return amount(value)
+    case 'percent':
+      return `${figures.format(value)} %`
+    case 'per-second':
+      return `${figures.format(value)} a second`
+    case 'ms':
+      return value < 1000 ? `${figures.format(value)} ms` : `${figures.format(value / 1000)} s`
+    case 'count':
+    case 'ratio':
+    case 'text':
+      return figures.format(value)
+  }
 }

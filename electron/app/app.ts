@@ -1,8 +1,11 @@
 import { EventEmitter } from 'node:events'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { readUptimeMs } from '../../helper/observe/kernel.ts'
+import { readKernelRelease, readUptimeMs } from '../../helper/observe/kernel.ts'
 import type { Payload, Answer, CallName, EventName, Request } from '../contract/channels.ts'
+import { createDiagnose, type Diagnose } from './diagnose/diagnose.ts'
+import { machineLook } from './diagnose/machine-look.ts'
+import type { Rule } from './diagnose/rule.ts'
 import { createSessionClient, type SessionClient } from './helper-client/session-client.ts'
 import { sessionProgram } from './helper-client/session-child.ts'
 import { createSystemClient, type SystemClient } from './helper-client/system-client.ts'
@@ -12,6 +15,7 @@ import type { History } from './history/types.ts'
 import { createInstaller } from './install/installer.ts'
 import { dispatch } from './ipc/dispatch.ts'
 import { createHandlers } from './ipc/handlers.ts'
+import { createJournal } from './journal/journal.ts'
 import { brokerLink, brokerSocket } from './units/broker-link.ts'
 import { createUnitSettings } from './units/settings.ts'
 import { createUnits } from './units/units.ts'
@@ -46,7 +50,7 @@ export interface App {
   close(): void
   readonly paths: AppPaths
   /** For the command line, which needs more than the window's channels. */
-  readonly inner: { runs: Runs; planner: Planner; sampler: Sampler; presets: Presets; history: History; system: SystemClient; session: SessionClient; lifecycle: Lifecycle }
+  readonly inner: { runs: Runs; planner: Planner; sampler: Sampler; presets: Presets; history: History; system: SystemClient; session: SessionClient; lifecycle: Lifecycle; diagnose: Diagnose }
 }
 
 /** What History says when the helper comes or goes. */
@@ -61,6 +65,10 @@ const helperEvent: Record<ReturnType<SystemClient['state']>['system'], string> =
 const ROLL_UP_MS = 60_000
 const DAY_MS = 24 * 3600_000
 const HELPER_LOOK_MS = 15_000
+/** Nobody asks: rarely enough to cost nothing, often enough that findings are written down when they come. */
+const DIAGNOSE_MS = 10 * 60_000
+const FIRST_DIAGNOSE_MS = 60_000
+const rules: readonly Rule[] = []
 
 export const createApp = (options: AppOptions = {}): App => {
   const now = options.now ?? Date.now
@@ -119,13 +127,35 @@ export const createApp = (options: AppOptions = {}): App => {
       if (progress !== null) emit('progress', progress)
       else sampler.hurry()
     },
-    onChanged: (runId) => { changed('runs', runId) },
+    onChanged: (runId) => {
+      changed('runs', runId)
+      const state = runs.detail(runId)?.record.state
+      // Measured: what is found at this moment belongs to it.
+      if (state === 'waiting' || state === 'kept') diagnose.noteRun(runId).catch((error: unknown) => { console.error(error) })
+      if (state !== undefined && state !== 'applying' && state !== 'settling') changed('journal')
+    },
     now,
     bootedAtMs: () => {
       const uptimeMs = readUptimeMs(paths.root)
       return uptimeMs === null ? null : now() - uptimeMs
     },
   })
+  const diagnose: Diagnose = createDiagnose({
+    look: machineLook({ root: paths.root, sampler, session, uid: process.getuid?.() ?? 0 }),
+    rules,
+    features: () => [],
+    didNotFall: () => [],
+    leaks: () => null,
+    history,
+    planner,
+    run: (runId) => runs.detail(runId),
+    onChanged: () => {
+      changed('diagnosis')
+      changed('journal')
+    },
+    now,
+  })
+  const journal = createJournal({ history, kernelRelease: () => readKernelRelease(paths.root), onChanged: () => { changed('journal') }, now })
   const link = brokerLink(brokerSocket(paths.runtimeDir))
   const brokerProgram = join(paths.projectDir, 'build/native/agentmem-broker')
   const units = createUnits({
@@ -139,7 +169,7 @@ export const createApp = (options: AppOptions = {}): App => {
   const installer = createInstaller({ projectDir: paths.projectDir })
   const handlers = createHandlers({
     root: paths.root,
-    sampler, system, session, lifecycle, helperState: stateNow, history, presets, settings, signaturesProblem: () => signaturesProblem, planner, runs, reports, installer, units,
+    sampler, system, session, lifecycle, helperState: stateNow, history, presets, settings, signaturesProblem: () => signaturesProblem, planner, runs, reports, installer, units, diagnose, journal,
     changed: (what) => { changed(what) },
     settingsChanged: (next) => { current = next },
     now,
@@ -175,6 +205,8 @@ export const createApp = (options: AppOptions = {}): App => {
     timers.push(
       setInterval(() => { history.writer.rollUp(now()) }, ROLL_UP_MS),
       setInterval(() => { history.writer.prune(now(), current.historyDays) }, DAY_MS),
+      setInterval(() => { diagnose.get({ leaks: false }).catch((error: unknown) => { console.error(error) }) }, DIAGNOSE_MS),
+      setTimeout(() => { diagnose.get({ leaks: false }).catch((error: unknown) => { console.error(error) }) }, FIRST_DIAGNOSE_MS),
       setInterval(() => { system.refresh().catch((error: unknown) => { console.error(error) }) }, HELPER_LOOK_MS),
     )
     runs.adopt().catch((error: unknown) => { console.error(error) })
@@ -200,6 +232,6 @@ export const createApp = (options: AppOptions = {}): App => {
       events.removeAllListeners()
     },
     paths,
-    inner: { runs, planner, sampler, presets, history, system, session, lifecycle },
+    inner: { runs, planner, sampler, presets, history, system, session, lifecycle, diagnose },
   }
 }

@@ -8,6 +8,7 @@ import { progressSchema, runIdSchema } from '../../helper/contract/runs.ts'
 import { registrySchema } from '../../helper/contract/requests.ts'
 import { snapshotDeltaSchema } from '../../helper/contract/snapshot-delta.ts'
 import { call, event } from './call.ts'
+import { diagnosisChannels, journalChannels } from './diagnosis-channels.ts'
 import { settingsSchema } from './settings.ts'
 import { unitNumberSchema, unitSchema, unitSettingsSchema, unitsViewSchema } from './units.ts'
 import {
@@ -46,7 +47,7 @@ export const channels = {
   live: event(liveSchema),
   progress: event(progressSchema),
   /** A run, snapshot, preset or setting changed: read again what is shown. */
-  changed: event(z.object({ what: z.enum(['runs', 'snapshots', 'presets', 'settings', 'helper', 'machine', 'units']), runId: runIdSchema.nullable() })),
+  changed: event(z.object({ what: z.enum(['runs', 'snapshots', 'presets', 'settings', 'helper', 'machine', 'units', 'diagnosis', 'journal']), runId: runIdSchema.nullable() })),
 
   'machine.get': call(nothing, machineViewSchema),
   'agent.get': call(z.strictObject({ id: agentIdSchema }), z.object({ agent: agentSchema, series: seriesSchema })),
@@ -119,6 +120,10 @@ export const channels = {
   /** Of one agent of the broker, or of all; `more`: there are too many to send. */
   'units.list': call(z.strictObject({ agent: unitNumberSchema.nullable() }), z.object({ units: z.array(unitSchema), more: z.boolean() })),
   'units.set': call(z.strictObject({ settings: unitSettingsSchema }), unitSettingsSchema),
+
+  /** What is found, why, and what to do about it; what was done about it before. */
+  ...diagnosisChannels,
+  ...journalChannels,
 
   'helper.get': call(nothing, helperStateSchema),
   'helper.install-plan': call(nothing, installPlanSchema),

@@ -12,9 +12,12 @@ export const diagnosisChannels = {
   'diagnosis.get': call(z.strictObject({ leaks: z.boolean() }), diagnosisSchema),
   /** After a run: which of the five causes explain that memory did not fall. */
   'diagnosis.of-run': call(z.strictObject({ runId: runIdSchema }), diagnosisSchema),
-  'leaks.get': call(z.strictObject({ thresholds: leakThresholdsSchema, fromMs: z.number() }), z.array(leakSchema)),
   /** Plan of a solution that is tried as a run; run.apply with the preset id it names does it. */
   'diagnosis.try': call(z.strictObject({ rule: z.string(), subject: z.string(), solution: z.string() }), planViewSchema),
+} as const
+
+export const leakChannels = {
+  'leaks.get': call(z.strictObject({ thresholds: leakThresholdsSchema, fromMs: z.number() }), z.array(leakSchema)),
 } as const
 
 export const traceChannels = {

@@ -159,7 +159,7 @@ describe('export and import', () => {
   })
 
   test('one entry that cannot be taken leaves the journal as it was', () => {
-    const bad = { ...entry(), uuid: randomUUID(), note: '', title: null } as unknown as JournalFileEntry
+    const bad = { ...entry(), uuid: randomUUID(), note: '', kernelRelease: null } as unknown as JournalFileEntry
     expect(() => history.writer.takeJournal([{ ...entry(), uuid: randomUUID(), note: '' }, bad])).toThrow(/NOT NULL/u)
     expect(titles('')).toEqual([])
   })

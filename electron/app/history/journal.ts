@@ -28,6 +28,9 @@ type StoredRow = Omit<JournalFileEntry, 'uuid'> & { id: number; uuid: string }
 
 const entryOf = ({ gainBytes, ...row }: Row): JournalEntry => ({ ...row, gainBytes: gainBytes === null ? missing('not-measured') : known(gainBytes) })
 
+/** No longer than the file of an export may hold. */
+const LENGTHS = { subject: 1000, title: 1000, text: 50_000 }
+
 /** What one journal may hold of findings; outcomes and notes stay. */
 const MOST_FINDINGS = 20_000
 
@@ -54,8 +57,8 @@ export const createJournalStore = (db: Database.Database) => {
   /** Answers its id, or null where it is there already. */
   const write = (uuid: string, entry: NewEntry): number | null => {
     const { changes, lastInsertRowid } = insert.run(
-      uuid, Math.round(entry.atMs), entry.kind, entry.rule, entry.subject, entry.solution, entry.presetId, entry.runId,
-      entry.title, entry.text, entry.note ?? '', entry.outcome, entry.gainBytes === null ? null : Math.round(entry.gainBytes), entry.kernelRelease,
+      uuid, Math.round(entry.atMs), entry.kind, entry.rule, entry.subject.slice(0, LENGTHS.subject), entry.solution, entry.presetId, entry.runId,
+      entry.title.slice(0, LENGTHS.title), entry.text.slice(0, LENGTHS.text), entry.note ?? '', entry.outcome, entry.gainBytes === null ? null : Math.round(entry.gainBytes), entry.kernelRelease,
     )
     return changes === 0 ? null : Number(lastInsertRowid)
   }

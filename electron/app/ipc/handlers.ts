@@ -6,8 +6,10 @@ import type { Answer, CallName, Payload, Request } from '../../contract/channels
 import type { Settings } from '../../contract/settings.ts'
 import type { HelperState, MachineView } from '../../contract/views.ts'
 import type { SessionClient } from '../helper-client/session-client.ts'
+import type { Diagnose } from '../diagnose/diagnose.ts'
 import type { SystemClient } from '../helper-client/system-client.ts'
 import type { History } from '../history/types.ts'
+import type { Journal } from '../journal/journal.ts'
 import type { Installer } from '../install/installer.ts'
 import type { Lifecycle } from '../lifecycle/lifecycle.ts'
 import { agentsBack, fixesBack } from '../lifecycle/take-back.ts'
@@ -17,6 +19,7 @@ import type { Planner } from '../runs/planner.ts'
 import type { Runs } from '../runs/runs.ts'
 import type { Sampler } from '../sampling/sampler.ts'
 import type { SettingsStore } from '../settings/settings.ts'
+import { diagnosisHandlers } from './diagnosis-handlers.ts'
 import { withUnits } from '../units/layers.ts'
 import type { Units } from '../units/units.ts'
 
@@ -37,6 +40,8 @@ export interface HandlerDeps {
   readonly reports: Reports
   readonly installer: Installer
   readonly units: Units
+  readonly diagnose: Diagnose
+  readonly journal: Journal
   readonly changed: (what: Payload<'changed'>['what']) => void
   readonly settingsChanged: (settings: Settings) => void
   readonly now: () => number
@@ -172,6 +177,8 @@ export const createHandlers = (deps: HandlerDeps): Handlers => {
       if (result.ok) deps.changed('machine')
       return result
     },
+
+    ...diagnosisHandlers(deps),
 
     'helper.get': async () => {
       await system.refresh()

@@ -15,12 +15,24 @@ export interface ShownPlan {
   readonly preset: Preset
   readonly agents: AgentTarget[]
   readonly control: AgentTarget[]
+  /** Null where nobody came from a finding. */
+  readonly from: FoundFrom | null
+}
+
+/** The finding whose solution is being tried: the journal keeps what came of it. */
+export interface FoundFrom {
+  readonly rule: string
+  readonly subject: string
+  readonly solution: string
 }
 
 export interface PlanWish {
   readonly presetId: string
   readonly agentIds: readonly string[] | null
   readonly controlIds?: readonly string[] | null
+  /** Settings of a solution, which are no preset of anybody's; without it `presetId` is looked up. */
+  readonly preset?: Preset
+  readonly from?: FoundFrom
 }
 
 export interface PlannerDeps {
@@ -54,7 +66,7 @@ export const createPlanner = (deps: PlannerDeps): Planner => {
 
   return {
     async plan(wish) {
-      const found = deps.presets.get(wish.presetId)
+      const found = wish.preset === undefined ? deps.presets.get(wish.presetId) : ok({ preset: wish.preset })
       if (!found.ok) return found
       const { preset } = found.value
       const seen = await deps.agents()
@@ -80,7 +92,7 @@ export const createPlanner = (deps: PlannerDeps): Planner => {
         // Whether a password is still kept from a moment ago only polkit knows.
         asksPassword: !simulation && deps.uid !== 0,
       }
-      plans.push({ view, preset, agents: targets, control: choice.control.map(targetOf) })
+      plans.push({ view, preset, agents: targets, control: choice.control.map(targetOf), from: wish.from ?? null })
       if (plans.length > REMEMBERED) plans.shift()
       return ok(view)
     },

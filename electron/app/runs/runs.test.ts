@@ -17,6 +17,7 @@ const shown = (simulation = false): ShownPlan => ({
   preset: { version: 1, id: base.presetId, title: base.presetTitle, description: '', settings: {}, settleMs: 0, confirmMs: 60_000 },
   agents: [],
   control: [],
+  from: { rule: 'swap.none', subject: '', solution: 'add-zram' },
 })
 
 /** A helper in memory: what it answers, and what it was asked with the state of history at that time. */
@@ -274,5 +275,51 @@ describe('undoing', () => {
     const refusal = fail('does-not-fit', 'Undoing needs 3.1 GB more.')
     system.answers.set('Undo', () => refusal)
     expect(await runs.undo(null)).toEqual(refusal)
+  })
+})
+
+describe('the journal', () => {
+  const entries = () => history.reader.journal({ text: '', limit: 10, beforeId: null }).entries.map(({ kind, rule, solution, outcome, gainBytes }) => ({ kind, rule, solution, outcome, gainBytes: gainBytes.value }))
+
+  it('keeps that a solution was tried and what came of it, with the gain, once for each end', async () => {
+    system.answers.set('Apply', (request) => ok({ runId: idOf(request) }))
+    const answer = await press()
+    if (!answer.ok) throw new Error(answer.error.message)
+    const { runId } = answer.value
+    const of = { rule: 'swap.none', solution: 'add-zram' }
+    expect(entries()).toEqual([{ kind: 'action', ...of, outcome: null, gainBytes: null }])
+    system.answers.set('Keep', () => ok(as(runId, { state: 'kept' })))
+    system.answers.set('Run', () => ok(as(runId, { state: 'kept' })))
+    await runs.keep(runId)
+    system.outcome({ runId, state: 'kept', cause: 'user-preset', error: null })
+    await vi.waitFor(() => { expect(system.heard.filter((call) => call.method === 'Run')).toHaveLength(2) })
+    const gainBytes = history.reader.run(runId)?.delta?.total.gainBytes
+    expect(gainBytes).toBeGreaterThan(0)
+    expect(history.reader.outcomesOf('swap.none', 'add-zram', null, 9)).toMatchObject([{ outcome: 'kept', gainBytes: { value: gainBytes }, text: expect.stringMatching(/won from \d+ agents/u) }])
+    system.answers.set('Undo', () => ok(as(runId, { state: 'undone', undoCause: 'user-undo', endedAtMs: base.startedAtMs + 1e6 })))
+    await runs.undo(runId)
+    expect(entries()).toHaveLength(3)
+    expect(history.reader.outcomesOf('swap.none', 'add-zram', null, 9)).toMatchObject([{ outcome: 'undone' }])
+  })
+
+  it.each([
+    ['within-noise', 'no-gain'],
+    ['gain', 'kept'],
+  ] as const)('of a kept run that measured "%s" says %s', async (kind, outcome) => {
+    const record = { ...sampleRun(kind), id: newRunId(1) }
+    system.answers.set('Keep', () => ok(record))
+    system.answers.set('Run', () => ok(record))
+    await runs.keep(record.id)
+    expect(entries()).toMatchObject([{ kind: 'outcome', rule: null, outcome }])
+  })
+
+  it('says nothing of a run that was refused, or that a restart ended', async () => {
+    system.answers.set('Apply', () => fail('authorization-dismissed', 'Not given.'))
+    await press()
+    const record = as(newRunId(2), { state: 'undone', undoCause: 'restart' })
+    system.answers.set('Keep', () => ok(record))
+    system.answers.set('Run', () => ok(record))
+    await runs.keep(record.id)
+    expect(entries()).toEqual([])
   })
 })

@@ -5,6 +5,7 @@ import type { HistoryEvent, RunDetail, RunView } from '../../contract/views.ts'
 import type { SystemClient } from '../helper-client/system-client.ts'
 import type { History } from '../history/types.ts'
 import type { Planner } from './planner.ts'
+import { actionEntry, outcomeEntry } from './run-journal.ts'
 import { detailOf, failedRecord, newRunId, startedRecord, viewOf } from './run-record.ts'
 
 export interface RunsDeps {
@@ -102,6 +103,8 @@ export const createRuns = (deps: RunsDeps): Runs => {
       const text = record.state === 'failed' && record.before.length === 0 ? `was not begun: ${record.error?.message ?? 'unknown'}` : event.text
       history.writer.addEvent({ atMs: deps.now(), kind: event.kind, text: `${record.presetTitle} ${text}`, runId: record.id, agentId: null })
     }
+    const outcome = outcomeEntry(detailOf(record), history.reader.originOf(record.id), deps.now())
+    if (outcome !== null && told.get(record.id) !== record.state) history.writer.addToJournal(outcome)
     told.set(record.id, record.state)
     if (isOpen(record.state)) following.set(record.id, record.state)
     else {
@@ -241,6 +244,7 @@ export const createRuns = (deps: RunsDeps): Runs => {
         history.writer.startRun({ ...record, id: runId })
       }
       history.writer.addEvent({ atMs: deps.now(), kind: 'run-started', text: `${shown.preset.title} was started`, runId, agentId: null })
+      history.writer.addToJournal(actionEntry(runId, shown, deps.now()))
       follow(runId, 'started')
       return ok({ runId })
     },

@@ -1,0 +1,73 @@
+import type { Evidence } from '../../../helper/contract/evidence.ts'
+import type { Result } from '../../../helper/contract/errors.ts'
+import type { History } from '../history/types.ts'
+import type { Looks } from './rule.ts'
+import { lastOf, seriesOf, spanMs } from './series.ts'
+
+/** In memory; each look is some hundred kB. */
+const MOST_LOOKS = 24
+/** Older looks say what was, not what is. */
+export const LOOKS_FOR_MS = 10 * 60_000
+/** Rates over less than this are chance. */
+export const RATE_SPAN_MS = 2_500
+/** Nobody presses faster than this for news. */
+const FRESH_MS = 1_000
+/** Upper share of one core for looks that are taken again and again. */
+const SHARE = 0.02
+
+export interface LookRingDeps {
+  readonly look: () => Promise<Result<Evidence>>
+  readonly history: { readonly reader: Pick<History['reader'], 'looks'>; readonly writer: Pick<History['writer'], 'addLook'> }
+  readonly now: () => number
+}
+
+export interface LookRing {
+  /** The looks of the last minutes, with a new one unless the last is fresh or looking again would cost too much. */
+  recent(): Promise<Result<Looks>>
+  /** As they are; null before the first. */
+  known(): Looks | null
+}
+
+/**
+ * The looks that rules get. The first question in a process takes in those
+ * that another left: two looks give rates, also to a command that ends at once.
+ */
+export const createLookRing = ({ look, history, now }: LookRingDeps): LookRing => {
+  let looks: readonly Evidence[] = []
+  let pending: Promise<Result<Looks>> | null = null
+  let askedHistory = false
+
+  /** Two looks far enough apart are always taken; from then on their cost sets the pace. */
+  const isFresh = (series: Looks | null): series is Looks => {
+    if (series === null) return false
+    const last = lastOf(series)
+    const ageMs = now() - last.takenAtMs
+    if (ageMs < 0) return false
+    const waitMs = spanMs(series) < RATE_SPAN_MS ? FRESH_MS : Math.max(FRESH_MS, last.tookMs / SHARE)
+    return ageMs < waitMs
+  }
+
+  const take = async (): Promise<Result<Looks>> => {
+    const taken = await look()
+    if (!taken.ok) return taken
+    if (!askedHistory) {
+      askedHistory = true
+      looks = history.reader.looks(taken.value.bootId, now() - LOOKS_FOR_MS, MOST_LOOKS)
+    }
+    // A full disk is told by history's own trouble(); the looks go on in memory.
+    history.writer.addLook(taken.value)
+    looks = [...looks.filter((one) => one.takenAtMs > now() - LOOKS_FOR_MS), taken.value].slice(-MOST_LOOKS)
+    const series = seriesOf(looks) ?? [taken.value]
+    return { ok: true, value: series }
+  }
+
+  return {
+    async recent() {
+      const series = seriesOf(looks)
+      if (isFresh(series)) return { ok: true, value: series }
+      pending ??= take().finally(() => { pending = null })
+      return pending
+    },
+    known: () => seriesOf(looks),
+  }
+}

@@ -1,0 +1,17 @@
+import type { Answer, CallName, Request } from '../../contract/channels.ts'
+import type { diagnosisChannels, journalChannels } from '../../contract/diagnosis-channels.ts'
+import type { Diagnose } from '../diagnose/diagnose.ts'
+import type { Journal } from '../journal/journal.ts'
+
+type Name = Extract<CallName, keyof typeof diagnosisChannels | keyof typeof journalChannels>
+
+/** What is found and the journal of it; each is its use-case, word for word. */
+export const diagnosisHandlers = ({ diagnose, journal }: { readonly diagnose: Diagnose; readonly journal: Journal }): { readonly [K in Name]: (request: Request<K>) => Promise<Answer<K>> } => ({
+  'diagnosis.get': async (request) => diagnose.get(request),
+  'diagnosis.of-run': async ({ runId }) => diagnose.ofRun(runId),
+  'diagnosis.try': async (request) => diagnose.try(request),
+  'journal.search': async (request) => journal.search(request),
+  'journal.note': async (request) => journal.note(request),
+  'journal.export': async () => journal.export(),
+  'journal.import': async (request) => journal.import(request),
+})
