@@ -138,7 +138,7 @@ export const evidenceSchema = z.object({
   kernelThreadsCpuMs: z.object({ kswapd: numberReading, ksmd: numberReading, kcompactd: numberReading, khugepaged: numberReading }),
   /** /proc/sys/vm/* and kernel.* that rules read, by path; trimmed text. */
   sysctl: z.record(z.string(), readingSchema(z.string())),
-  /** /sys/kernel/mm/{ksm,transparent_hugepage,lru_gen,hugepages}/** and /sys/module/zswap/parameters/*, by path; trimmed text. */
+  /** /sys/kernel/mm/{ksm,transparent_hugepage,lru_gen,hugepages}/** and /sys/module/zswap/parameters/*, by path; trimmed text; and how cgroup v2 is mounted, as "/proc/mounts cgroup2". */
   mm: z.record(z.string(), readingSchema(z.string())),
   /** debugfs zswap/* as root: pool_total_size, stored_pages, reject_*, pool_limit_hit, written_back_pages. */
   zswapDebug: z.record(z.string(), z.int()),

@@ -5,7 +5,7 @@ import type { Duplicate, Orphan } from '../../contract/lifecycle.ts'
 import { known, missing, type Reading } from '../../contract/reading.ts'
 import { readText, under } from '../files.ts'
 import { kernelVersionOf, readBootId, readKernelConfig, readKernelRelease, readPageBytes, readUptimeMs } from '../kernel.ts'
-import { parseMounts } from '../mounts.ts'
+import { parseMounts, type Mount } from '../mounts.ts'
 import { readPressure } from '../pressure.ts'
 import { readSwaps } from '../swaps.ts'
 import { readZram } from '../zram.ts'
@@ -47,6 +47,12 @@ const configOf = (config: ReadonlyMap<string, string> | null): Reading<Record<st
         return value === undefined ? [] : [[name, value]]
       })))
 
+/** How the v2 hierarchy is mounted says whether protection reaches the cgroups below. */
+const cgroup2Options = (mounts: readonly Mount[]): Record<string, Reading<string>> => {
+  const mount = mounts.find(({ type }) => type === 'cgroup2')
+  return mount === undefined ? {} : { '/proc/mounts cgroup2': known(mount.options.join(',')) }
+}
+
 /**
  * One look at everything that rules ask about, of a running machine ("/") or a
  * captured tree. What an ordinary user may not read is missing with its
@@ -61,7 +67,8 @@ export const readEvidence = async (root: string, options: EvidenceOptions): Prom
   const config = readKernelConfig(root, kernelRelease)
   const pageBytes = captured?.pageBytes ?? readPageBytes(root)
   const mountsText = readText(under(root, '/proc/mounts')).value ?? ''
-  const memoryFileSystems = readMemoryFileSystems(parseMounts(mountsText), captured)
+  const mounts = parseMounts(mountsText)
+  const memoryFileSystems = readMemoryFileSystems(mounts, captured)
   const numa = readNuma(root)
   const sysctl = readSysctl(root)
   const swapDevices = readSwaps(root)
@@ -85,7 +92,7 @@ export const readEvidence = async (root: string, options: EvidenceOptions): Prom
     pressure: { memory: readPressure(root, 'memory'), io: readPressure(root, 'io'), cpu: readPressure(root, 'cpu') },
     kernelThreadsCpuMs: threads,
     sysctl,
-    mm: readMm(root),
+    mm: { ...readMm(root), ...cgroup2Options(mounts) },
     zswapDebug: readZswapDebug(root),
     swapDevices,
     zram: readZram(root),
