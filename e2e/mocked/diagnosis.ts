@@ -44,6 +44,11 @@ export const createDiagnosis = ({ scenario, startMs, changed, sleep, plan }: Par
       await sleep(scenario.diagnosisMs)
       return failing(diagnosisOf(findingsOf(scenario.findings, startMs), startMs, leaks ? leaksOf(scenario.findings, startMs) : null))
     },
+    'leaks.get': async ({ thresholds }: Request<'leaks.get'>): Promise<Answer<'leaks.get'>> => {
+      await sleep(scenario.diagnosisMs)
+      // A limit above what grows: nobody is a leak any more.
+      return failing(leaksOf(scenario.findings, startMs).map((leak) => (leak.verdict === 'leak' && leak.bytesPerHour < thresholds.bytesPerHour ? { ...leak, verdict: 'steady' as const } : leak)))
+    },
     'diagnosis.of-run': (): Answer<'diagnosis.of-run'> => failing(afterRun(startMs)),
     'diagnosis.try': ({ rule, subject, solution }: Request<'diagnosis.try'>): Answer<'diagnosis.try'> => {
       const chosen = findingsOf(scenario.findings, startMs).find((one) => one.rule === rule && one.subject === subject)?.solutions.find(({ id }) => id === solution)

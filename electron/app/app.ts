@@ -2,8 +2,11 @@ import { EventEmitter } from 'node:events'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { readKernelRelease, readUptimeMs } from '../../helper/observe/kernel.ts'
+import { leakThresholdsSchema } from '../contract/diagnosis.ts'
 import type { Payload, Answer, CallName, EventName, Request } from '../contract/channels.ts'
 import { createDiagnose, type Diagnose } from './diagnose/diagnose.ts'
+import { kernelFeatures } from './diagnose/features.ts'
+import { leaksSince } from './diagnose/growth.ts'
 import { machineLook } from './diagnose/machine-look.ts'
 import type { Rule } from './diagnose/rule.ts'
 import { createSessionClient, type SessionClient } from './helper-client/session-client.ts'
@@ -18,6 +21,7 @@ import { createHandlers } from './ipc/handlers.ts'
 import { createJournal } from './journal/journal.ts'
 import { brokerLink, brokerSocket } from './units/broker-link.ts'
 import { createUnitSettings } from './units/settings.ts'
+import { moduleLink } from './units/module-link.ts'
 import { createUnits } from './units/units.ts'
 import { createLifecycle, type Lifecycle } from './lifecycle/lifecycle.ts'
 import { appPaths, type AppPaths } from './paths.ts'
@@ -68,6 +72,8 @@ const HELPER_LOOK_MS = 15_000
 /** Nobody asks: rarely enough to cost nothing, often enough that findings are written down when they come. */
 const DIAGNOSE_MS = 10 * 60_000
 const FIRST_DIAGNOSE_MS = 60_000
+/** Growth is judged over a working day. */
+const LEAKS_FOR_MS = 8 * 3600_000
 const rules: readonly Rule[] = []
 
 export const createApp = (options: AppOptions = {}): App => {
@@ -143,9 +149,9 @@ export const createApp = (options: AppOptions = {}): App => {
   const diagnose: Diagnose = createDiagnose({
     look: machineLook({ root: paths.root, sampler, session, uid: process.getuid?.() ?? 0 }),
     rules,
-    features: () => [],
+    features: kernelFeatures,
     didNotFall: () => [],
-    leaks: () => null,
+    leaks: () => leaksSince(history.reader, now() - LEAKS_FOR_MS, now(), leakThresholdsSchema.parse({})),
     history,
     planner,
     run: (runId) => runs.detail(runId),

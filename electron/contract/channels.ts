@@ -8,9 +8,9 @@ import { progressSchema, runIdSchema } from '../../helper/contract/runs.ts'
 import { registrySchema } from '../../helper/contract/requests.ts'
 import { snapshotDeltaSchema } from '../../helper/contract/snapshot-delta.ts'
 import { call, event } from './call.ts'
-import { diagnosisChannels, journalChannels } from './diagnosis-channels.ts'
+import { diagnosisChannels, journalChannels, leakChannels } from './diagnosis-channels.ts'
 import { settingsSchema } from './settings.ts'
-import { unitNumberSchema, unitSchema, unitSettingsSchema, unitsViewSchema } from './units.ts'
+import { unitBackendSchema, unitNumberSchema, unitSchema, unitSettingsSchema, unitsViewSchema } from './units.ts'
 import {
   eventSchema,
   installPlanSchema,
@@ -118,11 +118,12 @@ export const channels = {
   /** Memory units of the user's broker: agents that use it, tiers, settings. */
   'units.get': call(nothing, unitsViewSchema),
   /** Of one agent of the broker, or of all; `more`: there are too many to send. */
-  'units.list': call(z.strictObject({ agent: unitNumberSchema.nullable() }), z.object({ units: z.array(unitSchema), more: z.boolean() })),
+  'units.list': call(z.strictObject({ agent: unitNumberSchema.nullable(), backend: unitBackendSchema.optional() }), z.object({ units: z.array(unitSchema), more: z.boolean() })),
   'units.set': call(z.strictObject({ settings: unitSettingsSchema }), unitSettingsSchema),
 
   /** What is found, why, and what to do about it; what was done about it before. */
   ...diagnosisChannels,
+  ...leakChannels,
   ...journalChannels,
 
   'helper.get': call(nothing, helperStateSchema),

@@ -7,6 +7,7 @@ import type { Settings } from '../../contract/settings.ts'
 import type { HelperState, MachineView } from '../../contract/views.ts'
 import type { SessionClient } from '../helper-client/session-client.ts'
 import type { Diagnose } from '../diagnose/diagnose.ts'
+import { leaksSince } from '../diagnose/growth.ts'
 import type { SystemClient } from '../helper-client/system-client.ts'
 import type { History } from '../history/types.ts'
 import type { Journal } from '../journal/journal.ts'
@@ -171,7 +172,7 @@ export const createHandlers = (deps: HandlerDeps): Handlers => {
     'fixes.undo': async (request) => lifecycle.change('UndoFix', request),
 
     'units.get': async () => ok(await deps.units.view()),
-    'units.list': async ({ agent }) => deps.units.list(agent),
+    'units.list': async ({ agent, backend }) => deps.units.list(agent, backend),
     'units.set': async (request) => {
       const result = tell('units', await deps.units.set(request.settings))
       if (result.ok) deps.changed('machine')
@@ -179,6 +180,7 @@ export const createHandlers = (deps: HandlerDeps): Handlers => {
     },
 
     ...diagnosisHandlers(deps),
+    'leaks.get': async ({ thresholds, fromMs }) => ok(leaksSince(history.reader, fromMs, deps.now(), thresholds)),
 
     'helper.get': async () => {
       await system.refresh()
