@@ -37,8 +37,8 @@ const KNOWN: readonly Known[] = [
 
 const LONGEST = 2000
 
-/** What a settings file says, without its comments; an option whose value is a command line may hold anything, and is cut. */
-const said = (text: string): string =>
+/** What a settings file says, without its comments and people's folders. */
+export const settingsText = (text: string): string =>
   text.split('\n').map((line) => line.trim()).filter((line) => line !== '' && !/^[#;/]/u.test(line)).map((line) => line.replace(/\/(?:home|root)\/\S*/gu, '/x')).join('\n').slice(0, LONGEST)
 
 const fragmentsOf = (root: string, path: string): string[] => {
@@ -59,7 +59,7 @@ export const readRivals = (root: string, names: ReadonlySet<string>): Rival[] =>
   KNOWN.flatMap(({ id, runs, files, marks }): Rival[] => {
     const settings = Object.fromEntries(files.flatMap((path) => fragmentsOf(root, path)).flatMap((path): [string, string][] => {
       const text = readText(under(root, path)).value
-      return text === null ? [] : [[path, said(text)]]
+      return text === null ? [] : [[path, settingsText(text)]]
     }))
     if (id === 'damon') return Object.values(settings).includes('Y') ? [{ id, running: true, configured: true, settings }] : []
     const marked = (marks ?? []).some((path) => exists(root, path))
