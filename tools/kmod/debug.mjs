@@ -40,6 +40,8 @@ dpkg-deb --fsys-tarfile ${SOURCE}_*.deb | tar -x -O ./usr/src/${SOURCE}.tar.xz |
 rm -f ${SOURCE}_*.deb
 cd ${work}
 make -s allnoconfig KCONFIG_ALLCONFIG=/mnt/config/asked.config
+# An option that this kernel does not have, or not without another one, must not pass unseen.
+if grep '^CONFIG_' /mnt/config/asked.config | grep -v '=n$' | grep -vxF -f .config; then echo 'are not taken by this kernel: see what these options depend on, or leave them out' >&2; exit 1; fi
 make -s -j${JOBS} bzImage modules
 make -s kernelrelease > release
 cp arch/x86/boot/bzImage vmlinuz
@@ -51,11 +53,20 @@ rm -rf vmlinux vmlinux.unstripped Documentation .tmp_vmlinux* arch/x86/boot/comp
 find drivers sound net fs arch -name '*.[hS]' -not -path 'arch/x86/*' -delete
 mv ${work} ${target}`
 
+/** What builds that were ended left behind. @param {string} series */
+const sweep = (series) => {
+  for (const name of globSync(`kernels/${series}-????????????????.*`, { cwd: rootDir })) {
+    const pid = name.split('.')[1] ?? ''
+    if (!existsSync(join('/proc', pid))) rmSync(join(rootDir, name), { recursive: true, force: true })
+  }
+}
+
 /** @param {string} series @returns {string | null} */
 const build = (series) => {
   const target = folderOf(series)
   const work = `${target}.${process.pid}`
   const config = join(rootDir, `${work}.config`)
+  sweep(series)
   try {
     console.log(`building Linux with ${series}.config in ${join(rootDir, target)}, once, ten minutes and more ...`)
     mkdirSync(join(rootDir, work), { recursive: true })
@@ -71,13 +82,6 @@ const build = (series) => {
     rmSync(join(rootDir, work), { recursive: true, force: true })
     rmSync(config, { recursive: true, force: true })
   }
-}
-
-/** What was asked for and is not in force: an option that the kernel does not have (any more) must not pass unseen. @param {string} series @returns {string[]} */
-export const notInForce = (series) => {
-  const lines = (/** @type {string} */ text) => text.split('\n')
-  const got = new Set(lines(readFileSync(join(rootDir, folderOf(series), '.config'), 'utf8')))
-  return lines(configOf(series)).filter((line) => /^CONFIG_\w+=/u.test(line) && !line.endsWith('=n') && !got.has(line))
 }
 
 /**

@@ -31,12 +31,14 @@ export const buildTorture = (to) => buildProgram(['torture/*.c', 'selftest/kit.c
 /**
  * `steps` is shell, read by kmod/test/guest/init between loading and unloading;
  * `files` go into the guest's root by their names, `programs` (of the library's
- * tests) into its folder programs.
- * @typedef {{ module: string, selftest: string, folder: string, parameters?: string, programs?: Readonly<Record<string, string>>, steps?: string, files?: Readonly<Record<string, string>>, limitMs?: number }} GuestParts
+ * tests) into its folder programs; `modules` of the kernel are loaded first, by
+ * their paths without the ending; `disk`, a file in `folder`, is /dev/vda there.
+ * `counting`: one CPU, whose clock goes on by a nanosecond an instruction.
+ * @typedef {{ modules?: readonly string[], disk?: string, counting?: boolean, memoryMiB?: number, module: string, selftest: string, folder: string, parameters?: string, programs?: Readonly<Record<string, string>>, steps?: string, files?: Readonly<Record<string, string>>, limitMs?: number }} GuestParts
  */
 
 /** @param {import('./kernels.mjs').Kernel} kernel @param {GuestParts} parts @returns {string | null} */
-const makeInitrd = (kernel, { module, selftest, folder, parameters = '', programs = {}, steps = 'selftest', files = {} }) => {
+const makeInitrd = (kernel, { module, selftest, folder, parameters = '', programs = {}, steps = 'selftest', files = {}, modules = [] }) => {
   const tree = join(folder, 'tree')
   rmSync(tree, { recursive: true, force: true })
   for (const name of ['bin', 'modules', 'programs']) mkdirSync(join(tree, name), { recursive: true })
@@ -53,9 +55,9 @@ const makeInitrd = (kernel, { module, selftest, folder, parameters = '', program
     chmodSync(join(tree, name), 0o755)
   }
   for (const file of ['init', 'selftest', 'library', 'bin/busybox']) chmodSync(join(tree, file), 0o755)
-  for (const [index, name] of MODULES.entries()) {
+  for (const [index, name] of [...MODULES, ...modules].entries()) {
     for (const found of globSync(`${name}.ko*`, { cwd: kernel.modules })) {
-      const target = join(tree, 'modules', `${index}-${basename(found)}`)
+      const target = join(tree, 'modules', `${String(index).padStart(2, '0')}-${basename(found)}`)
       copyFileSync(join(kernel.modules, found), target)
       if (found.endsWith('.xz') && !run('xz', ['-d', target]).ok) return `${found} cannot be unpacked`
     }
@@ -70,13 +72,13 @@ const makeInitrd = (kernel, { module, selftest, folder, parameters = '', program
  * @returns {{ passed: string[], failures: string[], console: string }}
  */
 export const runGuest = (kernel, parts) => {
-  const { folder, limitMs = LIMIT_MS } = parts
+  const { folder, limitMs = LIMIT_MS, disk, counting = false, memoryMiB = kernel.memoryMiB ?? 1024 } = parts
   mkdirSync(folder, { recursive: true })
   const problem = makeInitrd(kernel, parts)
   if (problem !== null) return { passed: [], failures: [`initrd: ${problem}`], console: '' }
   copyFileSync(kernel.vmlinuz, join(folder, 'vmlinuz'))
   // The root's QEMU sees the folder of this run and nothing else of the machine.
-  const qemu = ['qemu-system-x86_64', '-M q35 -accel tcg,thread=multi,tb-size=256 -cpu max -smp 2 -display none -no-reboot -nodefaults -nic none', `-m ${kernel.memoryMiB ?? 1024}M`, '-chardev stdio,id=console,signal=off,logfile=/mnt/run/console.log -serial chardev:console', '-device isa-debug-exit,iobase=0x501,iosize=0x04', '-kernel /mnt/run/vmlinuz -initrd /mnt/run/initrd.cpio', '-append "console=ttyS0 loglevel=5 panic=-1 mitigations=off nowatchdog no_timer_check kasan_multi_shot"'].join(' ')
+  const qemu = ['qemu-system-x86_64', '-M q35 -cpu max', counting ? '-accel tcg,thread=single,tb-size=256 -icount shift=0,sleep=off -smp 1' : '-accel tcg,thread=multi,tb-size=256 -smp 2', '-display none -no-reboot -nodefaults -nic none', `-m ${memoryMiB}M`, disk === undefined ? '' : `-drive file=/mnt/run/${disk},if=virtio,format=raw,cache=none,aio=threads`, '-chardev stdio,id=console,signal=off,logfile=/mnt/run/console.log -serial chardev:console', '-device isa-debug-exit,iobase=0x501,iosize=0x04', '-kernel /mnt/run/vmlinuz -initrd /mnt/run/initrd.cpio', '-append "console=ttyS0 loglevel=5 panic=-1 mitigations=off nowatchdog no_timer_check kasan_multi_shot kunit.enable=1"'].join(' ')
   const { status, text } = inRoot(qemu, { binds: { run: folder }, timeoutMs: limitMs })
   writeFileSync(join(folder, 'console.log'), text)
   for (const file of ['vmlinuz', 'initrd.cpio']) rmSync(join(folder, file))

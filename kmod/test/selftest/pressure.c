@@ -55,13 +55,15 @@ void test_shrink(void)
 static void in_group(void *context)
 {
 	size_t bytes = 20 << 20;
-	char *data = malloc(bytes);
-	int agent;
 	uint64_t unit = 0;
 	long long plain, packed;
+	char *data;
+	int agent;
 
 	(void)context;
 	put("/cgroup/test/cgroup.procs", "0");
+	/* Not before: a huge page may come with its first byte. */
+	data = malloc(bytes);
 	agent = kit_agent("");
 	kit_text(32, data, bytes);
 	unit = kit_alloc(agent, AGENTMEM_ABI_OTHER, data, bytes);
