@@ -68,9 +68,12 @@ const killAtEach = async (
   await Promise.all([worker(), worker(), worker()])
 }
 
+const tunables: PresetSettings = { tunables: { transparentHugePages: 'always', minFreeBytes: 100 * 1024 ** 2, swappiness: 150, dirtyBytes: 64 * 1024 ** 2, dirtyBackgroundBytes: 16 * 1024 ** 2, hugePages: 200, compactNow: true } }
+
 describe.each([
   ['zram and merging', zram],
   ['zswap on a swap file and the scan advisor', zswap],
+  ['tunables', tunables],
 ] as const)('killed at every step of a run with %s', (_, settings) => {
   test('every setting comes back with the next start', async () => {
     const { names } = await whole('apply', settings)

@@ -9,6 +9,7 @@ import { swapOffOurs, swapOn } from '../layers/compressed-swap/swap.ts'
 import { firstKept, zramInit } from '../layers/compressed-swap/zram.ts'
 import { loadModule, unloadModule } from '../layers/kernel-module/module.ts'
 import { unmerge } from '../layers/ksm/unmerge.ts'
+import { compactMemory, writeTunable } from '../layers/tunables/apply.ts'
 import { integer, readText, under } from '../observe/files.ts'
 import { sizeText } from '../plan/present.ts'
 import { change, type StepContext } from './context.ts'
@@ -64,7 +65,7 @@ const carryOut = async (context: StepContext, step: Step): Promise<Result<Done>>
   const { operation } = step
   switch (operation.op) {
     case 'write':
-      return mapped(await change(context, operation.path, operation.value, step.undoClass))
+      return mapped(await (step.source === 'tunables' ? writeTunable : change)(context, operation.path, operation.value, step.undoClass))
     case 'write-first-kept': {
       const result = await firstKept(context, operation.path, operation.values)
       if (!result.ok) return result
@@ -89,6 +90,8 @@ const carryOut = async (context: StepContext, step: Step): Promise<Result<Done>>
       return mapped(await swapOffOurs(context, operation.path))
     case 'ksm-unmerge':
       return mapped(await unmerge(context))
+    case 'compact':
+      return mapped(await compactMemory(context))
     case 'module-load':
       return mapped(await loadModule(context, operation.compressor))
     case 'module-unload':

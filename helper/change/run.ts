@@ -2,6 +2,7 @@ import { fail } from '../contract/errors.ts'
 import type { Snapshot } from '../contract/snapshot.ts'
 import { nothingToUndo, type Plan } from '../contract/plan.ts'
 import { ksmPath } from '../plan/paths.ts'
+import { ratioOf } from '../plan/tunable-paths.ts'
 import type { StepContext } from './context.ts'
 import { createJournal, journalPath, moveJournal } from './journal.ts'
 import { accessOf, announce, bug, report, setState, stopRun, type ApplyRequest, type Engine, type OpenRun, type Stop } from './open-run.ts'
@@ -86,7 +87,7 @@ const waitForAnswer = async (engine: Engine, open: OpenRun, confirmMs: number): 
 
 /** Kernel files of the plan, and those that lowering the scan rate writes later: the guard opens them before anything is changed. */
 const writtenPaths = (plan: Plan, settings: ApplyRequest['settings']): string[] => {
-  const paths = plan.steps.flatMap(({ operation }) => (operation.op === 'write' || operation.op === 'write-first-kept' ? [operation.path] : []))
+  const paths = plan.steps.flatMap(({ operation }) => (operation.op === 'write' || operation.op === 'write-first-kept' ? [operation.path, ratioOf(operation.path) ?? operation.path] : []))
   const rate = settings.ksm?.mode === 'merge' && settings.ksm.lowerWhenFlat === true ? [ksmPath('pages_to_scan'), ksmPath('sleep_millisecs')] : []
   return [...new Set([...paths, ...rate])]
 }

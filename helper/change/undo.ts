@@ -7,6 +7,7 @@ import { swapOff, swapOnAgain } from '../layers/compressed-swap/swap.ts'
 import { zramReset } from '../layers/compressed-swap/zram.ts'
 import { unmergeFits } from '../layers/fits.ts'
 import { loadModuleAgain, MODULE_OUT, readModule, unloadModuleAgain } from '../layers/kernel-module/module.ts'
+import { ratioBefore, reservationFits, undoBytes } from '../layers/tunables/undo.ts'
 import { under } from '../observe/files.ts'
 import { readMachine } from '../observe/machine.ts'
 import { readSwaps } from '../observe/swaps.ts'
@@ -30,6 +31,8 @@ const failureText = (error: Failure): string => error.message
 
 const undoWrite = async (access: MachineAccess, record: JournalRecord, earlier: readonly JournalRecord[]): Promise<Outcome> => {
   const { kernel } = access
+  const ratio = ratioBefore(record)
+  if (ratio !== null) return undoBytes(access, record, ratio)
   const now = kernel.read(record.target)
   if (now.value === null) return left(null, `The file cannot be read any more (${now.detail ?? now.reason}).`)
   if (record.old === null) return left(now.value, 'The journal does not say what stood there before.')
@@ -43,6 +46,8 @@ const undoWrite = async (access: MachineAccess, record: JournalRecord, earlier: 
     const fits = unmergeFits(access.root, readMachine(access.root).ksm.value?.pagesSharing ?? 0)
     if (!fits.ok) return ofResult(now.value, fits, '')
   }
+  const room = reservationFits(access.root, record)
+  if (room?.ok === false) return ofResult(now.value, room, '')
   const written = await kernel.write(record.target, record.old)
   if (!written.ok) return ofResult(now.value, written, '')
   access.checkpoint(`undo ${record.target}`)

@@ -1,11 +1,11 @@
 import { z } from 'zod'
 import { numberReading } from './reading.ts'
 
-/** Layers are five; cache pruning, reclaim and suspend are actions. */
+/** Layers are five; cache pruning, reclaim and suspend are actions; tunables are tried as a run, as actions are (docs/decisions/tunables.md). */
 export const layerIdSchema = z.enum(['shared-memory', 'mapped-store', 'compressed-swap', 'ksm', 'kernel-module'])
 export type LayerId = z.infer<typeof layerIdSchema>
 
-export const actionIdSchema = z.enum(['prune-cache', 'reclaim'])
+export const actionIdSchema = z.enum(['prune-cache', 'reclaim', 'tunables'])
 export type ActionId = z.infer<typeof actionIdSchema>
 
 /** Where a planned step or a journal line comes from. */

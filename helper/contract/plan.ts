@@ -32,6 +32,8 @@ export const operationSchema = z.discriminatedUnion('op', [
   z.strictObject({ op: z.literal('prune-cache'), level: z.union([z.literal(1), z.literal(2), z.literal(3)]) }),
   /** Page out one idle agent: its own cgroup's memory.reclaim, or process_madvise. */
   z.strictObject({ op: z.literal('reclaim'), agentId: z.string(), title: z.string(), processes: z.array(processRefSchema).min(1), cgroup: z.string().nullable() }),
+  /** compact_memory; nothing to undo. */
+  z.strictObject({ op: z.literal('compact') }),
   /** modprobe of agentmem.ko; undo unloads it, once nobody uses it. */
   z.strictObject({ op: z.literal('module-load'), compressor: moduleCompressorSchema }),
   /** Unloads it where nobody uses it; undo loads it with the parameters it had. */
@@ -70,7 +72,7 @@ export const planSchema = z.object({
 })
 export type Plan = z.infer<typeof planSchema>
 
-const LEAVES_NOTHING = new Set<Operation['op']>(['prune-cache', 'reclaim'])
+const LEAVES_NOTHING = new Set<Operation['op']>(['prune-cache', 'reclaim', 'compact'])
 
 /** True when no step leaves anything that could be taken back: such a run is over once it is measured. */
 export const nothingToUndo = (plan: Pick<Plan, 'steps'>): boolean => plan.steps.every((step) => LEAVES_NOTHING.has(step.operation.op))

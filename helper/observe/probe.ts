@@ -12,19 +12,20 @@ import { KSM_FOLDER } from './ksm.ts'
 import { readMachine } from './machine.ts'
 import { mountOf, readMounts } from './mounts.ts'
 import { SWAP_FOLDER } from './swaps.ts'
+import { reservedPageFiles, TUNABLE_FILES } from './tunables.ts'
 import { ZSWAP_FOLDER } from './zswap.ts'
 
 /** Every kernel file that a layer may write, for this machine. */
 export const writableFiles = (machine: Machine): string[] => [
   ...['run', 'pages_to_scan', 'sleep_millisecs', 'advisor_mode', 'smart_scan', 'advisor_target_scan_time'].map((name) => `${KSM_FOLDER}/${name}`),
   ...['enabled', 'compressor', 'max_pool_percent', 'shrinker_enabled'].map((name) => `${ZSWAP_FOLDER}/${name}`),
-  '/proc/sys/vm/swappiness',
+  ...TUNABLE_FILES,
   ...MODULE_PARAMETERS,
   ...machine.zram.flatMap(({ name }) => [`/sys/block/${name}/comp_algorithm`, `/sys/block/${name}/disksize`]),
 ]
 
 const readFiles = (root: string, machine: Machine): Record<string, Reading<string>> =>
-  Object.fromEntries(writableFiles(machine).map((path) => {
+  Object.fromEntries([...writableFiles(machine), ...reservedPageFiles(root)].map((path) => {
     const text = readText(under(root, path))
     return [path, text.value === null ? text : known(text.value.trim())]
   }))

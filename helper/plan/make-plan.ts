@@ -9,6 +9,7 @@ import { planKernelModule } from './kernel-module.ts'
 import { planKsm } from './ksm.ts'
 import { planPruneCache } from './prune-cache.ts'
 import { planReclaim } from './reclaim.ts'
+import { planTunables } from './tunables.ts'
 
 export interface PlanInput {
   settings: PresetSettings
@@ -23,7 +24,7 @@ export interface PlanInput {
  * What a preset would do on this machine, and what not, with the reasons.
  * Pure: the same input gives the same plan, for the app and for root.
  * Order: swap first, so that reclaim has somewhere to go; then merging; then
- * the kernel module; then the cache, then agents. Undo goes the other way round.
+ * the kernel module; then tunables; then the cache, then agents. Undo goes the other way round.
  */
 export const makePlan = ({ settings, probe, agents, ourSwap }: PlanInput): Plan => {
   const swap = settings.compressedSwap === undefined ? emptyDraft() : planCompressedSwap(settings.compressedSwap, probe, ourSwap)
@@ -33,6 +34,7 @@ export const makePlan = ({ settings, probe, agents, ourSwap }: PlanInput): Plan 
     swap,
     settings.ksm === undefined ? emptyDraft() : planKsm(settings.ksm, probe),
     settings.kernelModule === undefined ? emptyDraft() : planKernelModule(settings.kernelModule, probe),
+    settings.tunables === undefined ? emptyDraft() : planTunables(settings.tunables, probe),
     settings.pruneCache === undefined ? emptyDraft() : planPruneCache(settings.pruneCache),
     settings.reclaim === undefined
       ? emptyDraft()

@@ -160,6 +160,11 @@ static void paths(void)
 	EXPECT(!kernel_file_allowed("/sys/fs/cgroup/a/cgroup.procs") && !kernel_file_allowed("/sys/fs/cgroup/a/cgroup.kill") && !kernel_file_allowed("/sys/fs/cgroup/a b/memory.max"));
 	EXPECT(is_freeze_path("/sys/fs/cgroup/unified/a/cgroup.freeze") && !is_freeze_path("/sys/fs/cgroup/a/memory.max") && !is_freeze_path("cgroup.freeze") && !is_freeze_path(""));
 	EXPECT(kernel_value_allowed("/sys/kernel/mm/ksm/run", "1") && !kernel_value_allowed("/sys/kernel/mm/ksm/run", "2") && kernel_value_allowed("/sys/kernel/mm/ksm/pages_to_scan", "2"));
+	EXPECT(kernel_file_allowed("/proc/sys/vm/swappiness") && kernel_file_allowed("/proc/sys/vm/dirty_background_ratio") && kernel_file_allowed("/sys/kernel/mm/transparent_hugepage/defrag") && kernel_file_allowed("/sys/kernel/mm/lru_gen/min_ttl_ms"));
+	EXPECT(!kernel_file_allowed("/proc/sys/vm/nr_hugepages") && !kernel_file_allowed("/proc/sys/vm/compact_memory") && !kernel_file_allowed("/proc/sys/vm/drop_caches") && !kernel_file_allowed("/proc/sys/vm/overcommit_ratio"));
+	EXPECT(!kernel_file_allowed("/proc/sys/vm/swappiness/") && !kernel_file_allowed("/proc/sys/vm/../kernel/core_pattern") && !kernel_file_allowed("/proc/sys/kernel/core_pattern") && !kernel_file_allowed("/sys/kernel/mm/transparent_hugepage/khugepaged/defrag"));
+	EXPECT(kernel_value_allowed("/sys/kernel/mm/transparent_hugepage/defrag", "defer+madvise") && !kernel_value_allowed("/proc/sys/vm/overcommit_memory", "2") && kernel_value_allowed("/proc/sys/vm/overcommit_memory", "1"));
+	EXPECT(strcmp(kernel_file_ratio("/proc/sys/vm/dirty_bytes"), "/proc/sys/vm/dirty_ratio") == 0 && kernel_file_ratio("/proc/sys/vm/dirty_ratio") == NULL);
 	EXPECT(!kernel_value_allowed("/sys/kernel/mm/ksm/run", "") && !kernel_value_allowed("/sys/kernel/mm/ksm/run", "1\n"));
 }
 

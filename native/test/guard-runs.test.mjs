@@ -148,15 +148,46 @@ export const tests = [
     run: withKsm('', async (_context, guard, client) => {
       const file = join(guard.folder, 'file')
       writeFileSync(file, '1\n')
-      await arm(guard, client, journalText(RUN, [`1 now write ${file} 0 1`, '2 now write /proc/sys/vm/swappiness 1 60', `3 now write /sys/kernel/mm/ksm/run 2 ${value('/sys/kernel/mm/ksm/run')}`, ...BOTH]), [file, SCAN])
-      const before = [readFileSync('/proc/sys/vm/swappiness', 'utf8'), value('/sys/kernel/mm/ksm/run')]
+      await arm(guard, client, journalText(RUN, [`1 now write ${file} 0 1`, '2 now write /proc/sys/vm/overcommit_ratio 51 50', '6 now write /proc/sys/vm/nr_hugepages 1 0', '7 now write /proc/sys/vm/overcommit_memory 2 0', `3 now write /sys/kernel/mm/ksm/run 2 ${value('/sys/kernel/mm/ksm/run')}`, ...BOTH]), [file, SCAN])
+      const untouched = () => [...['overcommit_ratio', 'nr_hugepages', 'overcommit_memory'].map((name) => value(`/proc/sys/vm/${name}`)), value('/sys/kernel/mm/ksm/run')]
+      const before = untouched()
       setBoth()
       client.end()
       await until(() => value(SCAN) === '100', 'the old value')
       await saw(guard, 'problem')
       assert.equal(readFileSync(file, 'utf8'), '1\n')
-      assert.deepEqual([readFileSync('/proc/sys/vm/swappiness', 'utf8'), value('/sys/kernel/mm/ksm/run')], before)
+      assert.deepEqual(untouched(), before)
     }),
+  },
+  {
+    name: 'guard: tunables come back, a ratio that bytes stood over too, and one somebody else changed does not',
+    run: async (/** @type {Context} */ context) => {
+      const vm = (/** @type {string} */ name) => `/proc/sys/vm/${name}`
+      const bytes = vm('dirty_background_bytes')
+      const ratio = vm('dirty_background_ratio')
+      if (process.getuid?.() !== 0 || [bytes, ratio].map(value).join(' ') !== '0 10' || value(vm('page-cluster')) !== '3') return 'needs root, and page-cluster and dirty_background_ratio as the kernel sets them'
+      const unlock = await lockKernel()
+      try {
+        for (const meanwhile of [null, '16777216']) {
+          await withGuard(context, '', async (guard) => {
+            const client = await connect(guard.socket)
+            await client.good('hello 1 own')
+            await arm(guard, client, journalText(RUN, [`1 now write ${vm('page-cluster')} 3 2`, `2 now write ${bytes} 10%25 8388608`]), [vm('page-cluster'), bytes, ratio])
+            writeFileSync(vm('page-cluster'), '2')
+            writeFileSync(bytes, meanwhile ?? '8388608')
+            client.end()
+            await saw(guard, 'undone')
+            assert.deepEqual([value(vm('page-cluster')), value(bytes), value(ratio)], ['3', ...(meanwhile === null ? ['0', '10'] : [meanwhile, '0'])])
+            assert.match(guard.words().at(-1)?.text ?? '', meanwhile === null ? /^Took back 2 settings\.$/u : /^Took back 1 setting; left alone 1 /u)
+          })
+        }
+      } finally {
+        writeFileSync(vm('page-cluster'), '3')
+        writeFileSync(ratio, '10')
+        unlock()
+      }
+      return undefined
+    },
   },
   {
     name: 'guard: a kept run is left alone: the rename of its journal decides',

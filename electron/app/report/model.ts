@@ -66,6 +66,7 @@ const SOURCES: Record<Step['source'], string> = {
   'kernel-module': 'kernel module',
   'prune-cache': 'cache pruning',
   reclaim: 'paging out idle agents',
+  tunables: 'memory settings of the kernel',
 }
 
 const stepRows = (record: RunDetail['record'], privacy: Privacy): StepRow[] =>

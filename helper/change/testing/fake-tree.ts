@@ -12,11 +12,31 @@ export const fakeFiles: Readonly<Record<string, string>> = {
   '/proc/sys/kernel/random/boot_id': '11111111-2222-4333-8444-555555555555\n',
   '/proc/sys/kernel/osrelease': '6.18.0-test\n',
   '/proc/version': 'Linux version 6.18.0-test\n',
-  '/proc/meminfo': 'MemTotal:       16384000 kB\nMemFree:         8000000 kB\nMemAvailable:   12000000 kB\nBuffers:          100000 kB\nCached:          2000000 kB\nSwapCached:            0 kB\nAnonPages:       2000000 kB\nShmem:            100000 kB\nDirty:                 0 kB\nSReclaimable:     100000 kB\nSUnreclaim:       100000 kB\nSwapTotal:             0 kB\nSwapFree:              0 kB\nZswap:                 0 kB\nZswapped:              0 kB\n',
+  '/proc/meminfo': 'MemTotal:       16384000 kB\nMemFree:         8000000 kB\nMemAvailable:   12000000 kB\nBuffers:          100000 kB\nCached:          2000000 kB\nSwapCached:            0 kB\nAnonPages:       2000000 kB\nShmem:            100000 kB\nDirty:                 0 kB\nSReclaimable:     100000 kB\nSUnreclaim:       100000 kB\nSwapTotal:             0 kB\nSwapFree:              0 kB\nZswap:                 0 kB\nZswapped:              0 kB\nHugePages_Total:     512\nHugepagesize:       2048 kB\n',
   '/proc/vmstat': 'pgmajfault 0\npswpin 0\npswpout 0\n',
   '/proc/swaps': 'Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n',
   '/proc/mounts': '/dev/vda / ext4 rw 0 0\n',
   '/proc/sys/vm/drop_caches': '',
+  '/proc/sys/vm/swappiness': '60\n',
+  '/proc/sys/vm/watermark_scale_factor': '10\n',
+  '/proc/sys/vm/min_free_kbytes': '45056\n',
+  '/proc/sys/vm/vfs_cache_pressure': '100\n',
+  '/proc/sys/vm/page-cluster': '3\n',
+  '/proc/sys/vm/dirty_bytes': '0\n',
+  '/proc/sys/vm/dirty_background_bytes': '0\n',
+  '/proc/sys/vm/dirty_ratio': '20\n',
+  '/proc/sys/vm/dirty_background_ratio': '10\n',
+  '/proc/sys/vm/dirty_expire_centisecs': '3000\n',
+  '/proc/sys/vm/compaction_proactiveness': '20\n',
+  '/proc/sys/vm/overcommit_memory': '0\n',
+  '/proc/sys/vm/nr_hugepages': '512\n',
+  '/proc/sys/vm/compact_memory': '',
+  '/proc/buddyinfo': 'Node 0, zone   Normal      1      1      1      1      1      1      1      1      1      1      2 \n',
+  '/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages': '500\n',
+  '/sys/kernel/mm/hugepages/hugepages-2048kB/resv_hugepages': '100\n',
+  '/sys/kernel/mm/transparent_hugepage/enabled': 'always madvise [never]\n',
+  '/sys/kernel/mm/transparent_hugepage/defrag': 'always defer defer+madvise [madvise] never\n',
+  '/sys/kernel/mm/lru_gen/min_ttl_ms': '0\n',
   '/sys/kernel/mm/ksm/run': '0\n',
   '/sys/kernel/mm/ksm/pages_to_scan': '250\n',
   '/sys/kernel/mm/ksm/sleep_millisecs': '20\n',
@@ -51,7 +71,7 @@ export const layOut = (root: string, files: Readonly<Record<string, string>> = f
 export const settingsOf = (root: string): Record<string, string> =>
   Object.fromEntries(
     Object.keys(fakeFiles)
-      .filter((path) => /\/(ksm\/(run|pages_to_scan|sleep_millisecs|advisor_mode|smart_scan)|parameters\/\w+|zram0\/(comp_algorithm|disksize)|proc\/swaps)$/u.test(path))
+      .filter((path) => /\/(ksm\/(run|pages_to_scan|sleep_millisecs|advisor_mode|smart_scan)|parameters\/\w+|zram0\/(comp_algorithm|disksize)|proc\/swaps|sys\/vm\/(?!drop_caches|compact_memory)[\w-]+|transparent_hugepage\/\w+|lru_gen\/min_ttl_ms)$/u.test(path))
       .map((path) => [path, existsSync(join(root, path)) ? readFileSync(join(root, path), 'utf8').trim() : 'absent']),
   )
 
@@ -62,6 +82,8 @@ export interface FakeOptions {
   usedKib?: number
   /** Compressors this kernel has for the module. */
   moduleDrivers?: readonly string[]
+  /** How many of the huge pages set aside are in use by now: no fewer are kept. */
+  reservedInUse?: number
   /** What modprobe says instead of loading it. */
   modprobeSays?: string
   onWrite?: (line: string) => void
@@ -89,7 +111,7 @@ export const fakeKernel = (root: string, options: FakeOptions = {}): KernelFiles
     makeGroup: (folder) => real.makeGroup(folder),
     removeGroup: (folder) => real.removeGroup(folder),
     write: async (path, value) => {
-      const list = /comp_algorithm$|advisor_mode$/u.test(path) ? text(path) : null
+      const list = /comp_algorithm$|advisor_mode$|transparent_hugepage\/\w+$/u.test(path) ? text(path) : null
       const compressor = path.endsWith('/compressor') ? text(path) : null
       const result = await real.write(path, value)
       if (!result.ok) return result
@@ -105,6 +127,12 @@ export const fakeKernel = (root: string, options: FakeOptions = {}): KernelFiles
         put(`/sys/block/${device}/comp_algorithm`, choose(text(`/sys/block/${device}/comp_algorithm`), 'lzo-rle'))
         writeFileSync(at(path), '')
       }
+      // Either of bytes and ratio is 0 while the other holds.
+      const dirty = /^(.*\/dirty_(?:background_)?)(bytes|ratio)$/u.exec(path)
+      if (dirty !== null) put(`${dirty[1]}${dirty[2] === 'bytes' ? 'ratio' : 'bytes'}`, '0')
+      if (path.endsWith('/transparent_hugepage/enabled')) put('/proc/sys/vm/min_free_kbytes', value === 'never' ? '45056' : '67584')
+      if (path.endsWith('/nr_hugepages')) put(path, String(Math.max(Number(value), options.reservedInUse ?? 0)))
+      if (path.endsWith('/compact_memory')) writeFileSync(at(path), '')
       if (path.endsWith('/hot_remove')) {
         rmSync(at(`/sys/block/zram${value}`), { recursive: true, force: true })
         rmSync(at(`/dev/zram${value}`), { force: true })

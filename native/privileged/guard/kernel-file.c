@@ -13,11 +13,21 @@
 
 #define SYSFS_FILES 0x62656572
 #define CGROUP2_FILES 0x63677270
+#define PROCFS_FILES 0x9fa0
 
 static const char ksm_folder[] = "/sys/kernel/mm/ksm/";
 static const char zswap_folder[] = "/sys/module/zswap/parameters/";
 static const char module_folder[] = "/sys/module/agentmem/parameters/";
 static const char cgroup_folder[] = "/sys/fs/cgroup/";
+static const char vm_folder[] = "/proc/sys/vm/";
+
+/* Not among them: nr_hugepages, which needs memory, and what only does something. */
+static const char *const tunables[] = {
+	"/proc/sys/vm/swappiness", "/proc/sys/vm/watermark_scale_factor", "/proc/sys/vm/min_free_kbytes", "/proc/sys/vm/vfs_cache_pressure", "/proc/sys/vm/page-cluster",
+	"/proc/sys/vm/dirty_bytes", "/proc/sys/vm/dirty_background_bytes", "/proc/sys/vm/dirty_ratio", "/proc/sys/vm/dirty_background_ratio", "/proc/sys/vm/dirty_expire_centisecs",
+	"/proc/sys/vm/compaction_proactiveness", "/proc/sys/vm/overcommit_memory",
+	"/sys/kernel/mm/transparent_hugepage/enabled", "/sys/kernel/mm/transparent_hugepage/defrag", "/sys/kernel/mm/lru_gen/min_ttl_ms",
+};
 
 static const char small[] = "abcdefghijklmnopqrstuvwxyz_";
 static const char segment[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.@:\\-";
@@ -55,8 +65,25 @@ static bool is_cgroup_file(const char *path)
 	return known;
 }
 
+static bool is_tunable(const char *path)
+{
+	for (size_t i = 0; i < sizeof(tunables) / sizeof(tunables[0]); i++)
+		if (strcmp(path, tunables[i]) == 0)
+			return true;
+	return false;
+}
+
+const char *kernel_file_ratio(const char *path)
+{
+	if (strcmp(path, "/proc/sys/vm/dirty_bytes") == 0)
+		return "/proc/sys/vm/dirty_ratio";
+	return strcmp(path, "/proc/sys/vm/dirty_background_bytes") == 0 ? "/proc/sys/vm/dirty_background_ratio" : NULL;
+}
+
 bool kernel_file_allowed(const char *path)
 {
+	if (is_tunable(path))
+		return true;
 	if (begins(path, ksm_folder))
 		return is_name(path + strlen(ksm_folder), small);
 	if (begins(path, zswap_folder))
@@ -75,9 +102,12 @@ bool is_freeze_path(const char *path)
 
 bool kernel_value_allowed(const char *path, const char *value)
 {
-	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
+	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.+-";
 
 	if (begins(path, ksm_folder) && strcmp(path + strlen(ksm_folder), "run") == 0 && strcmp(value, "2") == 0)
+		return false;
+	/* Once more is promised than there is, forbidding that makes requests of running programs fail. */
+	if (strcmp(path, "/proc/sys/vm/overcommit_memory") == 0 && strcmp(value, "2") == 0)
 		return false;
 	return is_name(value, letters);
 }
@@ -110,7 +140,7 @@ int kernel_file_open(const char *path)
 	if (fd < 0)
 		return -1;
 	if (fstat(fd, &file) == 0 && S_ISREG(file.st_mode) && fstatfs(fd, &system) == 0 &&
-	    system.f_type == (begins(path, cgroup_folder) ? CGROUP2_FILES : SYSFS_FILES) && kernel_file_is(fd, path))
+	    system.f_type == (begins(path, cgroup_folder) ? CGROUP2_FILES : begins(path, vm_folder) ? PROCFS_FILES : SYSFS_FILES) && kernel_file_is(fd, path))
 		return fd;
 	close(fd);
 	errno = EPERM;

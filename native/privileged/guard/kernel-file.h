@@ -8,11 +8,13 @@
 
 #define VALUE_MOST 256
 
-/* Whether `path` is one of those compiled in: KSM, zswap, and memory.* or cgroup.freeze of a cgroup. */
+/* Whether `path` is one of those compiled in: KSM, zswap, agentmem.ko, tunables, and memory.* or cgroup.freeze of a cgroup. */
 bool kernel_file_allowed(const char *path);
 /* Whether `path` is the cgroup.freeze of a cgroup. */
 bool is_freeze_path(const char *path);
-/* Letters, digits, "_", "-", ".", 64 at most; and never the KSM value that takes merged pages apart, which needs memory. */
+/* Of a limit in bytes, the file of the ratio that holds while the bytes are 0; NULL for any other. */
+const char *kernel_file_ratio(const char *path);
+/* Letters, digits, "_", "-", ".", "+", 64 at most; never the KSM value that takes merged pages apart, which needs memory, nor 2 for overcommit. */
 bool kernel_value_allowed(const char *path, const char *value);
 
 /* Opened for reading and writing; -1 where it is not exactly that file on the kernel's own file system. */

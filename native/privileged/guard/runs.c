@@ -283,16 +283,61 @@ static enum undone undo_value(int fd, size_t index)
 	return found != NULL && strcmp(found, record->old) == 0 ? UNDO_RESTORED : UNDO_FAILED;
 }
 
+/* OLD is "20%": bytes of 0 cannot be written; what held is the ratio, and writing that takes the bytes away. */
+static enum undone undo_bytes(const struct run *run, int fd, const struct record *record, const char *ratio_path)
+{
+	int open_fd = find_file(run, ratio_path);
+	int ratio_fd = open_fd >= 0 ? open_fd : kernel_file_open(ratio_path);
+	char bytes[VALUE_MOST];
+	char ratio[VALUE_MOST];
+	char percent[4];
+	size_t length = strlen(record->old) - 1;
+	const char *found;
+	const char *holds;
+	enum undone outcome = UNDO_FAILED;
+
+	if (length == 0 || length >= sizeof(percent) || strspn(record->old, "0123456789") != length || ratio_fd < 0)
+		goto out;
+	memcpy(percent, record->old, length);
+	percent[length] = '\0';
+	found = kernel_file_value(fd, bytes);
+	holds = kernel_file_value(ratio_fd, ratio);
+	if (found == NULL || holds == NULL)
+		outcome = UNDO_LEFT;
+	else if (strcmp(found, "0") == 0 && strcmp(holds, percent) == 0)
+		outcome = UNDO_ALREADY;
+	else if (strcmp(found, record->value) != 0)
+		outcome = UNDO_LEFT;
+	else if (kernel_file_write(ratio_fd, percent)) {
+		found = kernel_file_value(fd, bytes);
+		holds = kernel_file_value(ratio_fd, ratio);
+		if (found != NULL && holds != NULL && strcmp(found, "0") == 0 && strcmp(holds, percent) == 0)
+			outcome = UNDO_RESTORED;
+	}
+out:
+	if (open_fd < 0 && ratio_fd >= 0)
+		close(ratio_fd);
+	return outcome;
+}
+
+static bool is_percent(const struct record *record)
+{
+	size_t length = record->old == NULL ? 0 : strlen(record->old);
+
+	return length > 0 && record->old[length - 1] == '%';
+}
+
 static enum undone undo_record(const struct run *run, size_t index)
 {
 	const struct record *record = &parsed.records[index];
+	const char *ratio_path = kernel_file_ratio(record->target);
 	enum undone outcome;
 	int open_fd = find_file(run, record->target);
 	int fd = open_fd >= 0 ? open_fd : kernel_file_open(record->target);
 
 	if (fd < 0)
 		return errno == ENOENT ? UNDO_LEFT : UNDO_FAILED;
-	outcome = undo_value(fd, index);
+	outcome = is_percent(record) && ratio_path != NULL ? undo_bytes(run, fd, record, ratio_path) : undo_value(fd, index);
 	if (open_fd < 0)
 		close(fd);
 	return outcome;

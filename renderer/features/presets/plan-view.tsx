@@ -15,6 +15,7 @@ export const sourceTitles: Record<SourceId, string> = {
   'kernel-module': 'Kernel module',
   'prune-cache': 'Cache pruning',
   reclaim: 'Paging out agents',
+  tunables: 'Memory settings of the kernel',
 }
 
 const NO_OLD = 'There is none yet, or it may not be read without root.'
