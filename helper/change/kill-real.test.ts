@@ -109,6 +109,27 @@ test.skipIf(zswapReason !== null)(
   600_000,
 )
 
+/** Others than those that hold, and harmless ones; with huge pages the kernel changes min_free_kbytes by itself. */
+const now = (path: string): string => (probe.files[path]?.value ?? '').trim()
+const tunablesReason =
+  reason ?? (['/proc/sys/vm/dirty_background_ratio', '/proc/sys/vm/page-cluster', '/sys/kernel/mm/transparent_hugepage/enabled'].every((path) => now(path) !== '') && now('/proc/sys/vm/dirty_background_bytes') === '0' ? null : 'needs huge pages, and a dirty limit that is a ratio')
+test.skipIf(tunablesReason !== null)(
+  title('killed at every step on the real tunables, a ratio and huge pages among them', tunablesReason),
+  async () => {
+    const settings: PresetSettings = {
+      tunables: {
+        transparentHugePages: now('/sys/kernel/mm/transparent_hugepage/enabled').includes('[never]') ? 'madvise' : 'never',
+        pageCluster: now('/proc/sys/vm/page-cluster') === '2' ? 3 : 2,
+        dirtyBackgroundBytes: 512 * 1024 ** 2,
+      },
+    }
+    // Once min_free_kbytes was written back, the kernel no longer lowers it with huge pages: only then are all runs alike.
+    expect((await child('undo', 0, settings)).stdout).toContain('"undone"')
+    await killEverywhere(settings, 12)
+  },
+  600_000,
+)
+
 /** As a systemd service does it: with mounts of its own, which are gone when it has ended. */
 const freeZram = readZram('/').find((device) => device.diskSizeBytes === 0)
 const mountsReason = zramReason ?? (freeZram === undefined ? 'needs a zram device that is there and unused' : spawnSync('unshare', ['--mount', 'true']).status === 0 ? null : 'needs mount namespaces')
