@@ -22,8 +22,8 @@ const known = (list, name) => {
 
 /** What tests of the library start. @returns {Wanted[]} */
 export const testWanted = () => [known(testPrograms, 'test-lib'), known(nativePrograms, 'agentmem-broker'), { name: 'twenty-lines', sources: ['user/lib/examples/twenty-lines.c', ...libSources], libs: libLibs }]
-/** What its bench starts. @returns {Wanted[]} */
-export const benchWanted = () => ['bench-kmod', 'bench-hundred'].map((name) => known(benchPrograms, name))
+/** What the module's bench starts. @returns {Wanted[]} */
+export const benchWanted = () => [known(benchPrograms, 'bench-kmod')]
 
 /**
  * Builds into build/kmod/programs/, what has changed.
