@@ -1,0 +1,62 @@
+import type { Evidence, ProcessEvidence } from '../../../../helper/contract/evidence.ts'
+import { amount, percent } from '../../amounts.ts'
+import { durationText } from '../../report/format.ts'
+import { above, figure, historyOf } from '../figures.ts'
+import { needsSpan } from '../needs.ts'
+import type { Rule } from '../rule.ts'
+import { lastOf, spanMs } from '../series.ts'
+import { define, MB, percentOf, processSubject, processWords } from './kit.ts'
+import { advice, limitAgents, suspendIdle } from './offers.ts'
+
+/** Growth that is plain from a few looks; slow leaks are told from the history. */
+
+const own = (process: ProcessEvidence): number | null => (process.anonBytes.value === null ? null : process.anonBytes.value + (process.swapBytes.value ?? 0))
+
+const inLook = (look: Evidence, process: ProcessEvidence): number | null => {
+  const there = look.processes.find((other) => other.ref.pid === process.ref.pid && other.ref.startTimeTicks === process.ref.startTimeTicks)
+  return there === undefined ? null : own(there)
+}
+
+const grows = define({
+  id: 'leaks.process-grows',
+  topic: 'leaks',
+  title: 'A program grows without a pause',
+  needs: [needsSpan(60_000), (looks) => (looks.length >= 4 ? null : 'four looks')],
+  thresholds: { bytes: 64 * MB, percent: 25, bytesPerMinute: 8 * MB },
+  because: 'A program that fills a cache or collects garbage has steps down or levels off. One that is larger at every look, grew by a quarter, and as much in the second half as in the first, does neither; slower leaks are told from the history by a robust slope.',
+  find: (looks, limit) => {
+    const look = lastOf(looks)
+    return look.processes.flatMap((process) => {
+      const values = looks.map((each) => inLook(each, process))
+      if (values.some((value) => value === null)) return []
+      const curve = values.map((value) => value ?? 0)
+      const first = curve[0] ?? 0
+      const last = curve.at(-1) ?? 0
+      const middle = curve[Math.floor((curve.length - 1) / 2)] ?? first
+      const grown = last - first
+      const perMinute = (grown * 60_000) / spanMs(looks)
+      const always = curve.every((value, i) => i === 0 || value > (curve[i - 1] ?? 0))
+      const share = percentOf(grown, first)
+      if (!always || grown <= limit.bytes || share <= limit.percent || perMinute <= limit.bytesPerMinute || last - middle < (middle - first) * 0.75) return []
+      return [{
+        subject: processSubject(process),
+        severity: 'warning' as const,
+        title: `${process.title || process.name} grows without a pause`,
+        explanation: `${processWords(process)} held ${amount(first)} ${durationText(spanMs(looks))} ago and holds ${amount(last)} now: ${amount(perMinute)} more every minute, larger at each of ${curve.length} looks. It may be loading something large; if it goes on, it is a leak: memory that the program keeps and never uses again.`,
+        figures: [
+          figure({ what: 'Grown', value: grown, unit: 'bytes', source: `/proc/${process.ref.pid}/status RssAnon + VmSwap`, threshold: above(limit.bytes), history: historyOf(looks, (each) => inLook(each, process)) }),
+          figure({ what: 'A minute', value: perMinute, unit: 'bytes', source: `/proc/${process.ref.pid}/status`, threshold: above(limit.bytesPerMinute) }),
+          figure({ what: 'Of what it was', value: share, unit: 'percent', source: `/proc/${process.ref.pid}/status`, threshold: above(limit.percent) }),
+        ],
+        solutions: [
+          advice({ id: 'restart-it', title: 'Restart it before it gets tight', what: `Ends what grew: at this pace it takes ${durationText(((look.meminfo['MemAvailable'] ?? 0) / Math.max(1, perMinute)) * 60_000)} until all available memory is used. ${percent(share)} since the first look tells how much is won.`, tradeOff: 'Its work is interrupted; save it first.', sideEffects: 'It will grow again.', scope: processWords(process) }, 'Start it again.'),
+          limitAgents(),
+          { ...suspendIdle(), id: 'suspend-it', title: 'Suspend its agent meanwhile', what: 'Stops it, so that it grows no further while you look for the reason.' },
+        ],
+      }]
+    })
+  },
+  lookDeeper: ['perf.page-faults', 'bpftrace.page-faults'],
+})
+
+export const leaks: readonly Rule[] = [grows]

@@ -1,0 +1,116 @@
+import type { Evidence } from '../../../../helper/contract/evidence.ts'
+import { amount, counted, percent } from '../../amounts.ts'
+import { above, figure, rateHistoryOf } from '../figures.ts'
+import { needsCounter, needsReading, needsSpan } from '../needs.ts'
+import type { Looks, Offer, Rule } from '../rule.ts'
+import { lastOf, numberIn, rateOf, vmstatOf, vmstatRate } from '../series.ts'
+import { define, percentOf, RATE_MS, recent, totalOf, vm } from './kit.ts'
+import { endUnneeded, moreMemory, pageOutIdle, suspendIdle, tunable } from './offers.ts'
+
+/** How the kernel makes room: in time by itself (kswapd), or so late that programs must do it. */
+
+const STALLS = ['allocstall_dma', 'allocstall_dma32', 'allocstall_normal', 'allocstall_movable', 'allocstall_device', 'allocstall'] as const
+
+/** Begin earlier, so that room is there before a program asks. */
+const beginEarlier = (look: Evidence): Offer => {
+  const now = numberIn(look.sysctl, vm('watermark_scale_factor')) ?? 10
+  const next = Math.min(500, Math.max(100, now * 2))
+  return tunable({
+    id: 'begin-earlier',
+    title: 'Make room earlier',
+    what: `Raises vm.watermark_scale_factor from ${counted(now)} to ${counted(next)}: the kernel begins to make room in the background while ${percent(next / 100)} of memory is still free, instead of ${percent(now / 100)}.`,
+    tradeOff: `About ${amount((totalOf(look) * (next - now)) / 10_000)} more stay free instead of holding file cache.`,
+    sideEffects: 'The background work (kswapd) runs more often, a little each time.',
+  }, { watermarkScaleFactor: next })
+}
+
+const keepFree = (look: Evidence): Offer => {
+  const now = (numberIn(look.sysctl, vm('min_free_kbytes')) ?? 0) * 1024
+  const next = Math.min(4 * 1024 ** 3, Math.max(1024 ** 2, Math.min(Math.round(totalOf(look) * 0.03), Math.max(now * 2, 128 * 1024 ** 2))))
+  return tunable({
+    id: 'keep-more-free',
+    title: 'Keep a larger reserve',
+    what: `Raises vm.min_free_kbytes from ${amount(now)} to ${amount(next)}, the reserve that ordinary requests may not touch.`,
+    tradeOff: `${amount(Math.max(0, next - now))} are never used by programs or cache.`,
+    sideEffects: 'All limits at which the kernel begins to make room rise with it.',
+  }, { minFreeBytes: next })
+}
+
+const direct = (looks: Looks) => vmstatRate(looks, 'pgsteal_direct')
+const background = (looks: Looks) => vmstatRate(looks, 'pgsteal_kswapd')
+
+const directReclaim = define({
+  id: 'pressure.direct-reclaim',
+  topic: 'pressure',
+  title: 'Programs must make room themselves before they get memory',
+  needs: [needsSpan(RATE_MS), needsCounter('pgsteal_direct'), needsCounter('pgsteal_kswapd')],
+  thresholds: { sharePercent: 10, pagesPerSecond: 250 },
+  because: 'Documentation/admin-guide/mm/concepts.rst (reclaim): kswapd reclaims in the background; once free memory falls below the min watermark an allocation triggers direct reclaim and is stalled until enough pages are freed. 250 pages are 1 MB a second: less is not felt.',
+  find: (looks, limit) => {
+    const last = recent(looks)
+    const look = lastOf(last)
+    const own = direct(last).value
+    if (own === null) return []
+    const share = percentOf(own.change, own.change + (background(last).value?.change ?? 0))
+    if (own.perSecond <= limit.pagesPerSecond || share <= limit.sharePercent) return []
+    return [{
+      subject: '',
+      severity: 'warning',
+      explanation: `Normally a helper of the kernel (kswapd) makes room in the background, before anybody asks. Here it comes too late: ${percent(share)} of the pages given back lately, ${amount(own.perSecond * look.pageBytes)} a second, were collected by programs that asked for memory and had to stop for it. That is felt as short hangs.`,
+      figures: [
+        figure({ what: 'Part of the room that programs had to make themselves', value: share, unit: 'percent', source: '/proc/vmstat pgsteal_direct / (pgsteal_direct + pgsteal_kswapd)', threshold: above(limit.sharePercent) }),
+        figure({ what: 'Pages that programs collected, a second', value: own.perSecond, unit: 'per-second', source: '/proc/vmstat pgsteal_direct', threshold: above(limit.pagesPerSecond), history: rateHistoryOf(looks, (each) => each.vmstat['pgsteal_direct']) }),
+      ],
+      solutions: [beginEarlier(look), keepFree(look), pageOutIdle(), moreMemory()],
+    }]
+  },
+  lookDeeper: ['bpftrace.direct-reclaim', 'ftrace.reclaim'],
+})
+
+const allocationStalls = define({
+  id: 'pressure.allocation-stalls',
+  topic: 'pressure',
+  title: 'Requests for memory are made to wait',
+  needs: [needsSpan(RATE_MS), needsCounter(...STALLS)],
+  thresholds: { stallsPerSecond: 10 },
+  because: 'allocstall_* of /proc/vmstat counts entries into direct reclaim (mm/vmscan.c, do_try_to_free_pages): each is a program that stood still. A healthy desktop counts none for hours.',
+  find: (looks, limit) => {
+    const last = recent(looks)
+    const look = lastOf(last)
+    const rate = vmstatRate(last, ...STALLS).value
+    if (rate === null || rate.perSecond <= limit.stallsPerSecond) return []
+    return [{
+      subject: '',
+      severity: 'warning',
+      explanation: `${counted(rate.perSecond)} times a second a program that asked for memory found none free and was stopped until some had been collected. The kernel begins to collect too late for how quickly memory is asked for here, or there is too little left to collect.`,
+      figures: [figure({ what: 'Requests that had to wait, a second', value: rate.perSecond, unit: 'per-second', source: '/proc/vmstat allocstall_*', threshold: above(limit.stallsPerSecond), history: rateHistoryOf(looks, (each) => vmstatOf(each, ...STALLS)) })],
+      solutions: [beginEarlier(look), keepFree(look), suspendIdle(), moreMemory()],
+    }]
+  },
+  lookDeeper: ['bpftrace.direct-reclaim', 'ftrace.reclaim'],
+})
+
+const kswapd = define({
+  id: 'pressure.kswapd-cpu',
+  topic: 'pressure',
+  title: 'The kernel spends much CPU time on making room',
+  needs: [needsSpan(RATE_MS), needsReading('CPU time of kswapd', (look) => look.kernelThreadsCpuMs.kswapd)],
+  thresholds: { corePercent: 10 },
+  because: 'kswapd sleeps while free memory is above the high watermark (Documentation/admin-guide/mm/concepts.rst). A tenth of a core for minutes means that it hardly ever gets there.',
+  find: (looks, limit) => {
+    const last = recent(looks)
+    const rate = rateOf(last, (look) => look.kernelThreadsCpuMs.kswapd.value).value
+    const share = rate === null ? 0 : rate.perSecond / 10
+    if (share <= limit.corePercent) return []
+    return [{
+      subject: '',
+      severity: 'warning',
+      explanation: `kswapd, the part of the kernel that makes room in the background, used ${percent(share)} of one core lately. It looks at page after page for something that can go, and what it gives back is used up at once: more is in use than fits, or what could go (idle agents) has nowhere to go.`,
+      figures: [figure({ what: 'CPU time of kswapd, of one core', value: share, unit: 'percent', source: '/proc/PID/stat of kswapd', threshold: above(limit.corePercent) })],
+      solutions: [pageOutIdle(), suspendIdle(), endUnneeded(), moreMemory()],
+    }]
+  },
+  lookDeeper: ['ftrace.reclaim', 'perf.kernel-cpu'],
+})
+
+export const pressureReclaim: readonly Rule[] = [directReclaim, allocationStalls, kswapd]
