@@ -1,6 +1,6 @@
 import { layerIdSchema, type LayerId } from '../../helper/contract/layers.ts'
 import { nothingToUndo } from '../../helper/contract/plan.ts'
-import { layerPresetId, PAGE_OUT_PRESET_ID } from '../../helper/contract/presets.ts'
+import { layerPresetId, PAGE_OUT_PRESET_ID, type Preset } from '../../helper/contract/presets.ts'
 import { isOpen, type RunId } from '../../helper/contract/runs.ts'
 import { amount } from '../app/amounts.ts'
 import type { App } from '../app/app.ts'
@@ -19,6 +19,8 @@ export interface PlanOptions {
   control?: string[]
   /** First watch the agents for as long as the preset wants them idle. */
   observe: boolean
+  /** A preset made for this command, which nobody has under this id. */
+  made?: Preset
 }
 export interface ApplyOptions extends PlanOptions {
   yes: boolean
@@ -28,7 +30,7 @@ export interface ApplyOptions extends PlanOptions {
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => { setTimeout(resolve, ms) })
 
-const printPlan = (view: PlanView): void => {
+export const printPlan = (view: PlanView): void => {
   const { plan } = view
   if (view.simulation) note('Without the helper this is a simulation: it shows what would be done.')
   if (plan.steps.length === 0) out('Nothing to do.')
@@ -69,7 +71,7 @@ const observe = async (app: App, presetId: string, quiet: boolean): Promise<void
 
 const makePlan = async (app: App, presetId: string, options: PlanOptions) => {
   if (options.observe) await observe(app, presetId, options.json)
-  return app.inner.planner.plan({ presetId, agentIds: await idsOf(app, options.agents), controlIds: await idsOf(app, options.control) })
+  return app.inner.planner.plan({ presetId, agentIds: await idsOf(app, options.agents), controlIds: await idsOf(app, options.control), ...(options.made === undefined ? {} : { preset: options.made }) })
 }
 
 export const plan = (presetId: string, options: PlanOptions): Promise<number> =>
@@ -132,61 +134,65 @@ const decide = async (app: App, detail: RunDetail, options: ApplyOptions): Promi
 export const apply = (presetId: string, options: ApplyOptions): Promise<number> =>
   withApp(async (app) => {
     const view = await makePlan(app, presetId, options)
-    if (!view.ok) return printFailure(view.error, options.json)
-    if (!options.json) printPlan(view.value)
-    if (view.value.simulation) {
-      return printFailure({ code: 'helper-missing', message: 'The helper cannot be reached, so nothing was changed.', advice: 'Install it in Settings of the window (npm start), then try again.' }, options.json)
-    }
-    if (!options.yes) {
-      if (options.json || !process.stdin.isTTY) return printFailure({ code: 'bad-request', message: 'Nobody can be asked here whether to apply this plan.', advice: 'Add --yes to apply it without a question.' }, options.json)
-      if (!(await question('Apply this plan? [y/N] ')).startsWith('y')) return EXIT.ok
-    }
-
-    const started = await app.inner.runs.apply({ presetId, digest: view.value.plan.digest, cause: 'command-line' })
-    if (!started.ok) return printFailure(started.error, options.json)
-    const { runId } = started.value
-    await tellApp(app, runId)
-
-    let interrupted = false
-    const interrupt = (): void => {
-      interrupted = true
-      note('Taking back what was changed...')
-      const detail = app.inner.runs.detail(runId)
-      const undone = detail?.record.state === 'waiting' ? app.inner.runs.undo(runId) : app.inner.runs.cancel(runId)
-      undone.catch((error: unknown) => { note(String(error)) })
-    }
-    process.on('SIGINT', interrupt)
-    process.on('SIGTERM', interrupt)
-
-    let last = ''
-    app.on('progress', (progress) => {
-      if (options.json || progress.runId !== runId || progress.text === last) return
-      last = progress.text
-      note(`${String(Math.round(progress.fraction * 100)).padStart(3)} %  ${progress.text}`)
-    })
-
-    let detail = await untilRun(app, runId, ({ record }) => record.state === 'waiting' || !isOpen(record.state))
-    if (detail.record.state === 'waiting' && !interrupted) {
-      if (!options.json) printDetail(detail)
-      const choice = await decide(app, detail, options)
-      if (choice === 'keep') {
-        const kept = await app.inner.runs.keep(runId)
-        if (!kept.ok) return printFailure(kept.error, options.json)
-      } else if (choice === 'undo') {
-        const undone = await app.inner.runs.undo(runId)
-        if (!undone.ok) return printFailure(undone.error, options.json)
-      } else if (!options.json) note(`Waiting for "agentmemctl keep ${runId}" or "agentmemctl undo"...`)
-    }
-    detail = await untilRun(app, runId, ({ record }) => !isOpen(record.state))
-    await tellApp(app, runId)
-    if (options.json) outJson(detail)
-    // Over without a question: what it did has not been said yet.
-    else if (detail.record.state === 'kept' && nothingToUndo(detail.record.plan)) printDetail(detail)
-    else out(`Run ${runId}: ${detail.record.state}`)
-    if (interrupted) return EXIT.interrupted
-    if (detail.record.state !== 'failed') return EXIT.ok
-    return detail.record.error === null ? EXIT.failed : exitCodeOf(detail.record.error.code)
+    return view.ok ? applyShown(app, view.value, options) : printFailure(view.error, options.json)
   })
+
+/** Applies a plan that was just made: asks, measures, asks again. */
+export const applyShown = async (app: App, view: PlanView, options: ApplyOptions): Promise<number> => {
+  if (!options.json) printPlan(view)
+  if (view.simulation) {
+    return printFailure({ code: 'helper-missing', message: 'The helper cannot be reached, so nothing was changed.', advice: 'Install it in Settings of the window (npm start), then try again.' }, options.json)
+  }
+  if (!options.yes) {
+    if (options.json || !process.stdin.isTTY) return printFailure({ code: 'bad-request', message: 'Nobody can be asked here whether to apply this plan.', advice: 'Add --yes to apply it without a question.' }, options.json)
+    if (!(await question('Apply this plan? [y/N] ')).startsWith('y')) return EXIT.ok
+  }
+
+  const started = await app.inner.runs.apply({ presetId: view.presetId, digest: view.plan.digest, cause: 'command-line' })
+  if (!started.ok) return printFailure(started.error, options.json)
+  const { runId } = started.value
+  await tellApp(app, runId)
+
+  let interrupted = false
+  const interrupt = (): void => {
+    interrupted = true
+    note('Taking back what was changed...')
+    const detail = app.inner.runs.detail(runId)
+    const undone = detail?.record.state === 'waiting' ? app.inner.runs.undo(runId) : app.inner.runs.cancel(runId)
+    undone.catch((error: unknown) => { note(String(error)) })
+  }
+  process.on('SIGINT', interrupt)
+  process.on('SIGTERM', interrupt)
+
+  let last = ''
+  app.on('progress', (progress) => {
+    if (options.json || progress.runId !== runId || progress.text === last) return
+    last = progress.text
+    note(`${String(Math.round(progress.fraction * 100)).padStart(3)} %  ${progress.text}`)
+  })
+
+  let detail = await untilRun(app, runId, ({ record }) => record.state === 'waiting' || !isOpen(record.state))
+  if (detail.record.state === 'waiting' && !interrupted) {
+    if (!options.json) printDetail(detail)
+    const choice = await decide(app, detail, options)
+    if (choice === 'keep') {
+      const kept = await app.inner.runs.keep(runId)
+      if (!kept.ok) return printFailure(kept.error, options.json)
+    } else if (choice === 'undo') {
+      const undone = await app.inner.runs.undo(runId)
+      if (!undone.ok) return printFailure(undone.error, options.json)
+    } else if (!options.json) note(`Waiting for "agentmemctl keep ${runId}" or "agentmemctl undo"...`)
+  }
+  detail = await untilRun(app, runId, ({ record }) => !isOpen(record.state))
+  await tellApp(app, runId)
+  if (options.json) outJson(detail)
+  // Over without a question: what it did has not been said yet.
+  else if (detail.record.state === 'kept' && nothingToUndo(detail.record.plan)) printDetail(detail)
+  else out(`Run ${runId}: ${detail.record.state}`)
+  if (interrupted) return EXIT.interrupted
+  if (detail.record.state !== 'failed') return EXIT.ok
+  return detail.record.error === null ? EXIT.failed : exitCodeOf(detail.record.error.code)
+}
 
 /** Turns one layer on or off, through the same plan, measuring and question as a preset. */
 export const layer = async (turn: 'on' | 'off', name: string, options: ApplyOptions): Promise<number> => {
@@ -221,13 +227,20 @@ export const undo = (runId: RunId | null, options: { json: boolean }): Promise<n
     return EXIT.ok
   })
 
+/** A run that is being applied is not waited for: its helper takes back what it has done so far. */
+const endOpen = async (app: App): Promise<void> => {
+  const open = await app.inner.system.call('Runs', {})
+  for (const { id, state } of open.ok ? open.value : []) if (isOpen(state) && state !== 'waiting') await app.inner.runs.cancel(id)
+}
+
 /**
  * Everything back: agents run again, limits are gone, runs are undone, newest
  * first. Each part is tried whatever became of the others; the first failure
  * decides the exit code.
  */
-export const rollback = (options: { json: boolean }): Promise<number> =>
+export const rollback = (options: { json: boolean; force: boolean }): Promise<number> =>
   withApp(async (app) => {
+    if (options.force) await endOpen(app)
     const back = await agentsBack(app.inner.lifecycle, 'command-line')
     const undone = await app.inner.runs.rollback()
     const runs = undone.ok ? undone.value : []

@@ -1,7 +1,7 @@
 import type { ErrorCode } from '../../helper/contract/errors.ts'
 
 /** What the shell gets; listed in `agentmemctl --help`. */
-export const EXIT = { ok: 0, failed: 1, usage: 2, noHelper: 3, notAllowed: 4, busy: 5, cannot: 6, interrupted: 130 } as const
+export const EXIT = { ok: 0, failed: 1, usage: 2, noHelper: 3, notAllowed: 4, busy: 5, cannot: 6, warning: 10, critical: 11, interrupted: 130 } as const
 
 export const EXIT_HELP = `Exit codes:
   0  done
@@ -11,6 +11,8 @@ export const EXIT_HELP = `Exit codes:
   4  not authorised (dismissed, denied, or a password would be needed)
   5  another run is open, or the plan has changed
   6  this machine cannot do it (not supported, does not fit, disk full)
+  10  memory-diagnose --exit-code: a warning was found
+  11  memory-diagnose --exit-code: something critical was found
   130  interrupted; what was changed was taken back`
 
 /** One for each code: a new code without an exit code does not compile. */

@@ -1,13 +1,8 @@
 import { Option, type Command } from 'commander'
-import { applyFixes, fixes, undoFixes } from './fixes.ts'
-import { guard } from './guard.ts'
-import { leftovers, reap } from './leftovers.ts'
-import { units } from './units.ts'
-import { budget, limit, type LimitOptions } from './limits.ts'
-import { free, setAgents, timeline } from './one-agent.ts'
+import type { LimitOptions } from './limits.ts'
 import { importance, onOff, size, span, type Size } from './parse.ts'
-import { setPolicy, showPolicy, type PolicyOptions } from './policy.ts'
-import { resume, suspend, type SuspendOptions } from './suspend.ts'
+import type { PolicyOptions } from './policy.ts'
+import type { SuspendOptions } from './suspend.ts'
 
 const WHO = 'id, process, or project name of an agent'
 const DAY_MS = 24 * 3600 * 1000
@@ -24,9 +19,9 @@ export const addLifecycleCommands = (program: Command, done: (code: number) => v
   command('suspend', 'freeze idle agents and move their memory into compressed swap; a key typed wakes one').argument('[agent...]', WHO).addOption(json())
     .option('--idle', 'all that are idle', false)
     .option('--for <time>', 'with --idle: those idle for at least so long, such as 5m; what Settings call idle where left out', span)
-    .action((words: string[], options: SuspendOptions) => end(suspend(words, options)))
+    .action(async (words: string[], options: SuspendOptions) => end((await import('./suspend.ts')).suspend(words, options)))
   command('resume', 'let suspended agents run again').argument('[agent...]', WHO).addOption(json()).option('--all', 'all that are suspended', false)
-    .action((words: string[], options: Json & { all: boolean }) => end(resume(words, options)))
+    .action(async (words: string[], options: Json & { all: boolean }) => end((await import('./suspend.ts')).resume(words, options)))
 
   command('limit', 'show or set the memory limits of one agent').argument('<agent>', WHO).addOption(json())
     .option('--high <size>', 'throttle and page out above it (memory.high)', size)
@@ -38,43 +33,43 @@ export const addLifecycleCommands = (program: Command, done: (code: number) => v
     .option('--none', 'take all of them away', false)
     .option('--wait', 'wait until it is known whether the limit holds', false)
     .addHelpText('after', '\nSizes: 512M, 1.5G, or "none". No limit is set below 64M.')
-    .action((word: string, options: LimitOptions) => end(limit(word, options)))
+    .action(async (word: string, options: LimitOptions) => end((await import('./limits.ts')).limit(word, options)))
   command('budget', 'show or set how much all agents together may use before they are squeezed').argument('[size]', 'such as 8G, or "none"', size).addOption(json()).option('--wait', 'wait until it is known whether it holds', false)
-    .action((given: Size | undefined, options: Json & { wait: boolean }) => end(budget(given, options)))
+    .action(async (given: Size | undefined, options: Json & { wait: boolean }) => end((await import('./limits.ts')).budget(given, options)))
 
-  command('pin', 'never suspend these by themselves').argument('<agent...>', WHO).addOption(json()).action((words: string[], options: Json) => end(setAgents(words, { pinned: true }, options)))
-  command('unpin', 'take that back').argument('<agent...>', WHO).addOption(json()).action((words: string[], options: Json) => end(setAgents(words, { pinned: false }, options)))
+  command('pin', 'never suspend these by themselves').argument('<agent...>', WHO).addOption(json()).action(async (words: string[], options: Json) => end((await import('./one-agent.ts')).setAgents(words, { pinned: true }, options)))
+  command('unpin', 'take that back').argument('<agent...>', WHO).addOption(json()).action(async (words: string[], options: Json) => end((await import('./one-agent.ts')).setAgents(words, { pinned: false }, options)))
   command('protect', 'say how important agents are').argument('<agent...>', WHO).addOption(json())
     .requiredOption('--importance <n>', '0 to 100; higher stays longer', importance)
-    .action((words: string[], options: Json & { importance: number }) => end(setAgents(words, { importance: options.importance }, options)))
-  command('free', 'ask an agent to give memory back by itself').argument('<agent>', WHO).addOption(json()).action((word: string, options: Json) => end(free(word, options)))
+    .action(async (words: string[], options: Json & { importance: number }) => end((await import('./one-agent.ts')).setAgents(words, { importance: options.importance }, options)))
+  command('free', 'ask an agent to give memory back by itself').argument('<agent>', WHO).addOption(json()).action(async (word: string, options: Json) => end((await import('./one-agent.ts')).free(word, options)))
   command('timeline', 'the states of one agent, and what each suspend won').argument('<agent>', `${WHO}; an ended one by its id`).addOption(json())
     .option('--since <time>', 'how far back', span, DAY_MS)
-    .action((word: string, options: Json & { since: number }) => end(timeline(word, options)))
+    .action(async (word: string, options: Json & { since: number }) => end((await import('./one-agent.ts')).timeline(word, options)))
 
   const policy = command('policy', 'what is done with idle agents by itself')
-  policy.command('show', { isDefault: true }).description('show it').addOption(json()).action((options: Json) => end(showPolicy(options)))
+  policy.command('show', { isDefault: true }).description('show it').addOption(json()).action(async (options: Json) => end((await import('./policy.ts')).showPolicy(options)))
   policy.command('set').description('change it').addOption(json())
     .option('--suspend <on|off>', 'suspend idle agents', onOff)
     .option('--suspend-after <time>', 'once idle for so long', span)
     .option('--trim <on|off>', 'page out idle agents that run on', onOff)
     .option('--trim-after <time>', 'once idle for so long', span)
     .option('--own-cgroups <on|off>', 'give new agents cgroups of their own', onOff)
-    .action((options: PolicyOptions) => end(setPolicy(options)))
+    .action(async (options: PolicyOptions) => end((await import('./policy.ts')).setPolicy(options)))
 
-  command('units', 'memory that agents share: what is the same, compressed, on disk').argument('[agent]', 'the units of this one, by name or process number').addOption(json()).action((agent: string | undefined, options: Json) => end(units(agent, options)))
-  command('leftovers', 'servers that outlived their agent, and servers running many times').addOption(json()).action((options: Json) => end(leftovers(options)))
+  command('units', 'memory that agents share: what is the same, compressed, on disk').argument('[agent]', 'the units of this one, by name or process number').addOption(json()).action(async (agent: string | undefined, options: Json) => end((await import('./units.ts')).units(agent, options)))
+  command('leftovers', 'servers that outlived their agent, and servers running many times').addOption(json()).action(async (options: Json) => end((await import('./leftovers.ts')).leftovers(options)))
   command('reap', 'end what outlived its agent, after showing it').argument('[process...]', 'only these').addOption(json()).addOption(yes())
-    .action((words: string[], options: Yes) => end(reap(words, options)))
+    .action(async (words: string[], options: Yes) => end((await import('./leftovers.ts')).reap(words, options)))
 
-  command('fixes', 'cures for known waste').addOption(json()).action((options: Json) => end(fixes(options)))
-  command('fix', 'apply one, after showing what it writes').argument('<id>', 'as "agentmemctl fixes" names it').addOption(json()).addOption(yes()).action((id: string, options: Yes) => end(applyFixes([id], options)))
-  command('unfix', 'take one back').argument('<id>', 'as "agentmemctl fixes" names it').addOption(json()).action((id: string, options: Json) => end(undoFixes([id], options)))
+  command('fixes', 'cures for known waste').addOption(json()).action(async (options: Json) => end((await import('./fixes.ts')).fixes(options)))
+  command('fix', 'apply one, after showing what it writes').argument('<id>', 'as "agentmemctl fixes" names it').addOption(json()).addOption(yes()).action(async (id: string, options: Yes) => end((await import('./fixes.ts')).applyFixes([id], options)))
+  command('unfix', 'take one back').argument('<id>', 'as "agentmemctl fixes" names it').addOption(json()).action(async (id: string, options: Json) => end((await import('./fixes.ts')).undoFixes([id], options)))
   const hooks = command('hooks', 'hooks by which agents tell what they do')
-  hooks.command('list', { isDefault: true }).description('list them').addOption(json()).action((options: Json) => end(fixes({ ...options, kind: 'hooks' })))
+  hooks.command('list', { isDefault: true }).description('list them').addOption(json()).action(async (options: Json) => end((await import('./fixes.ts')).fixes({ ...options, kind: 'hooks' })))
   hooks.command('install').description('write them into the settings of agents, after showing it').argument('[id...]', 'only these').addOption(json()).addOption(yes())
-    .action((ids: string[], options: Yes) => end(applyFixes(ids, { ...options, kind: 'hooks' })))
-  hooks.command('remove').description('take them out again').argument('[id...]', 'only these').addOption(json()).action((ids: string[], options: Json) => end(undoFixes(ids, { ...options, kind: 'hooks' })))
+    .action(async (ids: string[], options: Yes) => end((await import('./fixes.ts')).applyFixes(ids, { ...options, kind: 'hooks' })))
+  hooks.command('remove').description('take them out again').argument('[id...]', 'only these').addOption(json()).action(async (ids: string[], options: Json) => end((await import('./fixes.ts')).undoFixes(ids, { ...options, kind: 'hooks' })))
 
-  command('guard', 'the guard that undoes when nobody else can, and what it said').addOption(json()).action((options: Json) => end(guard(options)))
+  command('guard', 'the guard that undoes when nobody else can, and what it said').addOption(json()).action(async (options: Json) => end((await import('./guard.ts')).guard(options)))
 }

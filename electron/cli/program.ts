@@ -1,12 +1,12 @@
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander'
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander'
 import { PRUNE_LEVELS, pruneCachePresetId } from '../../helper/contract/presets.ts'
 import { runIdSchema, type RunId } from '../../helper/contract/runs.ts'
 import { reportFormatSchema, type ReportFormat } from '../contract/views.ts'
-import { apply, keep, layer, pageOut, plan, rollback, undo, type ApplyOptions, type PlanOptions } from './change.ts'
+import type { ApplyOptions, PlanOptions } from './change.ts'
+import { addDiagnosisCommands } from './diagnosis-commands.ts'
+import { SHELLS, type Shell } from './completion.ts'
 import { EXIT, EXIT_HELP } from './exit-codes.ts'
-import { agents, compare, layers, openWindow, presets, report, runs, snapshot, status } from './look.ts'
 import { addLifecycleCommands } from './lifecycle-commands.ts'
-import { run } from './run.ts'
 
 const runId = (text: string): RunId => {
   const parsed = runIdSchema.safeParse(text)
@@ -17,6 +17,10 @@ const whole = (text: string): number => {
   if (!/^\d{1,9}$/u.test(text) || Number(text) < 1) throw new InvalidArgumentError('Expected a whole number from 1.')
   return Number(text)
 }
+
+// Each command loads what it needs: most of the time of a short one is loading.
+const change = () => import('./change.ts')
+const look = () => import('./look.ts')
 
 /** Does what the words of a command line say; answers the exit code. Nothing of an earlier call is left in it. */
 export const runProgram = async (words: readonly string[]): Promise<number> => {
@@ -64,40 +68,44 @@ export const runProgram = async (words: readonly string[]): Promise<number> => {
     .addOption(json())
     .option('--command-lines', 'with command lines, which may hold secrets', false)
     .option('--save <label>', 'keep it in the history')
-    .action(async (options: { json: boolean; commandLines: boolean; save?: string }) => { exitCode = await snapshot(options) })
-  command('agents', 'the agents: what they cost, what they do').addOption(json()).action(async (options: { json: boolean }) => { exitCode = await agents(options) })
-  command('layers', 'the five layers: state, effect, cost').addOption(json()).action(async (options: { json: boolean }) => { exitCode = await layers(options) })
-  command('presets', 'the presets').addOption(json()).option('--all', 'with the switches of layers and the single actions', false).action(async (options: { json: boolean; all: boolean }) => { exitCode = await presets(options) })
-  command('status', 'helper, app, layers and open runs').addOption(json()).action(async (options: { json: boolean }) => { exitCode = await status(options) })
-  planning(command('plan', 'what a preset would do here')).action(async (preset: string, options: PlanOptions) => { exitCode = await plan(preset, options) })
+    .action(async (options: { json: boolean; commandLines: boolean; save?: string }) => { exitCode = await (await look()).snapshot(options) })
+  command('agents', 'the agents: what they cost, what they do').addOption(json()).action(async (options: { json: boolean }) => { exitCode = await (await look()).agents(options) })
+  command('layers', 'the five layers: state, effect, cost').addOption(json()).action(async (options: { json: boolean }) => { exitCode = await (await look()).layers(options) })
+  command('presets', 'the presets').addOption(json()).option('--all', 'with the switches of layers and the single actions', false).action(async (options: { json: boolean; all: boolean }) => { exitCode = await (await look()).presets(options) })
+  command('status', 'helper, app, layers and open runs').addOption(json()).action(async (options: { json: boolean }) => { exitCode = await (await look()).status(options) })
+  planning(command('plan', 'what a preset would do here')).action(async (preset: string, options: PlanOptions) => { exitCode = await (await change()).plan(preset, options) })
   applying(planning(command('apply', 'apply a preset and measure it')))
-    .action(async (preset: string, options: ApplyOptions) => { exitCode = await apply(preset, options) })
+    .action(async (preset: string, options: ApplyOptions) => { exitCode = await (await change()).apply(preset, options) })
   applying(command('layer', 'turn one layer on or off and measure it').argument('<turn>', '"on" or "off"', turn).argument('<layer>', 'as "agentmemctl layers" names it').addOption(json()))
-    .action(async (to: 'on' | 'off', name: string, options: { json: boolean; yes: boolean; keep: boolean; wait: boolean }) => { exitCode = await layer(to, name, { ...options, observe: false }) })
+    .action(async (to: 'on' | 'off', name: string, options: { json: boolean; yes: boolean; keep: boolean; wait: boolean }) => { exitCode = await (await change()).layer(to, name, { ...options, observe: false }) })
   acting(command('page-out', 'move the memory of agents into compressed swap, once').argument('[agent...]', 'id or process of agents, busy or not; all idle ones where none is named')
     .option('--control <agent...>', 'measure these agents and leave them alone')
     .option('--observe', 'first watch for as long as agents have to be idle', false))
-    .action(async (words: string[], options: ApplyOptions) => { exitCode = await pageOut(words, options) })
+    .action(async (words: string[], options: ApplyOptions) => { exitCode = await (await change()).pageOut(words, options) })
   acting(command('drop-caches', 'give back file caches, once; the next reads are slower').argument('<level>', '1 file contents, 2 file names and attributes, 3 both', level))
-    .action(async (at: (typeof PRUNE_LEVELS)[number], options: ApplyOptions) => { exitCode = await apply(pruneCachePresetId(at), { ...options, observe: false }) })
-  command('keep', 'keep a run that waits').argument('<run>', 'the run', runId).addOption(json()).action(async (id: RunId, options: { json: boolean }) => { exitCode = await keep(id, options) })
-  command('undo', 'undo the last run, or the one named').argument('[run]', 'the run', runId).addOption(json()).action(async (id: RunId | undefined, options: { json: boolean }) => { exitCode = await undo(id ?? null, options) })
-  command('rollback', 'let every agent run, take limits back, undo every run').addOption(json()).action(async (options: { json: boolean }) => { exitCode = await rollback(options) })
-  command('runs', 'the runs so far').addOption(json()).option('--limit <n>', 'at most so many', whole, 20).action(async (options: { json: boolean; limit: number }) => { exitCode = await runs({ ...options, limit: Math.min(options.limit, 1000) }) })
+    .action(async (at: (typeof PRUNE_LEVELS)[number], options: ApplyOptions) => { exitCode = await (await change()).apply(pruneCachePresetId(at), { ...options, observe: false }) })
+  command('keep', 'keep a run that waits').argument('<run>', 'the run', runId).addOption(json()).action(async (id: RunId, options: { json: boolean }) => { exitCode = await (await change()).keep(id, options) })
+  command('undo', 'undo the last run, or the one named').argument('[run]', 'the run', runId).addOption(json()).action(async (id: RunId | undefined, options: { json: boolean }) => { exitCode = await (await change()).undo(id ?? null, options) })
+  command('rollback', 'let every agent run, take limits back, undo every run').addOption(json()).option('--force', 'also end a run that is being applied now', false).action(async (options: { json: boolean; force: boolean }) => { exitCode = await (await change()).rollback(options) })
+  command('runs', 'the runs so far').addOption(json()).option('--limit <n>', 'at most so many', whole, 20).action(async (options: { json: boolean; limit: number }) => { exitCode = await (await look()).runs({ ...options, limit: Math.min(options.limit, 1000) }) })
   command('report', 'write the report of a run')
     .argument('<run>', 'the run', runId)
     .addOption(new Option('--format <format>', 'form of the report').choices(reportFormatSchema.options).default('html'))
     .option('-o, --output <file>', 'where to; "-" is standard output')
     .option('--private', 'with command lines and folders', false)
-    .action(async (id: RunId, options: { format: ReportFormat; output?: string; private: boolean }) => { exitCode = await report(id, options) })
+    .action(async (id: RunId, options: { format: ReportFormat; output?: string; private: boolean }) => { exitCode = await (await look()).report(id, options) })
   command('compare', 'compare two snapshots of the history').argument('<from>', 'id', whole).argument('<to>', 'id', whole).addOption(json())
-    .action(async (from: number, to: number, options: { json: boolean }) => { exitCode = await compare(from, to, options) })
-  command('open', 'print an address for the window of the running app').action(async () => { exitCode = await openWindow() })
+    .action(async (from: number, to: number, options: { json: boolean }) => { exitCode = await (await look()).compare(from, to, options) })
+  command('open', 'print an address for the window of the running app').action(async () => { exitCode = await (await look()).openWindow() })
   command('run', 'start a command whose memory may be merged with that of others (KSM)').argument('<command...>').passThroughOptions()
     .option('--share', 'what it reads from large files is in memory once for all started so', false)
-    .action(async (words: string[], options: { share: boolean }) => { exitCode = await run(words, options) })
+    .action(async (words: string[], options: { share: boolean }) => { exitCode = await (await import('./run.ts')).run(words, options) })
 
   addLifecycleCommands(program, (code) => { exitCode = code })
+  addDiagnosisCommands(program, (code) => { exitCode = code })
+
+  command('completion', 'print completion for a shell').addArgument(new Argument('<shell>', 'the shell').choices(SHELLS)).action(async (shell: Shell) => { process.stdout.write((await import('./completion.ts')).completion(program, shell)) })
+  command('man', 'print the manual page').action(async () => { process.stdout.write((await import('./man.ts')).manPage(program)) })
 
   try {
     await program.parseAsync(words, { from: 'user' })

@@ -1,0 +1,135 @@
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { diagnosisSchema, journalEntrySchema } from '../contract/diagnosis.ts'
+import { planViewSchema } from '../contract/views.ts'
+
+let folder = ''
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'agentmem-cli-'))
+  mkdirSync(join(folder, 'run'), { mode: 0o700 })
+})
+afterAll(() => { rmSync(folder, { recursive: true, force: true }) })
+
+/** As a user without helper, app and session bus would run it. */
+const ctl = (words: readonly string[], more: { env?: NodeJS.ProcessEnv; input?: string } = {}): { code: number | null; out: string; err: string } => {
+  const { DBUS_SESSION_BUS_ADDRESS: _bus, ...env } = process.env
+  const done = spawnSync(process.execPath, [join(import.meta.dirname, 'agentmemctl.js'), ...words], {
+    encoding: 'utf8',
+    cwd: folder,
+    input: more.input ?? '',
+    env: { ...env, HOME: folder, XDG_RUNTIME_DIR: join(folder, 'run'), XDG_CONFIG_HOME: join(folder, 'config'), XDG_STATE_HOME: join(folder, 'state'), DBUS_SYSTEM_BUS_ADDRESS: `unix:path=${folder}/none`, ...more.env },
+  })
+  return { code: done.status, out: done.stdout, err: done.stderr }
+}
+
+describe('memory-diagnose', () => {
+  it('answers in the shape of the contract, with every rule accounted for', () => {
+    const done = ctl(['memory-diagnose', '--detect-leaks', '--json'])
+    expect(done.err).toBe('')
+    expect(done.code).toBe(0)
+    const diagnosis = diagnosisSchema.parse(JSON.parse(done.out))
+    expect(diagnosis.leaks).not.toBeNull()
+    expect(diagnosis.features.length).toBeGreaterThan(5)
+    const silentTwice = diagnosis.silent.filter((rule) => diagnosis.findings.some((finding) => finding.rule === rule))
+    expect(silentTwice).toEqual([])
+  })
+
+  it('has no colours where it is read by a program', () => {
+    expect(ctl(['memory-diagnose', '--verbose']).out).not.toContain('\u001b')
+  })
+
+  it('explains a rule, and names those there are where it is none', () => {
+    const { silent, findings } = diagnosisSchema.parse(JSON.parse(ctl(['memory-diagnose', '--json']).out))
+    const rule = findings[0]?.rule ?? silent[0] ?? ''
+    if (rule !== '') expect(ctl(['explain', rule]).out).toContain(rule)
+    const wrong = ctl(['explain', 'no.such'])
+    expect(wrong).toMatchObject({ code: 2, out: '' })
+    expect(wrong.err).toContain('There is no rule "no.such"')
+    expect(wrong.err).toContain(rule)
+  })
+
+  it('says what cannot be tried', () => {
+    expect(ctl(['try', 'no.such', 'x'])).toMatchObject({ code: 5, err: expect.stringContaining('not found any more') })
+  })
+})
+
+describe('memory-enforce', () => {
+  it('shows one plan of preset and wishes, and changes nothing', () => {
+    const done = ctl(['memory-enforce', '--simulation', '--drop-caches', '--enable-ksm', '--json'])
+    expect(done.code).toBe(0)
+    const { plan, presetId } = planViewSchema.parse(JSON.parse(done.out))
+    expect(presetId).toBe('balanced-enforce')
+    expect(plan.steps.some(({ operation }) => operation.op === 'prune-cache' && operation.level === 3)).toBe(true)
+  })
+
+  it('takes the preset that is named, and says which there are not', () => {
+    expect(planViewSchema.parse(JSON.parse(ctl(['memory-enforce', '--simulation', '--aggressive', '--json']).out)).presetId).toBe('more-agents')
+    expect(ctl(['memory-enforce', '--simulation', '--preset', 'nope']).code).not.toBe(0)
+  })
+
+  it('asks for nothing where nobody can answer, and without a helper changes nothing', () => {
+    expect(ctl(['memory-enforce'])).toMatchObject({ code: 3, err: expect.stringContaining('helper') })
+  })
+})
+
+describe('memory-watch', () => {
+  it('looks as often as it is told, one below the other or a line of JSON each', () => {
+    expect(ctl(['memory-watch', '--count', '2', '--interval', '0.2']).out.match(/^Memory /gmu)).toHaveLength(2)
+    const lines = ctl(['memory-watch', '--count', '3', '--interval', '0.2', '--json']).out.trim().split('\n')
+    expect(lines).toHaveLength(3)
+    for (const line of lines) expect(JSON.parse(line)).toMatchObject({ version: 1, machine: { memory: { totalBytes: expect.any(Number) } } })
+  })
+
+  it('wants a time it can keep', () => {
+    expect(ctl(['memory-watch', '--interval', '0'])).toMatchObject({ code: 2, err: expect.stringContaining('seconds from 0.2') })
+  })
+})
+
+describe('journal', () => {
+  it('keeps notes, finds them by their words, and takes them to another machine', () => {
+    expect(ctl(['journal', 'note', 'closed', 'three', 'editors']).code).toBe(0)
+    expect(ctl(['journal', 'editors']).out).toContain('closed three editors')
+    expect(ctl(['journal', 'search', 'zebra']).out).toContain('Nothing in the journal')
+    const exported = ctl(['journal', 'export', '-o', '-'])
+    expect(exported.code).toBe(0)
+    const elsewhere = { env: { XDG_STATE_HOME: join(folder, 'other') }, input: exported.out }
+    expect(ctl(['journal', 'import', '-'], elsewhere).out).toMatch(/^\d+ added, 0 known/u)
+    const { entries } = JSON.parse(ctl(['journal', 'editors', '--json'], elsewhere).out) as { entries: unknown[] }
+    expect(entries.map((entry) => journalEntrySchema.parse(entry).title)).toEqual(['closed three editors'])
+  })
+
+  it('refuses what is no journal', () => {
+    writeFileSync(join(folder, 'bad.json'), '{}')
+    expect(ctl(['journal', 'import', 'bad.json']).code).not.toBe(0)
+    expect(ctl(['journal', 'import', 'not-there.json'])).toMatchObject({ code: 2, err: expect.stringContaining('not-there.json') })
+  })
+})
+
+describe('what is left for others', () => {
+  it('writes a debug snapshot for the user alone, and never over a file', () => {
+    expect(ctl(['debug-snapshot', '-o', 'debug.json']).code).toBe(0)
+    const path = join(folder, 'debug.json')
+    expect(statSync(path).mode & 0o777).toBe(0o600)
+    expect(JSON.parse(readFileSync(path, 'utf8'))).toMatchObject({ version: 1, what: 'agentmem-debug-snapshot', diagnosis: { version: 1 } })
+  })
+
+  it('completes commands, sub-commands, options and choices in bash', () => {
+    writeFileSync(join(folder, 'c.bash'), ctl(['completion', 'bash']).out)
+    const complete = (...words: string[]): string[] =>
+      spawnSync('bash', ['-c', `source c.bash; COMP_WORDS=(${words.map((word) => `'${word}'`).join(' ')}); COMP_CWORD=$(( \${#COMP_WORDS[@]} - 1 )); _agentmemctl; printf '%s\\n' "\${COMPREPLY[@]}"`], { cwd: folder, encoding: 'utf8' }).stdout.trim().split('\n')
+    expect(complete('agentmemctl', 'memory-')).toEqual(['memory-diagnose', 'memory-enforce', 'memory-watch'])
+    expect(complete('agentmemctl', 'journal', 'e')).toEqual(['export'])
+    expect(complete('agentmemctl', 'report', 'x', '--format', 'p')).toEqual(['pdf'])
+    expect(complete('agentmemctl', 'memory-watch', '--sh')).toEqual(['--show-processes'])
+  })
+
+  it('has a manual page that names every command', () => {
+    const page = ctl(['man']).out
+    const commands = [...ctl(['--help']).out.matchAll(/^ {2}([a-z][a-z-]+)(?: |$)/gmu)].map(([, name = '']) => name)
+    expect(commands.length).toBeGreaterThan(35)
+    for (const name of commands) if (name !== 'help') expect(page).toContain(`.SS ${name.replaceAll('-', '\\-')}`)
+  })
+})
