@@ -3,24 +3,24 @@
  * the matrix (6.1, 6.12, 7.2) and two debug kernels (debug, kcsan) with W=1,
  * boots each in a virtual machine, loads the module and runs its tests.
  * `--fresh` asks the mirror for newer point releases; `--build` stops after
- * building; `--cached` leaves out a debug kernel that would have to be built.
+ * building; `--cached` leaves out a debug kernel that would have to be built;
+ * `--quick` lets every fifth allocation fail, not each.
  */
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join, dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { buildModule } from './kmod/build.mjs'
 import { debugSeries, ensureDebugKernels, isBuilt } from './kmod/debug.mjs'
-import { buildSelftest, buildTorture, runGuest } from './kmod/guest.mjs'
+import { runGuest } from './kmod/guest.mjs'
 import { ensureKernels, matrix } from './kmod/kernels.mjs'
+import { buildPrograms, planOf } from './kmod/plans.mjs'
 import { buildForGuest, testWanted } from './kmod/programs.mjs'
 import { ensureRoot, lacking } from './kmod/root.mjs'
 
 const projectDir = dirname(dirname(fileURLToPath(import.meta.url)))
 const work = join(projectDir, 'build', 'kmod')
 const known = [...matrix.map((kernel) => kernel.series), ...debugSeries]
-/** The debug kernels are slow. */
-const DEBUG_LIMIT_MS = 40 * 60_000
-const OPTIONS = ['--fresh', '--build', '--cached']
+const OPTIONS = ['--fresh', '--build', '--cached', '--quick']
 
 /** @type {{ suite: string, passed: number, failed: number, skipped: number, skips: { name: string, reason: string }[], failures: string[] }} */
 const result = { suite: 'kmod', passed: 0, failed: 0, skipped: 0, skips: [], failures: [] }
@@ -38,18 +38,8 @@ const fail = (name) => {
   result.failed += 1
 }
 
-/** What is done with the module on this kernel, and what it takes. @param {import('./kmod/kernels.mjs').Kernel} kernel @param {string} torture */
-const planOf = (kernel, torture) => {
-  if (kernel.debug !== true) return { steps: 'selftest', files: {} }
-  // Under it a race of a few seconds says most; allocations fail the same way everywhere.
-  if (kernel.series === 'kcsan') return { steps: 'selftest\n/torture race 60 1', files: { torture }, limitMs: DEBUG_LIMIT_MS }
-  const built = buildModule(kernel, { kunit: true })
-  if (!built.ok) fail(`${kernel.series}: the KUnit tests build without a warning\n${built.text}`)
-  return { steps: `kunit\nselftest\n/torture inject 1\n/torture race 20 1\n/torture fuzz 20 1`, files: built.ok ? { torture, 'agentmem-kunit.ko': built.module } : { torture }, limitMs: DEBUG_LIMIT_MS }
-}
-
-/** @param {import('./kmod/kernels.mjs').Kernel} kernel @param {{ selftest: string, torture: string, library: Record<string, string> }} programs @param {boolean} onlyBuild */
-const testKernel = (kernel, { selftest, torture, library }, onlyBuild) => {
+/** @param {import('./kmod/kernels.mjs').Kernel} kernel @param {import('./kmod/plans.mjs').Programs} programs @param {Record<string, string>} library @param {{ onlyBuild: boolean, quick: boolean }} options */
+const testKernel = (kernel, programs, library, { onlyBuild, quick }) => {
   const built = buildModule(kernel)
   if (!built.ok) return fail(`${kernel.series}: builds without a warning\n${built.text}`)
   result.passed += 1
@@ -60,8 +50,10 @@ const testKernel = (kernel, { selftest, torture, library }, onlyBuild) => {
     else fail(`${kernel.series}: sparse finds nothing\n${checked.text}`)
   }
   if (onlyBuild) return
+  const { plan, problem } = planOf(kernel, programs, quick)
+  if (problem !== null) fail(`${kernel.series}: ${problem}`)
   const started = Date.now()
-  const { passed, failures, console: text } = runGuest(kernel, { module: built.module, selftest, programs: library, folder: join(work, kernel.series), ...planOf(kernel, torture) })
+  const { passed, failures, console: text } = runGuest(kernel, { module: built.module, selftest: programs.selftest, programs: library, folder: join(work, kernel.series), ...plan })
   for (const line of text.split('\n').filter((one) => one.startsWith('# '))) console.log(`  ${line.trim()}`)
   result.passed += passed.length
   for (const failure of failures) fail(`${kernel.series}: ${failure}`)
@@ -91,12 +83,12 @@ const main = () => {
   const names = series.length > 0 ? series : known
   if (missing !== null) for (const name of names) skip(name, missing)
   else {
+    const { programs, problems } = buildPrograms(work)
     const library = buildForGuest(testWanted())
-    const programs = { selftest: join(work, 'selftest'), torture: join(work, 'torture'), library: library.ok ? library.files : {} }
-    const problems = [buildSelftest(programs.selftest), buildTorture(programs.torture), library.ok ? null : library.text].filter((problem) => problem !== null)
+    if (!library.ok) problems.push(library.text)
     for (const problem of problems) fail(`the tests do not compile: ${problem}`)
     const kernels = kernelsFor(names, { fresh: args.includes('--fresh'), cached: args.includes('--cached') })
-    if (problems.length === 0) for (const kernel of kernels) testKernel(kernel, programs, args.includes('--build'))
+    if (problems.length === 0) for (const kernel of kernels) testKernel(kernel, programs, library.ok ? library.files : {}, { onlyBuild: args.includes('--build'), quick: args.includes('--quick') })
   }
   mkdirSync(join(projectDir, 'build', 'results'), { recursive: true })
   writeFileSync(join(projectDir, 'build', 'results', 'kmod.json'), `${JSON.stringify(result, null, 2)}\n`)

@@ -27,6 +27,8 @@ const buildProgram = (patterns, to) => {
 export const buildSelftest = (to) => buildProgram(['selftest/*.c'], to)
 /** Fault injection, races, random calls. @param {string} to */
 export const buildTorture = (to) => buildProgram(['torture/*.c', 'selftest/kit.c'], to)
+/** A program of the first header. @param {string} to */
+export const buildClient = (to) => buildProgram(['abi/client.c'], to)
 
 /**
  * `steps` is shell, read by kmod/test/guest/init between loading and unloading;
@@ -83,18 +85,31 @@ export const runGuest = (kernel, parts) => {
   writeFileSync(join(folder, 'console.log'), text)
   for (const file of ['vmlinuz', 'initrd.cpio']) rmSync(join(folder, file))
   rmSync(join(folder, 'tree'), { recursive: true })
-  return { ...readConsole(text, status), console: text }
+  return { ...readConsole(text, status, kernel.debug === true), console: text }
 }
 
-/** @param {string} text @param {number | null} status */
-export const readConsole = (text, status) => {
+/** Memory was refused: what the kernel tells of it, with a call trace, is no fault. Anything else in it is. */
+const REFUSED = /vmalloc error: size|page allocation failure: order/u
+const REFUSED_END = /pages reserved|pages hwpoisoned/u
+
+/** The first line of what must not be there, -1 where there is none. @param {readonly string[]} lines */
+export const findSplat = (lines) => {
+  let refused = false
+  return lines.findIndex((line) => {
+    refused = REFUSED.test(line) || (refused && !REFUSED_END.test(line))
+    return SPLAT.test(refused ? line.replace('Call Trace', '') : line)
+  })
+}
+
+/** @param {string} text @param {number | null} status @param {boolean} [plainEnd] the kernel is one that programs cannot end with a number: it is switched off */
+export const readConsole = (text, status, plainEnd = false) => {
   const lines = text.split('\n').map((line) => line.replaceAll('\r', ''))
   const passed = lines.flatMap((line) => /^ok (.*)$/u.exec(line)?.[1] ?? [])
   const failures = lines.flatMap((line) => /^not ok (.*)$/u.exec(line)?.[1] ?? [])
-  const splat = lines.findIndex((line) => SPLAT.test(line))
+  const splat = findSplat(lines)
   if (splat !== -1) failures.push(`the kernel says: ${lines.slice(splat, splat + 12).join(' | ')}`)
   // A machine that ended in another way ran no test to its end.
-  if (!lines.includes('# end') || status !== GOOD_EXIT) failures.push(`the machine ended with ${status ?? 'a time-out'}: ${lines.slice(-4).join(' | ')}`)
+  if (!lines.includes('# end') || status !== (plainEnd ? 0 : GOOD_EXIT)) failures.push(`the machine ended with ${status ?? 'a time-out'}: ${lines.slice(-4).join(' | ')}`)
   if (passed.length === 0) failures.push('no test ran')
   return { passed, failures }
 }
