@@ -69,10 +69,7 @@ export const readKernelConfig = (root: string, release: string): ReadonlyMap<str
   if (cached !== undefined) return cached
   const text = readConfigText(root, release)
   const config = text === null ? null : new Map<string, string>()
-  for (const line of text?.split('\n') ?? []) {
-    const match = /^(CONFIG_\w+)=(.*)$/u.exec(line)
-    if (match?.[1] !== undefined) config?.set(match[1], match[2] ?? '')
-  }
+  for (const [, name = '', value = ''] of text?.matchAll(/^(CONFIG_\w+)=(.*)$/gmu) ?? []) config?.set(name, value)
   configCache.set(key, config)
   return config
 }

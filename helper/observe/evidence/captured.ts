@@ -4,9 +4,9 @@ import { readText } from '../files.ts'
 
 /**
  * What a captured tree cannot hold as files of the kernel: answers of system
- * calls and clocks. `captured.json` at its root; see helper/test/machines/README.md.
+ * calls and clocks. `captured.json` at its root; see helper/test/machines/README.md. Made when asked for: a running machine has none.
  */
-export const capturedSchema = z.strictObject({
+const schema = () => z.strictObject({
   version: z.literal(1),
   takenAtMs: z.number(),
   monotonicMs: z.number(),
@@ -18,7 +18,7 @@ export const capturedSchema = z.strictObject({
   /** Bytes of the memory files a process has open, by pid. */
   memoryFiles: z.record(z.string(), z.int().min(0)),
 })
-export type Captured = z.infer<typeof capturedSchema>
+export type Captured = z.infer<ReturnType<typeof schema>>
 
 export const CAPTURED_FILE = 'captured.json'
 
@@ -27,5 +27,5 @@ export const readCaptured = (root: string): Captured | null => {
   if (root === '/') return null
   const text = readText(join(root, CAPTURED_FILE)).value
   const nothing: Captured = { version: 1, takenAtMs: 0, monotonicMs: 0, pageBytes: 4096, privileged: false, fileSystems: {}, memoryFiles: {} }
-  return text === null ? nothing : capturedSchema.parse(JSON.parse(text))
+  return text === null ? nothing : schema().parse(JSON.parse(text))
 }

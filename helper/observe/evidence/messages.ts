@@ -9,6 +9,8 @@ type Message = NonNullable<Evidence['kernelMessages']['value']>[number]
 /** One record is never longer (CONSOLE_EXT_LOG_MAX), and a shorter buffer is refused. */
 const RECORD_BYTES = 8192
 const MOST_RECORDS = 50_000
+/** One of these is in every message we know: the others are passed over before they become text. */
+const WORDS = ['Killed process', 'allocation failure', 'on swap-device', 'blocked for more']
 /** Only so many of them are told, the newest. */
 const MOST = 50
 
@@ -58,7 +60,9 @@ const readRecords = (path: string): Reading<Message[]> => {
         return missingFrom(error, path, 'not-supported')
       }
       if (length === 0) break
-      const message = classifyMessage(buffer.toString('utf8', 0, length))
+      const record = buffer.subarray(0, length)
+      if (!WORDS.some((word) => record.includes(word, 0, 'latin1'))) continue
+      const message = classifyMessage(record.toString('utf8'))
       if (message !== null) messages.push(message)
     }
     return known(newest(messages))

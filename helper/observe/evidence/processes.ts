@@ -30,13 +30,14 @@ const threadsCpu = (threads: readonly ProcessStat[]): Threads => {
   return { kswapd: of(THREADS.kswapd), ksmd: of(THREADS.ksmd), kcompactd: of(THREADS.kcompactd), khugepaged: of(THREADS.khugepaged) }
 }
 
-/** The number behind `Name:` of a status file, and whether it is in kB. */
+const STATUS_FIELD = /^(Uid|VmRSS|RssAnon|RssFile|RssShmem|VmSwap|VmSize|VmData|VmStk|VmLck|VmPin|HugetlbPages):\s+(\d+)( kB)?/gmu
+
+/** What is asked of a status file, in bytes where it says kB; the rest of its lines would only cost memory here. */
 export const parseStatusFields = (text: string): Map<string, number> => {
   const fields = new Map<string, number>()
-  for (const line of text.split('\n')) {
-    const match = /^(\w+):\s+(\d+)( kB)?/u.exec(line)
-    const value = integer(match?.[2])
-    if (match?.[1] !== undefined && value !== null) fields.set(match[1], match[3] === undefined ? value : value * 1024)
+  for (const [, name = '', digits, unit] of text.matchAll(STATUS_FIELD)) {
+    const value = integer(digits)
+    if (value !== null) fields.set(name, unit === undefined ? value : value * 1024)
   }
   return fields
 }
