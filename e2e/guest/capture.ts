@@ -1,7 +1,7 @@
 /**
- * `node e2e/guest/capture.ts OUT [FOLDER]`: starts the guest, or the one whose
- * image is in FOLDER, and writes a scrubbed copy of it with three looks to OUT,
- * for helper/test/machines/.
+ * `node e2e/guest/capture.ts OUT [zram|zswap [FOLDER]]`: starts the guest, or the
+ * one whose image is in FOLDER, with swap of that kind, and writes a scrubbed
+ * copy of it with six looks to OUT, for helper/test/machines/.
  */
 import { spawn, spawnSync } from 'node:child_process'
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -15,12 +15,13 @@ const here = dirname(fileURLToPath(import.meta.url))
 const projectDir = dirname(dirname(here))
 const LIMIT_MS = 20 * 60_000
 
-const makeDisk = async (work: string): Promise<string> => {
+const makeDisk = async (work: string, swap: string): Promise<string> => {
   const folder = join(work, 'disk')
   mkdirSync(join(folder, 'inside'), { recursive: true })
   mkdirSync(join(folder, 'product'))
   cpSync(process.execPath, join(folder, 'product', 'node'))
   cpSync(join(here, 'inside', 'capture.ts'), join(folder, 'inside', 'main.ts'))
+  writeFileSync(join(folder, 'swap'), swap)
   writeFileSync(join(folder, 'package.json'), '{"type":"module"}\n')
   const bundle = await rolldown({ input: join(projectDir, 'helper', 'observe', 'capture-cli.ts'), platform: 'node', logLevel: 'warn' })
   await bundle.write({ file: join(folder, 'cli', 'capture.mjs'), format: 'esm', codeSplitting: false })
@@ -49,16 +50,16 @@ const start = async ({ image, kernel, initrd }: GuestImage, disk: string): Promi
   return Buffer.concat(chunks).toString('utf8')
 }
 
-const [out, folder] = process.argv.slice(2)
+const [out, swap = 'zram', folder] = process.argv.slice(2)
 const inFolder = (path: string): GuestImage => ({ image: join(path, 'root.img'), kernel: join(path, 'vmlinuz'), initrd: join(path, 'initrd.img') })
 const found = folder === undefined ? ensureImage(console.log) : { ok: true as const, value: inFolder(folder) }
-if (out === undefined || !found.ok) {
-  console.error(found.ok ? 'usage: capture.ts OUT [FOLDER]\nexpected OUT, a folder to write to' : found.reason)
+if (out === undefined || !found.ok || !['zram', 'zswap'].includes(swap)) {
+  console.error(found.ok ? 'usage: capture.ts OUT [zram|zswap [FOLDER]]\nexpected OUT, a folder to write to, and a kind of swap' : found.reason)
   process.exit(2)
 }
 const work = mkdtempSync(join(tmpdir(), 'agentmem-capture-'))
 try {
-  const lines = (await start(found.value, await makeDisk(work))).split(/\r?\n/u)
+  const lines = (await start(found.value, await makeDisk(work, swap))).split(/\r?\n/u)
   if (!lines.includes('captured end')) throw new Error(`the guest did not end its capture; its last lines: ${lines.slice(-20).join('\n').slice(-2000)}`)
   for (const line of lines) {
     const [, name, text] = /^captured (\S+) (\S*)$/u.exec(line) ?? []
