@@ -20,6 +20,9 @@ const Fixes = lazy(() => import('./features/fixes/fixes.tsx'))
 const Layers = lazy(() => import('./features/layers/layers.tsx'))
 const Units = lazy(() => import('./features/units/units.tsx'))
 const Compare = lazy(() => import('./features/compare/compare.tsx'))
+const Diagnosis = lazy(() => import('./features/diagnosis/diagnosis.tsx'))
+const Leaks = lazy(() => import('./features/leaks/leaks.tsx'))
+const Journal = lazy(() => import('./features/journal/journal.tsx'))
 const History = lazy(() => import('./features/history/history.tsx'))
 const Settings = lazy(() => import('./features/settings/settings.tsx'))
 
@@ -39,6 +42,12 @@ const PageOf = ({ page, rest }: { page: Page; rest: readonly string[] }) => {
       return <Units />
     case 'compare':
       return <Compare />
+    case 'diagnosis':
+      return <Diagnosis rest={rest} />
+    case 'leaks':
+      return <Leaks />
+    case 'journal':
+      return <Journal />
     case 'history':
       return <History rest={rest} />
     case 'settings':

@@ -50,6 +50,18 @@ const shots: readonly Shot[] = [
   { name: 'lived-settings', hash: '#/settings', scenario: 'lived' },
   { name: 'policy-none', hash: '#/settings', scenario: 'suspendNone' },
   { name: 'lived-history', hash: '#/history', scenario: 'lived' },
+  { name: 'diagnosis', hash: '#/diagnosis' },
+  { name: 'diagnosis-second', hash: '#/diagnosis', click: ['role=button[name=/There is no swap/]', 'role=button[name=/Programs stop/]'] },
+  { name: 'diagnosis-long', hash: '#/diagnosis', scenario: 'longFindings' },
+  { name: 'diagnosis-many', hash: '#/diagnosis', scenario: 'manyFindings' },
+  { name: 'diagnosis-none', hash: '#/diagnosis', scenario: 'empty' },
+  { name: 'diagnosis-fails', hash: '#/diagnosis', scenario: 'diagnosisFails' },
+  { name: 'trying', hash: '#/diagnosis', click: ['role=button[name=/^Try… Begin to make room/]'] },
+  { name: 'leaks', hash: '#/leaks' },
+  { name: 'leaks-none', hash: '#/leaks', scenario: 'empty' },
+  { name: 'journal', hash: '#/journal' },
+  { name: 'journal-note', hash: '#/journal', click: ['role=button[name="New note"]'] },
+  { name: 'journal-empty', hash: '#/journal', scenario: 'empty' },
   { name: 'no-helper', hash: '#/settings', scenario: 'noHelper' },
 ]
 

@@ -143,3 +143,22 @@ export const reading = (value: Reading, format: (value: number) => string): stri
 /** Memory pressure (PSI "some" over ten seconds, in percent) in one word. */
 export const pressureWord = (avg10Percent: number): 'calm' | 'noticeable' | 'high' | 'severe' =>
   avg10Percent < 1 ? 'calm' : avg10Percent < 10 ? 'noticeable' : avg10Percent < 30 ? 'high' : 'severe'
+
+const dayMonthYear = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', year: 'numeric' })
+
+/** "3 May"; with the year where it is another one. */
+export const day = (atMs: number, nowMs: number): string => {
+  const at = new Date(atMs)
+  return (at.getFullYear() === new Date(nowMs).getFullYear() ? dayMonth : dayMonthYear).format(at)
+}
+
+/** A number without a unit: whole from a hundred on, else one decimal where there is one. */
+export const figure = (value: number): string => `${value < 0 ? MINUS : ''}${Math.abs(value) >= 100 || value % 1 === 0 ? whole.format(Math.abs(value)) : tenth.format(Math.abs(value))}`
+
+/** "14:03" of any day. */
+export const timeOfDay = (atMs: number): string => hm.format(new Date(atMs))
+
+const weekday = new Intl.DateTimeFormat('en-GB', { weekday: 'long', day: 'numeric', month: 'long', year: 'numeric' })
+
+/** "Saturday 21 November 2026". */
+export const longDay = (atMs: number): string => weekday.format(new Date(atMs))

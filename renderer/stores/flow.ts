@@ -7,6 +7,8 @@ interface Flow {
   presetId: string | null
   /** Narrowed to these agents; null for all that the preset's idle time allows. */
   agentIds: readonly string[] | null
+  /** The solution being looked at: planned and applied as a preset is; null while the dialog is closed. */
+  trying: Trying | null
   help: boolean
   /** What is asked about agents in a dialog of its own. */
   asking: Asking | null
@@ -15,10 +17,21 @@ interface Flow {
 /** Before suspending, how that goes and went, a limit, how much an agent is worth keeping, asking it to free memory. */
 export type Asking = { of: 'suspend'; ids: readonly string[] } | { of: 'act' } | { of: 'limit' | 'protect' | 'free'; id: string }
 
-export const useFlow = create<Flow>()(() => ({ presetId: null, agentIds: null, help: false, asking: null }))
+/** One way to act on a finding, tried as a run. */
+export interface Trying {
+  rule: string
+  subject: string
+  solution: string
+  title: string
+  /** What it does and what it costs. */
+  lead: string
+}
 
-export const openPreset = (presetId: string, agentIds: readonly string[] | null = null): void => useFlow.setState({ presetId, agentIds })
-export const closePreset = (): void => useFlow.setState({ presetId: null, agentIds: null })
+export const useFlow = create<Flow>()(() => ({ presetId: null, agentIds: null, trying: null, help: false, asking: null }))
+
+export const openPreset = (presetId: string, agentIds: readonly string[] | null = null): void => useFlow.setState({ presetId, agentIds, trying: null })
+export const closePreset = (): void => useFlow.setState({ presetId: null, agentIds: null, trying: null })
+export const openTrying = (trying: Trying): void => useFlow.setState({ trying, presetId: null, agentIds: null })
 export const openAsking = (asking: Asking): void => useFlow.setState({ asking })
 export const closeAsking = (): void => useFlow.setState({ asking: null })
 export const setHelp = (help: boolean): void => useFlow.setState({ help })

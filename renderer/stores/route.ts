@@ -1,7 +1,7 @@
 import { create } from 'zustand'
 import { onAddress, readAddress, writeAddress } from '../api.ts'
 
-export const pages = ['overview', 'agents', 'leftovers', 'fixes', 'layers', 'units', 'compare', 'history', 'settings'] as const
+export const pages = ['overview', 'agents', 'leftovers', 'fixes', 'layers', 'units', 'compare', 'diagnosis', 'leaks', 'history', 'journal', 'settings'] as const
 export type Page = (typeof pages)[number]
 
 interface Route {

@@ -1,3 +1,4 @@
+import { startDiagnosis } from './diagnosis.ts'
 import { startLifecycle } from './lifecycle.ts'
 import { startLive } from './live.ts'
 import { startRoute } from './route.ts'
@@ -11,4 +12,5 @@ export const startStores = (): void => {
   startRun()
   startLive()
   startLifecycle()
+  startDiagnosis()
 }

@@ -1,16 +1,14 @@
 import { setHelp, useFlow } from '../stores/flow.ts'
+import { pages, type Page } from '../stores/route.ts'
 import { Dialog } from './dialog.tsx'
+import { letters } from './keys.ts'
+import { pageTitles } from './rail.tsx'
+
+const letterOf = (page: Page): string => Object.keys(letters).find((letter) => letters[letter] === page) ?? ''
 
 const rows: readonly [readonly string[], string][] = [
-  [['1', 'o'], 'Overview'],
-  [['2', 'a'], 'Agents'],
-  [['3', 'r'], 'Leftovers'],
-  [['4', 'f'], 'Fixes'],
-  [['5', 'l'], 'Layers'],
-  [['6', 'c'], 'Compare'],
-  [['7', 'h'], 'History'],
-  [['8', 's'], 'Settings'],
-  [['/'], 'Filter the agents'],
+  ...pages.map((page, i): [readonly string[], string] => [[...(i < 9 ? [String(i + 1)] : []), letterOf(page)], pageTitles[page]]),
+  [['/'], 'Filter or search'],
   [['↑', '↓'], 'Move through the agents'],
   [['→', '←'], 'Open or close an agent’s processes'],
   [['Space'], 'Select the agent'],

@@ -2,7 +2,7 @@ import { useEffect } from 'react'
 import { useFlow, setHelp } from '../stores/flow.ts'
 import { go, pages, type Page } from '../stores/route.ts'
 
-const letters: Record<string, Page> = { o: 'overview', a: 'agents', r: 'leftovers', f: 'fixes', l: 'layers', u: 'units', c: 'compare', h: 'history', s: 'settings' }
+export const letters: Record<string, Page> = { o: 'overview', a: 'agents', r: 'leftovers', f: 'fixes', l: 'layers', u: 'units', c: 'compare', d: 'diagnosis', k: 'leaks', h: 'history', j: 'journal', s: 'settings' }
 
 const isTyping = (target: EventTarget | null): boolean => target instanceof HTMLElement && (target.isContentEditable || ['INPUT', 'SELECT', 'TEXTAREA'].includes(target.tagName))
 

@@ -1,4 +1,5 @@
-import { Bot, Boxes, BrushCleaning, GitCompareArrows, History, Info, Layers, LayoutDashboard, Settings, ShieldCheck, Wrench } from 'lucide-react'
+import { BookOpenText, Bot, Boxes, BrushCleaning, GitCompareArrows, History, Info, Layers, LayoutDashboard, Settings, ShieldCheck, Stethoscope, TrendingUp, Wrench } from 'lucide-react'
+import { problemsOf, useDiagnosis } from '../stores/diagnosis.ts'
 import { setHelp } from '../stores/flow.ts'
 import { isLookedFor, useLive } from '../stores/live.ts'
 import { go, pages, type Page } from '../stores/route.ts'
@@ -11,16 +12,20 @@ export const pageTitles: Record<Page, string> = {
   layers: 'Layers',
   units: 'Units',
   compare: 'Compare',
+  diagnosis: 'Diagnosis',
+  leaks: 'Leaks',
   history: 'History',
+  journal: 'Journal',
   settings: 'Settings',
 }
 
-const icons = { overview: LayoutDashboard, agents: Bot, leftovers: BrushCleaning, fixes: Wrench, layers: Layers, units: Boxes, compare: GitCompareArrows, history: History, settings: Settings } as const
+const icons = { overview: LayoutDashboard, agents: Bot, leftovers: BrushCleaning, fixes: Wrench, layers: Layers, units: Boxes, compare: GitCompareArrows, diagnosis: Stethoscope, leaks: TrendingUp, history: History, journal: BookOpenText, settings: Settings } as const
 
 const helperWords = (system: string): string => (system === 'ready' ? 'Helper ready' : system === 'not-installed' ? 'Looking only: helper not installed' : 'Looking only: helper not reachable')
 
 export const Rail = ({ page }: { page: Page }) => {
   const agents = useLive((state) => (state.live !== null && isLookedFor(state.live) ? state.live.totals.agentsCount : null))
+  const found = useDiagnosis(({ data }) => (data === null ? 0 : problemsOf(data)))
   const helper = useLive((state) => state.live?.helper ?? null)
   const ready = helper?.system === 'ready'
   // In the first second the helper was not asked yet.
@@ -48,6 +53,11 @@ export const Rail = ({ page }: { page: Page }) => {
             <Icon aria-hidden="true" />
             <span className="rail-text">{pageTitles[name]}</span>
             {name === 'agents' && agents !== null && <span className="rail-count">{agents}</span>}
+            {name === 'diagnosis' && found > 0 && (
+              <span className="rail-count" title={`${found} found`}>
+                {found}
+              </span>
+            )}
           </a>
         )
       })}

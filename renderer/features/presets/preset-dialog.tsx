@@ -1,12 +1,13 @@
 import { useEffect, useState } from 'react'
-import type { PlanView } from '../../../electron/contract/views.ts'
+import type { Answer } from '../../../electron/contract/channels.ts'
+import type { PlanView, PresetView } from '../../../electron/contract/views.ts'
 import type { Failure } from '../../../helper/contract/errors.ts'
 import { nothingToUndo } from '../../../helper/contract/plan.ts'
 import { layerPresetId } from '../../../helper/contract/presets.ts'
 import { call } from '../../api.ts'
 import { plural } from '../../format/format.ts'
 import { useCall } from '../../stores/data.ts'
-import { closePreset, openPreset, useFlow } from '../../stores/flow.ts'
+import { closePreset, openPreset, useFlow, type Trying } from '../../stores/flow.ts'
 import { go } from '../../stores/route.ts'
 import { useLive } from '../../stores/live.ts'
 import { cancel, isOpenState, keep, putAway, undo, useRun } from '../../stores/run.ts'
@@ -27,13 +28,23 @@ interface Planned {
   error: Failure | null
 }
 
-/** Plans the preset, and again on demand; an overtaken plan is dropped. */
-const usePlan = (presetId: string, agentIds: readonly string[] | null): { view: PlanView | null; error: Failure | null; planning: boolean; again: () => void; setError: (error: Failure | null) => void } => {
+/** A preset for some agents, or a solution of a finding. */
+type Wanted = { presetId: string; agentIds: readonly string[] | null } | { trying: Trying }
+
+const planOf = (wanted: Wanted): Promise<Answer<'plan.make'>> =>
+  'trying' in wanted
+    ? call('diagnosis.try', { rule: wanted.trying.rule, subject: wanted.trying.subject, solution: wanted.trying.solution })
+    : call('plan.make', { presetId: wanted.presetId, agentIds: wanted.agentIds === null ? null : [...wanted.agentIds] })
+
+/** Plans what is wanted, and again on demand; an overtaken plan is dropped. */
+const usePlan = (wanted: Wanted): { view: PlanView | null; error: Failure | null; planning: boolean; again: () => void; setError: (error: Failure | null) => void } => {
   const [state, setState] = useState<Planned>({ turn: -1, view: null, error: null })
   const [turn, setTurn] = useState(0)
+  // The dialog is made anew for another preset or solution.
+  const [asked] = useState(wanted)
   useEffect(() => {
     let current = true
-    void call('plan.make', { presetId, agentIds: agentIds === null ? null : [...agentIds] }).then((answer) => {
+    void planOf(asked).then((answer) => {
       if (!current) return
       // Why the plan had to be made again stays on screen beside the new one.
       setState((old) => (answer.ok ? { turn, view: answer.value, error: old.error?.code === 'plan-changed' ? old.error : null } : { turn, view: null, error: answer.error }))
@@ -41,7 +52,7 @@ const usePlan = (presetId: string, agentIds: readonly string[] | null): { view: 
     return () => {
       current = false
     }
-  }, [presetId, agentIds, turn])
+  }, [asked, turn])
   return { view: state.view, error: state.error, planning: state.turn !== turn, again: () => setTurn((n) => n + 1), setError: (error) => setState((old) => ({ ...old, error })) }
 }
 
@@ -71,15 +82,24 @@ const NeedsSwap = ({ view }: { view: PlanView }) => {
   )
 }
 
-export const PresetDialog = () => {
-  const { presetId, agentIds } = useFlow()
-  return presetId === null ? null : <OpenDialog key={`${presetId} ${agentIds?.join(' ') ?? 'all'}`} presetId={presetId} agentIds={agentIds} />
+const wordsOf = (wanted: Wanted, presets: readonly PresetView[]): { title: string; scope: string } => {
+  if ('trying' in wanted) return { title: wanted.trying.title, scope: wanted.trying.lead }
+  const { presetId, agentIds } = wanted
+  const preset = presets.find((entry) => entry.preset.id === presetId)?.preset
+  const description = preset?.description ?? ''
+  return { title: preset?.title ?? 'Preset', scope: agentIds === null ? description : `${description} Only for ${agentIds.length === 1 ? 'this agent' : `these ${agentIds.length} agents`}.` }
 }
 
-const OpenDialog = ({ presetId, agentIds }: { presetId: string; agentIds: readonly string[] | null }) => {
+export const PresetDialog = () => {
+  const { presetId, agentIds, trying } = useFlow()
+  if (trying !== null) return <OpenDialog key={`${trying.rule} ${trying.subject} ${trying.solution}`} wanted={{ trying }} />
+  return presetId === null ? null : <OpenDialog key={`${presetId} ${agentIds?.join(' ') ?? 'all'}`} wanted={{ presetId, agentIds }} />
+}
+
+const OpenDialog = ({ wanted }: { wanted: Wanted }) => {
   const presets = usePresets()
-  const preset = presets.data?.presets.find((entry) => entry.preset.id === presetId)?.preset
-  const { view, error, planning, again, setError } = usePlan(presetId, agentIds)
+  const { title, scope } = wordsOf(wanted, presets.data?.presets ?? [])
+  const { view, error, planning, again, setError } = usePlan(wanted)
   const [runId, setRunId] = useState<string | null>(null)
   const [applying, setApplying] = useState(false)
   const run = useRun()
@@ -95,7 +115,8 @@ const OpenDialog = ({ presetId, agentIds }: { presetId: string; agentIds: readon
     if (view === null) return
     setApplying(true)
     setError(null)
-    const answer = await call('run.apply', { presetId, digest: view.plan.digest, agentIds: agentIds === null ? null : [...agentIds] })
+    const agentIds = 'trying' in wanted || wanted.agentIds === null ? null : [...wanted.agentIds]
+    const answer = await call('run.apply', { presetId: view.presetId, digest: view.plan.digest, agentIds })
     setApplying(false)
     if (answer.ok) {
       setRunId(answer.value.runId)
@@ -104,9 +125,6 @@ const OpenDialog = ({ presetId, agentIds }: { presetId: string; agentIds: readon
     setError(answer.error)
     if (answer.error.code === 'plan-changed') again()
   }
-
-  const title = preset?.title ?? 'Preset'
-  const scope = agentIds === null ? (preset?.description ?? '') : `${preset?.description ?? ''} Only for ${agentIds.length === 1 ? 'this agent' : `these ${agentIds.length} agents`}.`
 
   if (runId !== null) {
     const waiting = mine?.state === 'waiting' && run.pending !== 'undo'

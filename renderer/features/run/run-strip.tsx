@@ -69,7 +69,7 @@ const Waiting = ({ progress, detail, pending, error }: { progress: Progress; det
 /** The run under way or just ended, on every page until it is put away. */
 export const RunStrip = () => {
   const { progress, detail, pending, error, putAway: away } = useRun()
-  const dialogOpen = useFlow((state) => state.presetId !== null)
+  const dialogOpen = useFlow((state) => state.presetId !== null || state.trying !== null)
   const { page, rest } = useRoute()
   if (progress === null) return null
   const words = error === null ? null : failureWords(error)
