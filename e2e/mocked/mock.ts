@@ -116,10 +116,11 @@ export const createMock = (scenario: Scenario): Mock => {
 
   /** What the runs of this window that are still in force have switched on or off. */
   const switched = (): Switched => {
-    const now: Switched = { swapOn: scenario.swapOn || paged > 0, ksmOn: false }
+    const now: Switched = { swapOn: scenario.swapOn || paged > 0, ksmOn: false, module: scenario.module }
     for (const record of runs.filter((run) => begun.has(run.id) && (run.state === 'kept' || run.state === 'waiting')).toReversed()) {
       const set = preset(record.presetId)?.settings
       if (set?.compressedSwap !== undefined) now.swapOn = set.compressedSwap.mode !== 'off'
+      if (set?.kernelModule !== undefined && (now.module === 'off' || now.module === 'idle')) now.module = set.kernelModule.mode === 'load' ? 'idle' : 'off'
       if (set?.ksm !== undefined) now.ksmOn = set.ksm.mode === 'merge'
     }
     return now

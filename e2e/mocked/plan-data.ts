@@ -4,6 +4,7 @@ import type { Plan, Step } from '../../helper/contract/plan.ts'
 import type { PresetSettings } from '../../helper/contract/presets.ts'
 import { controlOf } from './fleet.ts'
 import { KERNEL } from './machine.ts'
+import type { ModuleScenario } from './module-data.ts'
 
 type Draft = Omit<Step, 'number'>
 
@@ -31,6 +32,7 @@ export interface PlanOptions {
   swapOn?: boolean
   /** Merging is on already. */
   ksmOn?: boolean
+  module?: ModuleScenario
 }
 
 export interface Planned {
@@ -39,12 +41,25 @@ export interface Planned {
   control: Agent[]
 }
 
+const planModule = ({ mode, compressor = 'zstd' }: NonNullable<PresetSettings['kernelModule']>, module: ModuleScenario, steps: Draft[], skipped: Plan['skipped'], notes: string[]): void => {
+  const skip = (what: string, reason: string, kind: Plan['skipped'][number]['kind']): number => skipped.push({ source: 'kernel-module', what, reason, kind })
+  if (mode === 'unload') {
+    if (module === 'loaded' || module === 'no-compressor') skip('unload the kernel module', 'it is in use by planner (5200), release-notes (5201): end them first, their units are in it', 'impossible')
+    else if (module !== 'idle') skip('unload the kernel module', 'it is not loaded', 'already-so')
+    else steps.push({ source: 'kernel-module', operation: { op: 'module-unload' }, target: 'agentmem.ko', old: 'loaded', new: 'not loaded', undoClass: 'when-it-fits', undo: 'loads it again with the same parameters', why: 'Nobody uses it; programs keep their units in the broker instead.' })
+    return
+  }
+  if (module !== 'off') return void skip('load the kernel module', 'it is loaded', 'already-so')
+  steps.push({ source: 'kernel-module', operation: { op: 'module-load', compressor }, target: 'agentmem.ko', old: 'not loaded', new: `loaded, compressing with ${compressor}`, undoClass: 'when-it-fits', undo: 'unloads it, once no program uses it', why: 'Programs of all agents then share and compress their units in the kernel, without a process in between.' })
+  notes.push('The module is code of this project inside the kernel: a fault in it can stop the machine. It marks the kernel as tainted by code from outside of it (O, and E where it is not signed).')
+}
+
 /** What the helper's planner would answer for these settings on the laptop of machine.ts. */
 export const makePlanFor = (settings: PresetSettings, agents: readonly Agent[], chosen: readonly string[] | null, options: PlanOptions): Planned => {
   const steps: Draft[] = []
   const skipped: Plan['skipped'] = []
   const notes: string[] = []
-  const { ksm, compressedSwap, pruneCache, reclaim, tunables } = settings
+  const { ksm, compressedSwap, pruneCache, reclaim, tunables, kernelModule } = settings
   for (const [name, value] of Object.entries(tunables ?? {})) {
     const [path, old] = tunableFiles[name] ?? [`/proc/sys/vm/${name}`, '0']
     steps.push(write('tunables', path, old, String(value), 'Tries this setting of the kernel.'))
@@ -81,6 +96,7 @@ export const makePlanFor = (settings: PresetSettings, agents: readonly Agent[], 
       steps.push({ source: 'ksm', operation: { op: 'ksm-unmerge' }, target: '/sys/kernel/mm/ksm/run', old: '1', new: '0', undoClass: 'now', undo: 'starts merging again', why: 'Takes merged pages apart and stops merging.' })
     } else skipped.push({ source: 'ksm', what: 'Merging of equal pages', reason: 'It is off already.', kind: 'already-so' })
   }
+  if (kernelModule !== undefined) planModule(kernelModule, options.module ?? 'off', steps, skipped, notes)
   if (pruneCache !== undefined)
     steps.push({ source: 'prune-cache', operation: { op: 'prune-cache', level: pruneCache.level }, target: '/proc/sys/vm/drop_caches', old: null, new: String(pruneCache.level), undoClass: 'now', undo: 'nothing to undo: the cache fills again as files are read', why: 'Writes unsaved data to disk, then gives the cache back.' })
   const idle = agents.filter((agent) => reclaim === undefined || (agent.state === 'idle' && (agent.idleMs.value ?? 0) >= Math.max(reclaim.minIdleMs, 120_000)))

@@ -2,6 +2,7 @@ import type { Agent } from '../../helper/contract/agents.ts'
 import { fail, type Failure } from '../../helper/contract/errors.ts'
 import type { Policy } from '../../helper/contract/lifecycle.ts'
 import type { FindingKind } from './diagnosis-data.ts'
+import type { ModuleScenario } from './module-data.ts'
 import type { HelperState } from '../../electron/contract/views.ts'
 
 /** What a mocked app is like at its start and how it answers. */
@@ -64,6 +65,7 @@ export interface Scenario {
   leftovers: boolean
   units: 'running' | 'not-running' | 'not-installed'
   unitsProblem: string | null
+  module: ModuleScenario
   unitsFail: Failure | null
   reapLeaves: boolean
   fixes: boolean
@@ -122,6 +124,7 @@ const full: Scenario = {
   leftovers: true,
   units: 'running',
   unitsProblem: null,
+  module: 'off',
   unitsFail: null,
   reapLeaves: false,
   fixes: true,
@@ -197,6 +200,10 @@ export const scenarios = {
   badPolicy: { ...full, policyProblem: 'policy.json, line 3: suspend.afterIdleMs must be at least 30000. The file is left as it is and the defaults are used.' },
   sessionGone: { ...full, lifecycleFails: failure('helper-gone', 'The session helper does not answer.', { advice: 'It is started again by itself.' }) },
   reapLeaves: { ...full, reapLeaves: true },
+  moduleLoaded: { ...full, module: 'loaded' },
+  moduleAlone: { ...full, module: 'loaded', units: 'not-running' },
+  moduleIdle: { ...full, module: 'idle', units: 'not-running' },
+  moduleNoCompressor: { ...full, module: 'no-compressor' },
   unitsMissing: { ...full, units: 'not-installed' },
   unitsFail: { ...full, unitsFail: failure('disk-full', 'There is no space left to write broker.conf.', { advice: 'Free some disk space and try again; the old file is unchanged.' }) },
   fixChanged: { ...full, fixChanged: true },

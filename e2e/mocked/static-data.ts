@@ -5,6 +5,7 @@ import { presetSchema, type Preset } from '../../helper/contract/presets.ts'
 import type { Capability } from '../../helper/contract/probe.ts'
 import { known, missing } from '../../helper/contract/reading.ts'
 import { KERNEL } from './machine.ts'
+import { moduleCapability, moduleLayer, type ModuleScenario } from './module-data.ts'
 
 const presetFolder = new URL('../../assets/presets/', import.meta.url)
 
@@ -18,9 +19,10 @@ export const builtInPresets = (): Preset[] =>
 export interface Switched {
   swapOn: boolean
   ksmOn: boolean
+  module: ModuleScenario
 }
 
-const layers = (ksm: boolean, poolBytes: number, storedBytes: number, { swapOn, ksmOn }: Switched): LayerStatus[] => [
+const layers = (ksm: boolean, poolBytes: number, storedBytes: number, { swapOn, ksmOn, module }: Switched): LayerStatus[] => [
   { id: 'shared-memory', title: 'Shared memory (memfd)', state: 'unavailable', summary: 'Agents cannot share equal content yet; a later version brings it.', requirement: 'Linux 3.17', savesBytes: missing('not-measured'), cost: 'nothing', sources: [] },
   { id: 'mapped-store', title: 'Mapped store', state: 'unavailable', summary: 'Not part of this version yet.', requirement: 'a disk with room', savesBytes: missing('not-measured'), cost: 'disk space', sources: [] },
   {
@@ -43,10 +45,11 @@ const layers = (ksm: boolean, poolBytes: number, storedBytes: number, { swapOn, 
     cost: ksm ? 'No CPU time while it does not scan. Security: a program could find out, by timing writes, that another merged program holds the same page.' : 'Nothing.',
     sources: ['/sys/kernel/mm/ksm/run', '/sys/kernel/mm/ksm/general_profit'],
   },
-  { id: 'kernel-module', title: 'Kernel module', state: 'unavailable', summary: 'Not part of this version yet.', requirement: 'DKMS and kernel headers', savesBytes: missing('not-measured'), cost: 'nothing', sources: [] },
+  moduleLayer(module),
 ]
 
-const capabilities = (ksm: boolean): Capability[] => [
+const capabilities = (ksm: boolean, module: ModuleScenario): Capability[] => [
+  moduleCapability(module),
   { id: 'ksm', layer: 'ksm', title: 'Merging equal pages (KSM)', needs: 'CONFIG_KSM', has: ksm ? 'Linux 6.12: run is 0' : 'Linux 6.12: no /sys/kernel/mm/ksm; CONFIG_KSM is not set', available: ksm, advice: ksm ? '' : "Use a distribution kernel that has it; Debian's and Ubuntu's generic ones do." },
   { id: 'ksm.advisor', layer: 'ksm', title: 'A scan rate that the kernel adapts itself (KSM advisor)', needs: 'Linux 6.8, CONFIG_KSM', has: 'Linux 6.12: advisor_mode is none', available: ksm, advice: ksm ? '' : 'Use a kernel with CONFIG_KSM.' },
   { id: 'zswap', layer: 'compressed-swap', title: 'Compressed cache in front of swap (zswap)', needs: 'Linux 3.11, CONFIG_ZSWAP', has: 'Linux 6.12: there, not enabled', available: true, advice: '' },
@@ -60,7 +63,7 @@ const capabilities = (ksm: boolean): Capability[] => [
 
 export const machineView = (ksm: boolean, privileged: boolean, poolBytes: number, storedBytes: number, switched: Switched): MachineView => ({
   kernelRelease: KERNEL,
-  capabilities: capabilities(ksm),
+  capabilities: capabilities(ksm, switched.module),
   layers: layers(ksm, poolBytes, storedBytes, switched),
   privileged,
 })

@@ -9,8 +9,14 @@ export type UnitTier = z.infer<typeof unitTierSchema>
 export const unitKindSchema = z.enum(['conversation', 'system-prompt', 'tool-definition', 'tool-result', 'other'])
 export type UnitKind = z.infer<typeof unitKindSchema>
 
-/** One agent as the broker knows it: a program that uses libagentmem, its bindings or the shim. */
+/** Who keeps an agent's units: the kernel module where it is loaded when the program starts, else the user's broker. */
+export const unitBackendSchema = z.enum(['module', 'broker'])
+export type UnitBackend = z.infer<typeof unitBackendSchema>
+
+/** One agent as broker or module know it: a program that uses libagentmem, its bindings or the shim. */
 export const unitAgentSchema = z.object({
+  backend: unitBackendSchema,
+  /** Told apart from others of the same backend. */
   number: unitNumberSchema,
   name: z.string(),
   /** Trust domain; empty: the user's common one. */
@@ -83,12 +89,28 @@ export const unitTotalsSchema = z.object({
 })
 export type UnitTotals = z.infer<typeof unitTotalsSchema>
 
+/** agentmem.ko while it is loaded, by /proc/agent_stats: this user's agents alone. */
+export const moduleViewSchema = z.object({
+  version: z.string().nullable(),
+  /** Compressor really in use; "none": nothing is compressed. Null where it does not say. */
+  driver: z.string().nullable(),
+  warmAfterMs: z.number().nullable(),
+  /** Plain, each content once; what is missing to `totals.bytes` was the same. */
+  contentBytes: z.number().nonnegative().nullable(),
+  totals: unitTotalsSchema.nullable(),
+})
+export type ModuleView = z.infer<typeof moduleViewSchema>
+
 export const unitsViewSchema = z.object({
+  /** Null: it is not loaded. */
+  module: moduleViewSchema.nullable(),
   /** `not-running`: nobody uses it now; it starts with the first program that does. */
   broker: z.enum(['running', 'not-running', 'off', 'not-installed']),
   /** What is wrong, and what to do; null where nothing is. */
   problem: z.string().nullable(),
+  /** Of the broker. */
   totals: unitTotalsSchema.nullable(),
+  /** Of broker and module both. */
   agents: z.array(unitAgentSchema),
   settings: unitSettingsSchema,
   settingsPath: z.string(),

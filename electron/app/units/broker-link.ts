@@ -60,7 +60,7 @@ export const brokerLink = (socketPath: string): UnitsLink & { readonly close: ()
         if (agents.length === 0) drop()
         return {
           totals: { agents: agents.length, units: stat.userUnits, bytes: agents.reduce((sum, { bytes }) => sum + bytes, 0), hotBytes: stat.userHotBytes, warmBytes: stat.userWarmBytes, coldBytes: stat.userColdBytes, ownBytes: stat.userOwnBytes },
-          agents: agents.map(({ agent, pid, ...line }) => ({ ...line, number: String(agent), pid: pid > 0 ? pid : null })),
+          agents: agents.map(({ agent, pid, ...line }) => ({ ...line, backend: 'broker' as const, number: String(agent), pid: pid > 0 ? pid : null })),
         }
       }),
     units: (agent, most) =>

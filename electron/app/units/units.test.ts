@@ -1,8 +1,8 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { LayerStatus } from '../../../helper/contract/layers.ts'
@@ -12,6 +12,7 @@ import { AgentMemory } from '../../../native/user/node/index.ts'
 import { unitsViewSchema } from '../../contract/units.ts'
 import { brokerLink } from './broker-link.ts'
 import { withUnits } from './layers.ts'
+import { moduleLink } from './module-link.ts'
 import { createUnitSettings } from './settings.ts'
 import { createUnits } from './units.ts'
 
@@ -24,7 +25,7 @@ const socketPath = (): string => join(folder, 'broker.sock')
 
 const make = () => {
   const link = brokerLink(socketPath())
-  const units = createUnits({ link, settings: createUnitSettings(join(folder, 'config/agentmem/broker.conf')), storePath: join(folder, 'store'), programProblem: () => null, agents: async () => ok([]) })
+  const units = createUnits({ module: moduleLink(folder), link, settings: createUnitSettings(join(folder, 'config/agentmem/broker.conf')), storePath: join(folder, 'store'), programProblem: () => null, agents: async () => ok([]) })
   return { link, units }
 }
 const layer = (id: LayerStatus['id']): LayerStatus => ({ id, title: id, state: 'off', summary: '', requirement: '', savesBytes: missing('not-measured', 'by the helper'), cost: '', sources: [] })
@@ -108,16 +109,35 @@ describe('units of a running broker', () => {
   })
 })
 
+describe('units of the kernel module', () => {
+  it('are those of its file, beside the broker\'s', async () => {
+    const files: Record<string, string> = {
+      'sys/module/agentmem/refcnt': '2\n', 'sys/module/agentmem/version': '0.1.0\n', 'sys/module/agentmem/parameters/warm_after_ms': '60000\n',
+      'proc/agent_stats': `agent pid uid state importance units bytes shared_bytes hot_bytes warm_bytes idle_ms name domain\n3 ${process.pid} 0 idle 50 2 1000 400 600 400 5 claude -\n4 0 0 gone 50 0 0 0 0 0 5 old -\ntotal agents 2 units 2 bytes 1000 contents 2 content_bytes 700 hot_bytes 600 warm_bytes 90 compressor zstd-scomp\n`,
+    }
+    for (const [path, text] of Object.entries(files)) {
+      mkdirSync(dirname(join(folder, 'machine', path)), { recursive: true })
+      writeFileSync(join(folder, 'machine', path), text)
+    }
+    const units = createUnits({ module: moduleLink(join(folder, 'machine')), link: brokerLink(join(folder, 'nobody.sock')), settings: createUnitSettings(join(folder, 'other/broker.conf')), storePath: '/nowhere', programProblem: () => null, agents: async () => ok([]) })
+    const view = unitsViewSchema.parse(await units.view())
+    expect(view).toMatchObject({ broker: 'not-running', module: { version: '0.1.0', driver: 'zstd-scomp', warmAfterMs: 60_000, contentBytes: 700, totals: { units: 2, bytes: 1000, hotBytes: 600, warmBytes: 90 } } })
+    expect(view.agents).toMatchObject([{ backend: 'module', number: '3', name: 'claude', state: 'idle', bytes: 1000 }])
+    rmSync(join(folder, 'machine/sys'), { recursive: true })
+    expect((await units.view()).module).toBeNull()
+  })
+})
+
 describe('without a broker', () => {
   it('nothing runs, and that is no failure', async () => {
     const link = brokerLink(join(folder, 'nobody.sock'))
-    const units = createUnits({ link, settings: createUnitSettings(join(folder, 'other/broker.conf')), storePath: '/nowhere', programProblem: () => null, agents: async () => ok([]) })
+    const units = createUnits({ module: moduleLink(folder), link, settings: createUnitSettings(join(folder, 'other/broker.conf')), storePath: '/nowhere', programProblem: () => null, agents: async () => ok([]) })
     expect(await units.view()).toMatchObject({ broker: 'not-running', problem: null, totals: null, agents: [] })
     expect(await units.list(null)).toEqual(ok({ units: [], more: false }))
   })
 
   it('says what is missing where it was never built', async () => {
-    const units = createUnits({ link: brokerLink('/nowhere'), settings: createUnitSettings(join(folder, 'other/broker.conf')), storePath: '/nowhere', programProblem: () => 'It is missing.', agents: async () => ok([]) })
+    const units = createUnits({ module: moduleLink(folder), link: brokerLink('/nowhere'), settings: createUnitSettings(join(folder, 'other/broker.conf')), storePath: '/nowhere', programProblem: () => 'It is missing.', agents: async () => ok([]) })
     const view = await units.view()
     expect(view).toMatchObject({ broker: 'not-installed', problem: 'It is missing.' })
     expect(withUnits([layer('shared-memory')], view)[0]).toMatchObject({ state: 'unavailable', summary: 'It is missing.' })

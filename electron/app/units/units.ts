@@ -1,6 +1,7 @@
 import type { Agent } from '../../../helper/contract/agents.ts'
 import { fail, ok, type Result } from '../../../helper/contract/errors.ts'
-import type { Unit, UnitAgent, UnitSettings, UnitsView, UnitTotals } from '../../contract/units.ts'
+import type { Unit, UnitAgent, UnitBackend, UnitSettings, UnitsView, UnitTotals } from '../../contract/units.ts'
+import type { ModuleLink } from './module-link.ts'
 import type { UnitSettingsStore } from './settings.ts'
 
 /** What the broker says of itself; agents without what only the app knows. */
@@ -21,6 +22,7 @@ export interface UnitsLink {
 
 export interface UnitsDeps {
   readonly link: UnitsLink
+  readonly module: ModuleLink
   readonly settings: UnitSettingsStore
   readonly storePath: string
   /** Whether the broker's program is there; a sentence with what to do where it is not. */
@@ -31,7 +33,7 @@ export interface UnitsDeps {
 
 export interface Units {
   readonly view: () => Promise<UnitsView>
-  readonly list: (agent: string | null) => Promise<Result<{ units: Unit[]; more: boolean }>>
+  readonly list: (agent: string | null, backend?: UnitBackend) => Promise<Result<{ units: Unit[]; more: boolean }>>
   readonly set: (settings: UnitSettings) => Promise<Result<UnitSettings>>
 }
 
@@ -48,21 +50,21 @@ const inOrder = (a: UnitAgent, b: UnitAgent): number =>
 export const createUnits = (deps: UnitsDeps): Units => ({
   view: async () => {
     const { settings, problem } = deps.settings.get()
-    const base = { totals: null, agents: [], settings, settingsPath: deps.settings.path, storePath: deps.storePath }
+    const kernel = deps.module.look()
+    const agents = await deps.agents()
+    const known = agents.ok ? agents.value : []
+    const owned = (all: readonly Omit<UnitAgent, 'agentId'>[]): UnitAgent[] => all.map((agent) => ({ ...agent, agentId: ownerOf(known, agent.pid) })).toSorted(inOrder)
+    const base = { module: kernel?.module ?? null, totals: null, agents: owned(kernel?.agents ?? []), settings, settingsPath: deps.settings.path, storePath: deps.storePath }
     const missing = deps.programProblem()
     if (missing !== null) return { ...base, broker: 'not-installed', problem: missing }
-    const [look, agents] = await Promise.all([deps.link.look(), deps.agents()])
+    const look = await deps.link.look()
     if (!look.ok) return { ...base, broker: 'not-running', problem: [problem, look.error.message, look.error.advice].filter((text) => text !== null && text !== undefined).join(' ') }
     if (look.value === null) return { ...base, broker: settings.enabled ? 'not-running' : 'off', problem }
-    const known = agents.ok ? agents.value : []
-    return {
-      ...base, problem, totals: look.value.totals, broker: settings.enabled ? 'running' : 'off',
-      agents: look.value.agents.map((agent) => ({ ...agent, agentId: ownerOf(known, agent.pid) })).toSorted(inOrder),
-    }
+    return { ...base, problem, totals: look.value.totals, broker: settings.enabled ? 'running' : 'off', agents: owned([...look.value.agents, ...(kernel?.agents ?? [])]) }
   },
 
-  list: async (agent) => {
-    const units = await deps.link.units(agent, MOST_UNITS + 1)
+  list: async (agent, backend = 'broker') => {
+    const units = await (backend === 'module' ? deps.module : deps.link).units(agent, MOST_UNITS + 1)
     return units.ok ? ok({ units: units.value.slice(0, MOST_UNITS), more: units.value.length > MOST_UNITS }) : units
   },
 

@@ -72,6 +72,19 @@ const LayerRow = ({ layer, presets, privileged, busy }: { layer: LayerStatus; pr
         <dd>{layer.requirement}</dd>
       </dl>
       <div className="layer-act">
+        {layer.id === 'kernel-module' && layer.state === 'on' && (
+          <Button size="s" onClick={() => go('units')}>
+            Open Units
+            <span className="sr-only"> of {layer.title}</span>
+          </Button>
+        )}
+        {/* What it lacks stands beside it, with the command. */}
+        {layer.id === 'kernel-module' && layer.state === 'unavailable' && (
+          <Button size="s" disabled title={layer.summary}>
+            Turn on
+            <span className="sr-only"> {layer.title}</span>
+          </Button>
+        )}
         {/* The user's own: switched where their effect is seen, without the helper. */}
         {(layer.id === 'shared-memory' || layer.id === 'mapped-store') && layer.state !== 'unavailable' && (
           <Button size="s" onClick={() => go('units')}>

@@ -40,6 +40,11 @@ describe('what a single action or layer won', () => {
     expect(resultWords(detail([swapOn, { ...pageOut, number: 2 }], 'gain', 400)).title).toMatch(/^Won/u)
   })
 
+  it('claims nothing for a kernel module that no agent uses yet', () => {
+    expect(resultWords(detail([step(1, 'kernel-module', { op: 'module-load', compressor: 'zstd' })], 'gain', 40)).title).toBe('Kernel module is loaded')
+    expect(resultWords(detail([step(1, 'kernel-module', { op: 'module-unload' })], 'loss', -40)).title).toBe('Kernel module is unloaded')
+  })
+
   it('does not advise to undo what turning off costs', () => {
     const off = resultWords(detail([swapOff], 'loss', -500))
     expect(off).toMatchObject({ tone: 'info', title: expect.stringMatching(/^Off; agents use 500\sMB more again$/u) })

@@ -34,6 +34,9 @@ const special = (detail: RunDetail): ResultWords | null => {
   const verdict = detail.delta?.total.verdict
   if (ops.size === 1 && ops.has('prune-cache')) return pruned(detail)
   if (ops.has('reclaim')) return null
+  // It changes what programs do from then on, and no agent that runs.
+  if (ops.has('module-load')) return { tone: 'info', title: 'Kernel module is loaded', text: 'Programs that start from now on keep their units in it; what that saves stands on the Units page.' }
+  if (ops.has('module-unload') && ops.size === 1) return { tone: 'info', title: 'Kernel module is unloaded', text: 'Programs that start from now on keep their units in the broker.' }
   if (verdict === 'loss' && (ops.has('swap-off') || ops.has('ksm-unmerge')))
     return { tone: 'info', title: `Off; agents use ${bytes(-(detail.delta?.total.gainBytes ?? 0))} more again`, text: 'That is what it had been saving.' }
   // Agents shrink by themselves as well, and a layer for the whole machine has no control: a small gain now would not be its own.

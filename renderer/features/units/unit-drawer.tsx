@@ -13,7 +13,7 @@ const SHOWN = 200
 
 /** The units of one agent, largest first. */
 export const UnitDrawer = ({ agent, onClose }: { agent: UnitAgent; onClose: () => void }) => {
-  const loaded = useCall('units.list', { agent: agent.number }, ['units'])
+  const loaded = useCall('units.list', { agent: agent.number, backend: agent.backend }, ['units'])
   const [tier, setTier] = useState<UnitTier | 'all'>('all')
   const units = (loaded.data?.units ?? []).filter((unit) => tier === 'all' || unit.tier === tier).toSorted((a, b) => b.bytes - a.bytes)
   return (

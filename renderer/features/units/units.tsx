@@ -1,6 +1,6 @@
 import { Boxes } from 'lucide-react'
 import { useEffect, useState } from 'react'
-import type { UnitAgent, UnitsView } from '../../../electron/contract/units.ts'
+import type { UnitAgent, UnitsView, UnitTotals } from '../../../electron/contract/units.ts'
 import { bytes, duration, plural } from '../../format/format.ts'
 import { useCall } from '../../stores/data.ts'
 import { go } from '../../stores/route.ts'
@@ -9,6 +9,7 @@ import { BigBytes } from '../../ui/figure.tsx'
 import { Notice } from '../../ui/notice.tsx'
 import { Empty, PageFrame, Panel, Skeleton } from '../../ui/page.tsx'
 import { StateMark } from '../../ui/state.tsx'
+import { ModulePanel } from './module-panel.tsx'
 import { Tiers } from './tiers.tsx'
 import { UnitDrawer } from './unit-drawer.tsx'
 import { UnitsSettings } from './units-settings.tsx'
@@ -16,8 +17,14 @@ import './units.css'
 
 const LOOK_MS = 3000
 
-const savedBytes = (view: UnitsView): number =>
-  view.totals === null ? 0 : Math.max(0, view.totals.bytes - view.totals.hotBytes - view.totals.warmBytes - view.totals.ownBytes)
+const savedBy = (totals: UnitTotals | null | undefined): number => (totals == null ? 0 : Math.max(0, totals.bytes - totals.hotBytes - totals.warmBytes - totals.ownBytes))
+/** Of broker and module together. */
+const sumOf = ({ totals, module }: UnitsView, part: 'agents' | 'units' | 'bytes'): number => (totals?.[part] ?? 0) + (module?.totals?.[part] ?? 0)
+const savedBytes = (view: UnitsView): number => savedBy(view.totals) + savedBy(view.module?.totals)
+
+/** Where a program that starts now keeps its units. */
+const nextWords = (view: UnitsView): string =>
+  view.module !== null ? 'Programs that start now keep their units in the kernel module.' : view.broker === 'running' || view.broker === 'not-running' ? 'Programs that start now keep their units in your broker.' : 'Programs that start now keep their memory to themselves.'
 
 const Agents = ({ agents, onOpen }: { agents: readonly UnitAgent[]; onOpen: (agent: UnitAgent) => void }) => (
   <div className="table-scroll" tabIndex={0} role="region" aria-label="Agents that use units">
@@ -37,13 +44,14 @@ const Agents = ({ agents, onOpen }: { agents: readonly UnitAgent[]; onOpen: (age
       </thead>
       <tbody>
         {agents.map((agent) => (
-          <tr key={agent.number}>
+          <tr key={`${agent.backend} ${agent.number}`}>
             <th scope="row">
               <button type="button" className="link" onClick={() => onOpen(agent)}>
                 {agent.name}
               </button>
               <span className="step-sub">
                 {agent.pid === null ? 'no process' : agent.agentId === null ? `process ${agent.pid}` : <AgentLink id={agent.agentId} pid={agent.pid} />}
+                {agent.backend === 'module' ? ', in the kernel module' : ''}
                 {agent.processes > 1 ? ` and ${agent.processes - 1} more` : ''}
                 {agent.domain === '' ? '' : `, domain ${agent.domain}`}
               </span>
@@ -98,7 +106,7 @@ const Units = () => {
     <PageFrame
       title="Units"
       lead={
-        totals === null || totals.units === 0 ? (
+        sumOf(view, 'units') === 0 ? (
           <span className="big-value">None</span>
         ) : (
           <>
@@ -106,7 +114,7 @@ const Units = () => {
               <BigBytes bytes={savedBytes(view)} />
             </span>
             <span>
-              less in memory than {plural(totals.agents, 'agent')} would hold alone: {bytes(totals.bytes)} in {plural(totals.units, 'unit')}
+              less in memory than {plural(sumOf(view, 'agents'), 'agent')} would hold alone: {bytes(sumOf(view, 'bytes'))} in {plural(sumOf(view, 'units'), 'unit')}
             </span>
           </>
         )
@@ -119,11 +127,12 @@ const Units = () => {
         </Notice>
       )}
       {totals !== null && totals.units > 0 && (
-        <Panel title="Where it is" aside={`The broker itself takes ${bytes(totals.ownBytes)}`}>
+        <Panel title={view.module === null ? 'Where it is' : 'In the broker'} aside={`The broker itself takes ${bytes(totals.ownBytes)}`}>
           <Tiers totals={totals} />
         </Panel>
       )}
-      <Panel title="Agents that use units">
+      {view.module !== null && <ModulePanel module={view.module} />}
+      <Panel title="Agents that use units" aside={view.broker === 'not-installed' && view.module === null ? undefined : nextWords(view)}>
         {view.agents.length === 0 ? (
           <Empty icon={<Boxes />} title={brokerWords[view.broker] === '' ? 'No agent uses units now' : brokerWords[view.broker]}>
             A unit is a prompt, tool definition or conversation that a program hands over instead of keeping a copy: the same content is in memory once, old ones are compressed, then put on disk. Start an agent with <code>agentmemctl run --share</code>, or use libagentmem in your own.
