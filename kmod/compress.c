@@ -8,6 +8,40 @@
 
 static struct crypto_acomp *transform;
 
+/*
+ * Requests that nobody uses now. Until 6.14 one for a compressor in software
+ * brings its workspace along, more than a megabyte for zstd: to ask for that
+ * with each extent costs more than compressing does, and in the middle of a
+ * fault, when memory is short, it may not be there.
+ */
+#define KEPT_MOST 4u
+static struct acomp_req *kept[KEPT_MOST];
+static u32 kept_count;
+static DEFINE_SPINLOCK(kept_lock);
+
+static struct acomp_req *request_take(void)
+{
+	struct acomp_req *request = NULL;
+
+	spin_lock(&kept_lock);
+	if (kept_count)
+		request = kept[--kept_count];
+	spin_unlock(&kept_lock);
+	return request ?: acomp_request_alloc(transform);
+}
+
+static void request_give(struct acomp_req *request)
+{
+	spin_lock(&kept_lock);
+	if (kept_count < min(KEPT_MOST, num_online_cpus())) {
+		kept[kept_count++] = request;
+		request = NULL;
+	}
+	spin_unlock(&kept_lock);
+	if (request)
+		acomp_request_free(request);
+}
+
 struct am_packer {
 	struct page *room[AM_EXTENT_PAGES];
 	struct scatterlist from[AM_EXTENT_PAGES];
@@ -28,6 +62,8 @@ int am_compress_open(void)
 
 void am_compress_close(void)
 {
+	while (kept_count)
+		acomp_request_free(kept[--kept_count]);
 	if (transform)
 		crypto_free_acomp(transform);
 }
@@ -87,7 +123,7 @@ static int run(struct scatterlist *from, u32 from_bytes, struct scatterlist *to,
 
 	if (!transform)
 		return -EOPNOTSUPP;
-	request = acomp_request_alloc(transform);
+	request = request_take();
 	if (!request)
 		return -ENOMEM;
 	acomp_request_set_params(request, from, to, from_bytes, to_bytes);
@@ -95,7 +131,7 @@ static int run(struct scatterlist *from, u32 from_bytes, struct scatterlist *to,
 	error = crypto_wait_req(packing ? crypto_acomp_compress(request) : crypto_acomp_decompress(request), &wait);
 	if (!error)
 		error = request->dlen;
-	acomp_request_free(request);
+	request_give(request);
 	return error;
 }
 
