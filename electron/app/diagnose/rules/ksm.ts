@@ -5,7 +5,7 @@ import { above, figure, historyOf, is } from '../figures.ts'
 import { needsMm, needsReading, needsSpan, type Need } from '../needs.ts'
 import type { Rule } from '../rule.ts'
 import { firstOf, lastOf, numberIn, rateOf, spanMs } from '../series.ts'
-import { define, ksm, ksmRuns, MB, percentOf, RATE_MS, recent } from './kit.ts'
+import { define, ksm, ksmRuns, MB, mem, percentOf, RATE_MS, recent } from './kit.ts'
 import { advice, command, leaveIt, MACHINE, preset, trial } from './offers.ts'
 
 /** Merging of equal pages (KSM): what it wins, what it costs. */
@@ -66,6 +66,7 @@ const nothingOffered = define({
       explanation: 'Merging of equal pages (KSM) runs, but it may look only at memory that a program offered for it, and none does. So it saves nothing. Ordinary programs never offer their memory by themselves.',
       figures: [
         figure({ what: 'Pages that merging looks at', value: pages, unit: 'count', source: `${ksm('pages_shared')}, pages_sharing, pages_unshared, pages_volatile`, threshold: is(limit.pages) }),
+        figure({ what: 'Data of programs that is not offered', value: mem(look, 'AnonPages'), unit: 'bytes', source: '/proc/meminfo AnonPages' }),
         figure({ what: 'Agents that offer theirs', value: look.agents.filter((agent) => agent.mergeable.value === true).length, unit: 'count', source: '/proc/PID/ksm_stat' }),
       ],
       solutions: [launchMerged(), unmerge(), leaveIt('Leave it on', 'With nothing offered the scan costs next to nothing.', 'It saves nothing either.')],

@@ -59,6 +59,7 @@ const directReclaim = define({
       explanation: `Normally a helper of the kernel (kswapd) makes room in the background, before anybody asks. Here it comes too late: ${percent(share)} of the pages given back lately, ${amount(own.perSecond * look.pageBytes)} a second, were collected by programs that asked for memory and had to stop for it. That is felt as short hangs.`,
       figures: [
         figure({ what: 'Part of the room that programs had to make themselves', value: share, unit: 'percent', source: '/proc/vmstat pgsteal_direct / (pgsteal_direct + pgsteal_kswapd)', threshold: above(limit.sharePercent) }),
+        figure({ what: 'Collected by programs themselves lately', value: own.change * look.pageBytes, unit: 'bytes', source: '/proc/vmstat pgsteal_direct' }),
         figure({ what: 'Pages that programs collected, a second', value: own.perSecond, unit: 'per-second', source: '/proc/vmstat pgsteal_direct', threshold: above(limit.pagesPerSecond), history: rateHistoryOf(looks, (each) => each.vmstat['pgsteal_direct']) }),
       ],
       solutions: [beginEarlier(look), keepFree(look), pageOutIdle(), moreMemory()],

@@ -6,7 +6,11 @@ import { lastOf } from '../series.ts'
 import { availablePercent, define, largestWords, mem, percentOf, totalOf } from './kit.ts'
 import { compressedSwapOn, endUnneeded, moreMemory, pageOutIdle, suspendIdle, tunable } from './offers.ts'
 
-/** Programs that wait for memory, as the kernel's own clock of lost time (PSI) says. */
+/**
+ * Programs that wait for memory, as the kernel's own clock of lost time (PSI)
+ * says, and how little is left. These are signs, not causes: they carry few or
+ * no bytes, so that of equal severity what causes them is named first.
+ */
 
 const PSI = 'Documentation/accounting/psi.rst: "full" is time in which no task ran that was not stalled, CPU cycles going to waste; "some" is time in which at least one was.'
 const fullOf = (look: Parameters<typeof availablePercent>[0]): number | null => look.pressure.memory.value?.full.value?.avg10Percent ?? null
@@ -37,7 +41,7 @@ const stalled = define({
       explanation: `During ${percent(full)} of the last 10 seconds nothing at all could run: every program that had work to do was waiting for memory. That happens when what programs use at the same moment is larger than the memory there is, so that the kernel takes a page from one only to be asked for it by another. ${amount(mem(look, 'MemAvailable'))} of ${amount(totalOf(look))} are available.${largestWords(look)}`,
       figures: [
         figure({ what: 'Time in which everything waited for memory, last 10 s', value: full, unit: 'percent', source: '/proc/pressure/memory full avg10', threshold: above(limit.fullAvg10Percent), history: historyOf(looks, fullOf) }),
-        figure({ what: 'Available memory', value: mem(look, 'MemAvailable'), unit: 'bytes', source: '/proc/meminfo MemAvailable', history: historyOf(looks, (each) => each.meminfo['MemAvailable']) }),
+        figure({ what: 'Available, of all memory', value: availablePercent(look), unit: 'percent', source: '/proc/meminfo MemAvailable', history: historyOf(looks, availablePercent) }),
       ],
       solutions: [suspendIdle(), pageOutIdle(), endUnneeded(), moreMemory(), protectWorkingSet()],
     }]
@@ -63,7 +67,7 @@ const slowed = define({
       explanation: `During ${percent(some)} of the last minute at least one program was waiting for memory: for a page to be read back, or for room to be made. Others could go on meanwhile, so the machine works, only slower than it should.${largestWords(look)}`,
       figures: [
         figure({ what: 'Time in which some program waited for memory, last minute', value: some, unit: 'percent', source: '/proc/pressure/memory some avg60', threshold: above(limit.someAvg60Percent), history: historyOf(looks, (each) => each.pressure.memory.value?.some.avg60Percent) }),
-        figure({ what: 'Available memory', value: mem(look, 'MemAvailable'), unit: 'bytes', source: '/proc/meminfo MemAvailable' }),
+        figure({ what: 'Available, of all memory', value: availablePercent(look), unit: 'percent', source: '/proc/meminfo MemAvailable', history: historyOf(looks, availablePercent) }),
       ],
       solutions: [pageOutIdle(), suspendIdle(), endUnneeded(), moreMemory()],
     }]
@@ -90,7 +94,7 @@ const lowAvailable = define({
       figures: [
         figure({ what: 'Available, of all memory', value: share, unit: 'percent', source: '/proc/meminfo MemAvailable / MemTotal', threshold: below(limit.availablePercent), history: historyOf(looks, availablePercent) }),
         figure({ what: 'Available memory', value: mem(look, 'MemAvailable'), unit: 'bytes', source: '/proc/meminfo MemAvailable' }),
-        figure({ what: 'Data of programs', value: mem(look, 'AnonPages'), unit: 'bytes', source: '/proc/meminfo AnonPages' }),
+        figure({ what: 'Data of programs, of all memory', value: percentOf(mem(look, 'AnonPages'), totalOf(look)), unit: 'percent', source: '/proc/meminfo AnonPages' }),
         figure({ what: 'Of agents', value: percentOf(look.agents.reduce((sum, agent) => sum + agent.cost.costBytes, 0), totalOf(look)), unit: 'percent', source: 'smaps_rollup of their processes' }),
       ],
       solutions: [pageOutIdle(), suspendIdle(), endUnneeded(), look.swapDevices.length === 0 ? compressedSwapOn() : moreMemory()],

@@ -16,7 +16,7 @@ const textOf = (found: Rival | undefined): string => Object.values(found?.settin
 
 /** "systemctl stop" and the way back. */
 const stopService = (unit: string, what: string, tradeOff: string) => command({
-  id: 'stop-service', title: `Stop ${unit}`, what, tradeOff, sideEffects: 'Until you start it again, or the next restart.', scope: MACHINE,
+  id: `stop-${unit}`, title: `Stop ${unit}`, what, tradeOff, sideEffects: 'Until you start it again, or the next restart.', scope: MACHINE,
 }, `sudo systemctl stop ${unit}`, true, `sudo systemctl start ${unit}`)
 
 const tuned = define({
@@ -80,7 +80,7 @@ const oomd = define({
 })
 
 /** earlyoom acts when both available memory (-m) and free swap (-s) are below so many percent; 10 each where left out. */
-const option = (text: string, letter: 'm' | 's'): number => Number(new RegExp(String.raw`(?:^|[\s"'=])-${letter}\s*(\d{1,2})`, 'u').exec(text)?.[1] ?? 10)
+const option = (text: string, letter: 'm' | 's'): number => Number(new RegExp(String.raw`(?:^|[\s"'=])-${letter}\s*(\d{1,3})`, 'u').exec(text)?.[1] ?? 10)
 
 const earlyoom = define({
   id: 'rivals.earlyoom',

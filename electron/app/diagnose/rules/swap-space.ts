@@ -25,7 +25,7 @@ const none = define({
       severity: availablePercent(look) < limit.warnAvailablePercent ? 'warning' : 'advice',
       explanation: `Programs hold ${amount(mem(look, 'AnonPages'))} of their own data. Without swap (a place for memory that is not in use) all of it stays in memory, even what nobody has touched for hours.${held} Only the file cache can be given back. That is also why memory does not fall after "page out" or a limit.`,
       figures: [
-        figure({ what: 'Swap', value: mem(look, 'SwapTotal'), unit: 'bytes', source: '/proc/meminfo SwapTotal', threshold: is(limit.swapBytes) }),
+        figure({ what: 'Swap devices', value: look.swapDevices.length, unit: 'count', source: '/proc/swaps', threshold: is(0) }),
         figure({ what: 'Data of programs that must stay', value: mem(look, 'AnonPages'), unit: 'bytes', source: '/proc/meminfo AnonPages', history: historyOf(looks, (each) => each.meminfo['AnonPages']) }),
         figure({ what: 'Available memory', value: mem(look, 'MemAvailable'), unit: 'bytes', source: '/proc/meminfo MemAvailable' }),
       ],

@@ -1,0 +1,184 @@
+import { describe, expect, test } from 'vitest'
+import { evidenceSchema, type Evidence } from '../../../../helper/contract/evidence.ts'
+import { findingSchema, type Finding } from '../../../contract/diagnosis.ts'
+import { judge } from '../engine.ts'
+import type { Looks, Rule } from '../rule.ts'
+import { cacheCases, pressureCases, swapCases } from '../testing/cases-pressure.ts'
+import { fragmentationCases, hugePageCases, ksmCases, numaCases, slabCases } from '../testing/cases-kernel.ts'
+import { agentCases, cgroupCases, hardeningCases, memoryFileCases, rivalCases, virtualMemoryCases } from '../testing/cases-user.ts'
+import type { Case } from '../testing/edit.ts'
+import { healthyLooks } from '../testing/healthy.ts'
+import { rules } from './all.ts'
+
+const cases: readonly Case[] = [
+  ...pressureCases, ...swapCases, ...cacheCases, ...fragmentationCases, ...hugePageCases, ...ksmCases, ...slabCases, ...numaCases,
+  ...cgroupCases, ...virtualMemoryCases, ...memoryFileCases, ...agentCases, ...rivalCases, ...hardeningCases,
+]
+
+const ruleOf = (id: string): Rule => {
+  const rule = rules.find((each) => each.id === id)
+  if (rule === undefined) throw new RangeError(`no rule ${id}`)
+  return rule
+}
+
+/** Healthy looks, edited; every one must still be evidence. */
+const edited = (it: Case, side: 'below' | 'above'): Looks => {
+  const looks = healthyLooks(it.looks ?? 1, it.stepMs ?? 60_000)
+  it[side](looks, ruleOf(it.rule).thresholds)
+  for (const look of looks) evidenceSchema.parse(look)
+  return looks
+}
+
+const found = (looks: Looks): readonly Finding[] => judge(rules, looks).findings
+const names = (looks: Looks): string[] => [...new Set(found(looks).map((finding) => finding.rule))].toSorted()
+
+describe('each rule, just beside its limit', () => {
+  test.each(cases.map((it) => [it.rule, it.edit, it] as const))('%s by %s', (rule, _, it) => {
+    expect(names(edited(it, 'below')).filter((name) => !(it.also ?? []).includes(name))).toEqual([])
+    expect(names(edited(it, 'above'))).toEqual([rule, ...(it.also ?? [])].toSorted())
+  })
+
+  test('every rule has such a case', () => {
+    const covered = new Set(cases.map((it) => it.rule))
+    expect(rules.map((rule) => rule.id).filter((id) => !covered.has(id))).toEqual([])
+  })
+})
+
+describe('a healthy machine', () => {
+  test.each([[1, 60_000], [2, 1000], [2, 60_000], [11, 60_000], [30, 300_000]] as const)('%i looks, %i ms apart: nothing is found', (count, stepMs) => {
+    expect(found(healthyLooks(count, stepMs))).toEqual([])
+  })
+
+  test('every rule could look', () => {
+    const lacking = judge(rules, healthyLooks(11, 60_000)).couldNotLook.map((each) => each.rule)
+    // These ask for something that a healthy machine need not have; their cases above add it.
+    expect(lacking).toEqual([
+      'ksm.cost', 'ksm.flat', 'ksm.mostly-unequal', 'ksm.no-profit', 'ksm.nothing-offered',
+      'rivals.earlyoom', 'rivals.ksmtuned', 'rivals.several-killers', 'rivals.several-zram', 'rivals.swapspace', 'rivals.systemd-oomd', 'rivals.tuned',
+      'swap.compressed-twice', 'swap.order', 'swap.zswap-pool-full', 'swap.zswap-rejects', 'swap.zswap-without-swap', 'swap.zswap-writes-back',
+    ])
+  })
+})
+
+describe('what a rule says', () => {
+  const all = cases.flatMap((it) => found(edited(it, 'above')).filter((finding) => finding.rule === it.rule))
+
+  test('is a finding by the contract, with two ways to act that differ', () => {
+    for (const finding of all) {
+      findingSchema.parse(finding)
+      const ids = finding.solutions.map((solution) => solution.id)
+      expect(new Set(ids).size, finding.rule).toBe(ids.length)
+    }
+  })
+
+  test('has a first figure that passed a limit', () => {
+    for (const { rule, figures } of all) {
+      const [first] = figures
+      expect(first?.threshold, rule).not.toBeNull()
+      if (typeof first?.value !== 'number' || typeof first.threshold?.value !== 'number') continue
+      if (first.threshold.kind === 'above') expect(first.value, rule).toBeGreaterThan(first.threshold.value)
+      if (first.threshold.kind === 'below') expect(first.value, rule).toBeLessThan(first.threshold.value)
+    }
+  })
+
+  test('is written for people: whole sentences, no gaps of a program', () => {
+    for (const finding of all) {
+      const texts = [finding.title, finding.explanation, ...finding.solutions.flatMap((solution) => [solution.title, solution.what, solution.tradeOff, solution.sideEffects, solution.scope, solution.undoWords])]
+      for (const text of texts) {
+        expect(text, finding.rule).not.toMatch(/undefined|null|NaN|Infinity|\[object|\d{5,}\.\d| {2}|^\s|\s$/u)
+        expect(text.length, `${finding.rule}: ${text}`).toBeGreaterThan(3)
+      }
+      for (const text of [finding.explanation, ...finding.solutions.flatMap((solution) => [solution.what, solution.tradeOff, solution.sideEffects])]) expect(text, finding.rule).toMatch(/[.!?)"]$/u)
+      expect(finding.explanation.length, finding.rule).toBeGreaterThan(80)
+    }
+  })
+
+  test('names settings that can be tried as what they are', () => {
+    const tried = all.flatMap((finding) => finding.solutions.filter((solution) => solution.act.how === 'try-run').map((solution) => `${finding.rule} ${solution.id}`))
+    expect(tried.length).toBeGreaterThan(40)
+    for (const finding of all) {
+      for (const { act, undo, id } of finding.solutions) {
+        if (act.how === 'try-run') expect(undo, `${finding.rule} ${id}`).toMatch(/^(?:by-run|nothing-to-undo)$/u)
+        if (act.how === 'command') expect(act.needsRoot, `${finding.rule} ${id}: ${act.command}`).toBe(/\bsudo\b/u.test(act.command))
+      }
+    }
+  })
+})
+
+describe('ids', () => {
+  test('are unique, and begin with their topic or another topic\'s', () => {
+    expect(new Set(rules.map((rule) => rule.id)).size).toBe(rules.length)
+    for (const rule of rules) expect(rule.id).toMatch(/^[a-z]+(?:-[a-z]+)*\.[a-z]+(?:-[a-z]+)*$/u)
+    expect(rules.length).toBeGreaterThanOrEqual(44)
+  })
+
+  test('every rule says why its limits are what they are', () => {
+    for (const rule of rules) expect(rule.because.length, rule.id).toBeGreaterThan(60)
+  })
+})
+
+/** Mulberry32: the same numbers for the same seed. */
+const randomOf = (seed: number): (() => number) => {
+  let state = seed >>> 0
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0
+    let x = Math.imul(state ^ (state >>> 15), state | 1)
+    x ^= x + Math.imul(x ^ (x >>> 7), x | 61)
+    return ((x ^ (x >>> 14)) >>> 0) / 2 ** 32
+  }
+}
+
+type Loose = Record<string, unknown>
+const isReading = (value: unknown): boolean => typeof value === 'object' && value !== null && 'value' in value
+
+/** Takes away readings, fields and list entries at random, and changes counters to anything a kernel may say. */
+const spoil = (value: unknown, random: () => number, often: number): unknown => {
+  if (isReading(value)) return random() < often ? { value: null, reason: 'not-supported' } : Object.fromEntries(Object.entries(value as Loose).map(([key, each]) => [key, spoil(each, random, often)]))
+  if (Array.isArray(value)) return value.filter(() => random() >= often).map((each) => spoil(each, random, often))
+  if (typeof value === 'number') return random() < often ? [0, 1, value * 1000, 2 ** 52][Math.floor(random() * 4)] : value
+  return value
+}
+const RECORDS = ['meminfo', 'vmstat', 'sysctl', 'mm', 'zswapDebug'] as const
+const KEPT = ['version', 'kernelVersion', 'bootId', 'takenAtMs', 'monotonicMs', 'pageBytes', 'cpus', 'hardening', 'pressure', 'config']
+
+const spoiled = (look: Evidence, random: () => number, often: number): Evidence => {
+  const out: Loose = {}
+  for (const [key, value] of Object.entries(look)) out[key] = KEPT.includes(key) ? value : spoil(value, random, often)
+  for (const key of RECORDS) out[key] = Object.fromEntries(Object.entries(look[key]).filter(() => random() >= often).map(([name, value]) => [name, spoil(value, random, often)]))
+  out['hardening'] = Object.fromEntries(Object.entries(look.hardening).map(([name, value]) => [name, spoil(value, random, often)]))
+  if (random() < often) out['pressure'] = { memory: { value: null, reason: 'not-supported' }, io: { value: null, reason: 'not-supported' }, cpu: { value: null, reason: 'not-supported' } }
+  return out as unknown as Evidence
+}
+
+describe('evidence with gaps', () => {
+  const outcomes = (looks: Looks): readonly Finding[] => {
+    const judgement = judge(rules, looks)
+    // The engine catches what a rule throws; here that is a failure.
+    expect(judgement.couldNotLook.filter((each) => each.needs.includes('the rule failed'))).toEqual([])
+    return judgement.findings
+  }
+
+  test('no rule throws, and what is found is sayable, whatever is missing', () => {
+    let findings = 0
+    for (let seed = 1; seed <= 120; seed += 1) {
+      const random = randomOf(seed)
+      const it = cases[seed % cases.length]
+      if (it === undefined) continue
+      const [first, ...rest] = edited(it, 'above').map((look) => spoiled(look, random, [0.02, 0.1, 0.4, 0.9][seed % 4] ?? 0.1))
+      if (first === undefined) continue
+      for (const finding of outcomes([first, ...rest])) {
+        findings += 1
+        expect(`${finding.rule} ${finding.explanation}`).not.toMatch(/undefined|null|NaN|\[object/u)
+        for (const { value } of finding.figures) expect(typeof value === 'string' || Number.isFinite(value), `${finding.rule}: ${String(value)}`).toBe(true)
+      }
+    }
+    expect(findings).toBeGreaterThan(100)
+  })
+
+  test('a machine of which nothing can be read has no findings', () => {
+    const [look] = healthyLooks()
+    const gap = { value: null, reason: 'not-permitted' } as const
+    const blind: Evidence = { ...look, meminfo: {}, vmstat: {}, sysctl: {}, mm: {}, zswapDebug: {}, swapDevices: [], zram: [], zones: [], numa: [], slab: gap, cgroups: gap, memoryFileSystems: [], processes: [], zombieProcesses: 0, rivals: [], agents: [], orphans: [], duplicates: [], kernelMessages: gap, config: gap, pressure: { memory: gap, io: gap, cpu: gap }, kernelThreadsCpuMs: { kswapd: gap, ksmd: gap, kcompactd: gap, khugepaged: gap }, hardening: { ...look.hardening, aslr: gap, noExecute: gap, guardGapPages: gap, mmapMinAddr: gap, swapEncryption: [] } }
+    expect(outcomes([blind])).toEqual([])
+  })
+})
