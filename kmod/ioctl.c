@@ -217,7 +217,7 @@ static int do_alloc(struct call *call)
 	if (IS_ERR(unit))
 		return PTR_ERR(unit);
 	args->unit = unit->number;
-	args->bytes = unit->bytes;
+	args->bytes = READ_ONCE(unit->bytes);
 	args->fd = -1;
 	if (unit->content)
 		memcpy(args->digest, unit->content->entry.digest.bytes, sizeof(args->digest));
@@ -225,7 +225,7 @@ static int do_alloc(struct call *call)
 	if (!error)
 		error = am_unit_hold(agent, unit);
 	if (!error)
-		trace_agentmem_allocate(agent->number, unit->number, unit->kind, unit->bytes);
+		trace_agentmem_allocate(agent->number, unit->number, unit->kind, args->bytes);
 	am_unit_used(unit);
 	am_unit_put(unit);
 	return error;
@@ -463,10 +463,10 @@ static int do_settings(struct call *call)
 		WRITE_ONCE(am_quota_bytes, args->quota_bytes);
 	if (args->user_most_bytes)
 		WRITE_ONCE(am_user_most_bytes, args->user_most_bytes);
-	args->warm_after_ms = am_warm_after_ms;
-	args->hot_most_bytes = am_hot_most_bytes;
-	args->quota_bytes = am_quota_bytes;
-	args->user_most_bytes = am_user_most_bytes;
+	args->warm_after_ms = READ_ONCE(am_warm_after_ms);
+	args->hot_most_bytes = READ_ONCE(am_hot_most_bytes);
+	args->quota_bytes = READ_ONCE(am_quota_bytes);
+	args->user_most_bytes = READ_ONCE(am_user_most_bytes);
 	if (changes)
 		am_evict_kick(AM_PRESSURE_NONE);
 	return 0;
