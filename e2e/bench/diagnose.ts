@@ -1,0 +1,146 @@
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { rolldown } from 'rolldown'
+import { z } from 'zod'
+import { createRows, quantile } from './parts/rows.ts'
+
+/**
+ * What a diagnosis costs on a machine with 300 processes more than it had, that
+ * it gives the same bytes for the same captured machine, that it finds nothing
+ * on captured healthy ones, and what watching costs.
+ */
+const PROCESSES = 300
+const ROUNDS = 5
+const WATCH_LOOKS = 31
+const projectDir = fileURLToPath(new URL('../..', import.meta.url))
+const machines = join(projectDir, 'helper/test/machines')
+const { atMost, below, atLeast, shown, print } = createRows('diagnose')
+
+const work = mkdtempSync(join(tmpdir(), 'agentmem-bench-diagnose-'))
+const usageFile = join(work, 'usage.json')
+const usageModule = join(work, 'usage.mjs')
+const usageSchema = z.object({ peakKib: z.number(), cpuMs: z.number() })
+
+interface Ran { readonly wallMs: number; readonly peakMb: number; readonly cpuMs: number; readonly out: string }
+
+/** Runs Node with these words; it says itself at its end what it took, since the maxrss of a child counts what its parent had at the fork. */
+const run = (words: readonly string[], env: NodeJS.ProcessEnv = {}): Ran => {
+  rmSync(usageFile, { force: true })
+  const startedMs = performance.now()
+  const { status, stdout, stderr } = spawnSync(process.execPath, ['--import', usageModule, ...words], { encoding: 'utf8', maxBuffer: 64 * 1024 * 1024, env: { ...process.env, ...env } })
+  const wallMs = performance.now() - startedMs
+  if (status !== 0 || !existsSync(usageFile)) throw new Error(`${words.join(' ')} ended with ${status}: ${stderr.slice(-1000)}`)
+  const usage = usageSchema.parse(JSON.parse(readFileSync(usageFile, 'utf8')))
+  return { wallMs, peakMb: usage.peakKib / 1024, cpuMs: usage.cpuMs, out: stdout }
+}
+
+/** As what is shipped: one file, nothing compiled at the start. */
+const bundled = async (input: string, name: string): Promise<string> => {
+  const file = join(work, name)
+  const bundle = await rolldown({ input: join(projectDir, input), platform: 'node', logLevel: 'warn' })
+  await bundle.write({ file, format: 'esm', codeSplitting: false })
+  await bundle.close()
+  return file
+}
+
+/** Sleeping processes; one in ten holds between 1 and 30 MB, in a tail that cannot write. */
+const startSleepers = (): ChildProcess[] =>
+  Array.from({ length: PROCESSES }, (_, i) =>
+    i % 10 === 0 && i > 0
+      ? spawn('sh', ['-c', `head -c ${i / 10}M /dev/zero | tail -c ${i / 10}M | sleep 900`], { stdio: 'ignore', detached: true })
+      : spawn('sleep', ['900'], { stdio: 'ignore', detached: true }))
+
+const endSleepers = async (children: readonly ChildProcess[]): Promise<void> => {
+  for (const { pid } of children) if (pid !== undefined) process.kill(-pid, 'SIGKILL')
+  while (children.some((child) => child.exitCode === null && child.signalCode === null)) await sleep(20)
+}
+
+const cpuPressurePercent = (): number => {
+  try {
+    return Number(/^some avg10=([\d.]+)/u.exec(readFileSync('/proc/pressure/cpu', 'utf8'))?.[1] ?? 0)
+  } catch {
+    return 0 // a kernel without PSI cannot say
+  }
+}
+
+/** Others' work is no part of what is measured: waits for a quieter moment, within bounds, and says how quiet it was. */
+const waitForQuiet = async (): Promise<void> => {
+  for (let i = 0; i < 30 && cpuPressurePercent() > 20; i += 1) await sleep(2000)
+  shown('share of time in which somebody waits for a CPU', cpuPressurePercent(), '%')
+}
+
+const judgementSchema = z.object({ processes: z.int(), findings: z.array(z.object({ rule: z.string(), subject: z.string() })), silent: z.array(z.string()), couldNotLook: z.array(z.unknown()) })
+
+const looked = (what: string, words: readonly string[], env: NodeJS.ProcessEnv = {}): void => {
+  run(words, env) // the first fills caches of files, and of compiled code
+  const rounds = Array.from({ length: ROUNDS }, () => run(words, env))
+  below(`${what}, time, median`, quantile(rounds.map((one) => one.wallMs), 0.5), 300, 'ms')
+  shown('  the fastest', Math.min(...rounds.map((one) => one.wallMs)), 'ms')
+  shown('  CPU, median', quantile(rounds.map((one) => one.cpuMs), 0.5), 'ms')
+  below('  peak resident memory, worst', Math.max(...rounds.map((one) => one.peakMb)), 60, 'MB')
+}
+
+/** Expected findings of a captured machine; none where nothing is said. */
+const expectedOf = (folder: string): string[] => {
+  const file = join(folder, 'findings.json')
+  return existsSync(file) ? z.array(z.string()).parse(JSON.parse(readFileSync(file, 'utf8'))) : []
+}
+
+const onCaptures = (program: string): void => {
+  const names = readdirSync(machines, { withFileTypes: true }).filter((entry) => entry.isDirectory() && existsSync(join(machines, entry.name, 'looks'))).map((entry) => entry.name)
+  let differing = 0
+  let wrong = 0
+  const looking = new Set<string>()
+  for (const name of names) {
+    const folder = join(machines, name)
+    for (const words of [[program, '--root', folder], [program, '--looks', join(folder, 'looks')]]) if (run(words).out !== run(words).out) differing += 1
+    const judgement = judgementSchema.parse(JSON.parse(run([program, '--looks', join(folder, 'looks')]).out))
+    const found = judgement.findings.map(({ rule, subject }) => `${rule} ${subject}`.trim())
+    const expected = expectedOf(folder)
+    for (const one of [...found.filter((each) => !expected.includes(each)), ...expected.filter((each) => !found.includes(each))]) {
+      wrong += 1
+      console.log(`${name}: ${found.includes(one) ? 'found' : 'did not find'} ${one}`)
+    }
+    for (const rule of judgement.silent) looking.add(rule)
+  }
+  atLeast('captured machines with looks', names.length, 3, '')
+  atMost('captured machines whose JSON differs from time to time', differing, 0, '')
+  atMost('findings on captured healthy machines that are false', wrong, 0, '')
+  shown('  rules that looked there', looking.size, '')
+}
+
+const watching = (agentmemctl: string, env: NodeJS.ProcessEnv): void => {
+  const words = (count: number): string[] => [agentmemctl, 'memory-watch', '--interval', '1', '--json', '--count', String(count)]
+  const start = run(words(1), env)
+  const long = run(words(WATCH_LOOKS), env)
+  below('memory-watch, one look a second, share of a core', ((long.cpuMs - start.cpuMs) / ((WATCH_LOOKS - 1) * 1000)) * 100, 1, '%')
+  shown('  peak resident memory', long.peakMb, 'MB')
+}
+
+const sleepers: ChildProcess[] = []
+try {
+  writeFileSync(usageModule, `import { readFileSync, writeFileSync } from 'node:fs'\nprocess.on('exit', () => { const { user, system } = process.cpuUsage(); const peak = /^VmHWM:\\s+(\\d+)/mu.exec(readFileSync('/proc/self/status', 'utf8')); writeFileSync(${JSON.stringify(usageFile)}, JSON.stringify({ peakKib: Number(peak[1]), cpuMs: (user + system) / 1000 })) })\n`)
+  const program = await bundled('electron/app/diagnose/judge-cli.ts', 'judge.mjs')
+  onCaptures(program)
+  sleepers.push(...startSleepers())
+  await sleep(2000)
+  const seen = judgementSchema.parse(JSON.parse(run([program]).out)).processes
+  atLeast('processes looked at', seen, PROCESSES, '')
+  await waitForQuiet()
+  shown('Node alone, peak resident memory', run(['-e', '0']).peakMb, 'MB')
+  looked('a look and all rules', [program])
+  const built = join(projectDir, 'build/cli/agentmemctl.mjs')
+  const agentmemctl = existsSync(built) ? built : join(projectDir, 'electron/cli/agentmemctl.js')
+  // A home of its own: no journal, no history, nobody's settings.
+  const env = { HOME: work, XDG_STATE_HOME: join(work, 'state'), XDG_CONFIG_HOME: join(work, 'config'), XDG_CACHE_HOME: join(work, 'cache') }
+  looked(`agentmemctl memory-diagnose${agentmemctl === built ? '' : ' (from its sources)'}`, [agentmemctl, 'memory-diagnose', '--json'], env)
+  watching(agentmemctl, env)
+} finally {
+  await endSleepers(sleepers)
+  rmSync(work, { recursive: true, force: true })
+}
+print()
