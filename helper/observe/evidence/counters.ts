@@ -1,13 +1,13 @@
 import { integer, readText, under } from '../files.ts'
 import { parseCounters } from '../vmstat.ts'
 
-/** Every field of /proc/meminfo by its name: bytes where the kernel says kB, else the count. */
+/** Every field of /proc/meminfo by its name: bytes where the kernel says kB, else the count. One too large to be exact is left out: VmallocTotal, with five levels of page tables. */
 export const parseMeminfoFields = (text: string): Record<string, number> => {
   const fields: Record<string, number> = {}
   for (const line of text.split('\n')) {
     const match = /^([^:\s]+):\s+(\d+)( kB)?$/u.exec(line)
-    const value = integer(match?.[2])
-    if (match?.[1] !== undefined && value !== null) fields[match[1]] = match[3] === undefined ? value : value * 1024
+    const value = (integer(match?.[2]) ?? Number.NaN) * (match?.[3] === undefined ? 1 : 1024)
+    if (match?.[1] !== undefined && Number.isSafeInteger(value)) fields[match[1]] = value
   }
   return fields
 }

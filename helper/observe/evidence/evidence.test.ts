@@ -119,7 +119,7 @@ test('of the running machine the schema holds, and a look shared says nothing of
 
 describe('parsers', () => {
   test('meminfo: bytes where the kernel says kB, else counts', () => {
-    expect(parseMeminfoFields('MemTotal: 10 kB\nHugePages_Total:       3\nActive(anon): 2 kB\nbroken\n')).toEqual({ MemTotal: 10_240, HugePages_Total: 3, 'Active(anon)': 2048 })
+    expect(parseMeminfoFields('MemTotal: 10 kB\nHugePages_Total:       3\nActive(anon): 2 kB\nVmallocTotal: 13743895347199 kB\nbroken\n')).toEqual({ MemTotal: 10_240, HugePages_Total: 3, 'Active(anon)': 2048 })
   })
 
   test('zones: those without memory are none; rows of two files by node and zone', () => {
