@@ -37,6 +37,13 @@ const steps = [
     needed: false,
   },
   {
+    name: 'command line',
+    reads: ['electron/**/*.ts', 'helper/{contract,observe,plan}/**/*.ts', 'native/user/node/*.ts', 'tools/cli-bundle.mjs', 'package-lock.json'],
+    makes: 'build/cli/agentmemctl.js',
+    args: ['tools/cli-bundle.mjs'],
+    needed: false,
+  },
+  {
     name: 'helper bundle',
     reads: ['helper/**/*', 'assets/**/*', 'native/**/*', 'tools/helper-bundle.mjs', 'package-lock.json'],
     makes: 'build/helper/MANIFEST',

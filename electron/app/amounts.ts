@@ -20,11 +20,19 @@ export const percent = (value: number): string => `${Math.abs(value) < 9.95 ? Nu
 /** "2.3": how many times. */
 export const times = (value: number): string => value.toFixed(1)
 
+/** "once a second", "12 times a second", "2.5 times a second". */
+export const often = (perSecond: number): string => (Math.abs(perSecond - 1) < 0.05 ? 'once a second' : `${perSecond < 9.95 ? Number(perSecond.toFixed(1)) : counted(perSecond)} times a second`)
+
 /** "a, b and c". */
 export const listed = (items: readonly string[]): string =>
   items.length < 2 ? items.join('') : `${items.slice(0, -1).join(', ')} and ${items.at(-1) ?? ''}`
 
-const figures = new Intl.NumberFormat('en-GB', { maximumFractionDigits: 1 })
+/** At most one decimal, thousands parted. Not by Intl: its tables cost a short command 7 MB. */
+const figure = (value: number): string => {
+  const [whole = '', decimal] = Math.abs(value).toFixed(1).split('.')
+  const text = `${whole.replaceAll(/\B(?=(?:\d{3})+(?!\d))/gu, ',')}${decimal === '0' ? '' : `.${decimal ?? ''}`}`
+  return value < 0 && text !== '0' ? `-${text}` : text
+}
 
 /** A figure of a finding in its unit: "1.2 GB", "34 %", "120 a second". */
 export const figureText = (value: number | string, unit: Figure['unit']): string => {
@@ -33,14 +41,14 @@ export const figureText = (value: number | string, unit: Figure['unit']): string
     case 'bytes':
       return amount(value)
     case 'percent':
-      return `${figures.format(value)} %`
+      return `${figure(value)} %`
     case 'per-second':
-      return `${figures.format(value)} a second`
+      return `${figure(value)} a second`
     case 'ms':
-      return value < 1000 ? `${figures.format(value)} ms` : `${figures.format(value / 1000)} s`
+      return value < 1000 ? `${figure(value)} ms` : `${figure(value / 1000)} s`
     case 'count':
     case 'ratio':
     case 'text':
-      return figures.format(value)
+      return figure(value)
   }
 }

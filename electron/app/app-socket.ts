@@ -1,10 +1,12 @@
 import { rmSync } from 'node:fs'
-import { createConnection, createServer, type Server } from 'node:net'
-import { join } from 'node:path'
+import { createConnection, createServer, type Server, type Socket } from 'node:net'
 import { z } from 'zod'
 import { fail, ok, type Result } from '../../helper/contract/errors.ts'
 import { runIdSchema } from '../../helper/contract/runs.ts'
 import { errnoOf, messageOf, privateFolder } from './files.ts'
+import { socketPath } from './socket-path.ts'
+
+export { socketPath }
 
 /** What other programs of this user ask of the running app; one JSON line each way. */
 export const appRequestSchema = z.discriminatedUnion('do', [
@@ -26,8 +28,6 @@ export const appReplySchema = z.object({
   page: z.string().nullable(),
 })
 export type AppReply = z.infer<typeof appReplySchema>
-
-export const socketPath = (runtimeDir: string): string => join(runtimeDir, 'app.sock')
 
 const MOST_LINE_BYTES = 64 * 1024
 const TIMEOUT_MS = 3_000
@@ -56,11 +56,32 @@ export const askApp = (runtimeDir: string, request: AppRequest): Promise<Result<
     socket.on('end', () => { done(fail('helper-gone', 'The running app ended.')) })
   })
 
+/** Asked by ask-diagnosis.ts; the answer is that of the channel "diagnosis.get". */
+const diagnosisRequestSchema = z.strictObject({ do: z.literal('diagnosis'), leaks: z.boolean() })
+/** A look at a machine that is short of everything can take a while. */
+const DIAGNOSIS_TIMEOUT_MS = 30_000
+
+export interface AppAnswers {
+  readonly answer: (request: AppRequest) => AppReply
+  readonly diagnosis: (leaks: boolean) => Promise<unknown>
+}
+
+const reply = async (socket: Socket, line: string, { answer, diagnosis }: AppAnswers): Promise<void> => {
+  try {
+    const request: unknown = JSON.parse(line)
+    const wish = diagnosisRequestSchema.safeParse(request)
+    if (wish.success) socket.setTimeout(DIAGNOSIS_TIMEOUT_MS)
+    socket.end(`${JSON.stringify(wish.success ? await diagnosis(wish.data.leaks) : answer(appRequestSchema.parse(request)))}\n`)
+  } catch {
+    socket.destroy()
+  }
+}
+
 /**
  * Takes the one place of this user's app, or answers `busy` when another holds
  * it. A socket that nobody listens on is left from a crash and is replaced.
  */
-export const listenAsApp = async (runtimeDir: string, answer: (request: AppRequest) => AppReply): Promise<Result<{ close(): void }>> => {
+export const listenAsApp = async (runtimeDir: string, answers: AppAnswers): Promise<Result<{ close(): void }>> => {
   const folder = privateFolder(runtimeDir)
   if (!folder.ok) return folder
   const path = socketPath(runtimeDir)
@@ -75,11 +96,9 @@ export const listenAsApp = async (runtimeDir: string, answer: (request: AppReque
           text += chunk.toString()
           if (text.length > MOST_LINE_BYTES) socket.destroy()
           if (!text.includes('\n')) return
-          try {
-            socket.end(`${JSON.stringify(answer(appRequestSchema.parse(JSON.parse(text))))}\n`)
-          } catch {
-            socket.destroy()
-          }
+          // One line is all that is listened to.
+          socket.removeAllListeners('data').resume()
+          void reply(socket, text, answers)
         })
       })
       server.once('error', (error) => { resolve({ code: errnoOf(error), text: messageOf(error) }) })

@@ -82,10 +82,13 @@ const start = async (): Promise<number | null> => {
   }
   const invitation = (): AppReply => ({ pid: process.pid, sessionBus: app.inner.session.busAddress(), url: `${address}/?token=${access.newToken()}`, page: newPage() })
 
-  const socket = await listenAsApp(paths.runtimeDir, (request) => {
-    if (request.do === 'open') return invitation()
-    if (request.do === 'run-changed') app.inner.runs.heardOf(request.runId)
-    return { pid: process.pid, sessionBus: app.inner.session.busAddress(), url: null, page: null }
+  const socket = await listenAsApp(paths.runtimeDir, {
+    diagnosis: (leaks) => app.call('diagnosis.get', { leaks }),
+    answer: (request) => {
+      if (request.do === 'open') return invitation()
+      if (request.do === 'run-changed') app.inner.runs.heardOf(request.runId)
+      return { pid: process.pid, sessionBus: app.inner.session.busAddress(), url: null, page: null }
+    },
   })
   if (!socket.ok) {
     process.stderr.write(`${socket.error.message} ${socket.error.advice ?? ''}\n`)

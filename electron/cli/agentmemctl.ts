@@ -1,5 +1,4 @@
 import { EXIT } from './exit-codes.ts'
-import { runProgram } from './program.ts'
 
 // `agentmemctl runs | head` closes the pipe early: that is no failure of ours.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -7,5 +6,8 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit(EXIT.ok)
 })
 
+const words = process.argv.slice(2)
+// The one that is asked on a machine short of memory: it loads as little as it can.
+const { runProgram } = words[0] === 'memory-diagnose' ? await import('./diagnosis-program.ts') : await import('./program.ts')
 // Set, not called: what is still on its way to a pipe gets there.
-process.exitCode = await runProgram(process.argv.slice(2))
+process.exitCode = await runProgram(words)

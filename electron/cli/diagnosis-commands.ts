@@ -2,6 +2,7 @@ import { InvalidArgumentError, Option, type Command } from 'commander'
 import { size, span, type Size } from './parse.ts'
 
 const diagnose = () => import('./diagnosis/diagnose.ts')
+const more = () => import('./diagnosis/more.ts')
 const journal = () => import('./diagnosis/journal.ts')
 
 interface Json { json: boolean }
@@ -58,7 +59,7 @@ export const addDiagnosisCommands = (program: Command, done: (code: number) => v
     .option('--count <n>', 'end after so many looks', whole)
     .action(async (options: Parameters<Awaited<typeof import('./diagnosis/watch.ts')>['watch']>[0]) => end((await import('./diagnosis/watch.ts')).watch(options)))
   command('explain', 'one finding, or why a rule is silent').argument('<finding>', 'as memory-diagnose names it, such as swap.none').addOption(json())
-    .action((rule: string, options: Json) => diagnose().then(({ explain }) => end(explain(rule, options))))
+    .action((rule: string, options: Json) => more().then(({ explain }) => end(explain(rule, options))))
   applying(command('try', 'try one solution of a finding, measure it and undo it unless it is kept').argument('<finding>', 'as memory-diagnose names it').argument('<solution>', 'as memory-diagnose names it').addOption(json()))
     .option('--subject <what>', 'which one, where a finding is about several', '')
     .action(async (rule: string, solution: string, options: { json: boolean; yes: boolean; keep: boolean; wait: boolean; simulation: boolean; subject: string }) => end((await import('./diagnosis/try.ts')).tryOut(rule, solution, { ...options, observe: false })))
@@ -66,7 +67,7 @@ export const addDiagnosisCommands = (program: Command, done: (code: number) => v
     .option('--since <time>', 'how far back', span, DAY_MS)
     .option('--bytes <size>', 'growth in an hour that counts', plainSize, 10 * MIB)
     .option('--percent <n>', 'and its share of the beginning', share, 10)
-    .action((options: { json: boolean; verbose: boolean; since: number; bytes: number; percent: number }) => diagnose().then(({ leaks }) => end(leaks(options))))
+    .action((options: { json: boolean; verbose: boolean; since: number; bytes: number; percent: number }) => more().then(({ leaks }) => end(leaks(options))))
 
   const journals = command('journal', 'what was found and tried, what came of it, and your notes')
   journals.command('search', { isDefault: true }).description('entries with these words, newest first; all where none is given').argument('[word...]').addOption(json()).option('--limit <n>', 'at most so many', whole, 20)
@@ -79,5 +80,5 @@ export const addDiagnosisCommands = (program: Command, done: (code: number) => v
     .action((path: string, options: Json) => journal().then(({ importJournal }) => end(importJournal(path, options))))
 
   command('debug-snapshot', 'write what somebody who helps would ask for to a file: figures, findings, versions').option('-o, --output <file>', 'where to; "-" is standard output')
-    .action((options: { output?: string }) => diagnose().then(({ debugSnapshot }) => end(debugSnapshot(options))))
+    .action((options: { output?: string }) => more().then(({ debugSnapshot }) => end(debugSnapshot(options))))
 }

@@ -63,10 +63,13 @@ const start = async (): Promise<void> => {
   notifyWords(app, looking)
   setMenu({ show, quit })
 
-  const socket = await listenAsApp(paths.runtimeDir, (request) => {
-    if (request.do === 'open') show()
-    if (request.do === 'run-changed') app.inner.runs.heardOf(request.runId)
-    return { pid: process.pid, sessionBus: app.inner.session.busAddress(), url: null, page: null }
+  const socket = await listenAsApp(paths.runtimeDir, {
+    diagnosis: (leaks) => app.call('diagnosis.get', { leaks }),
+    answer: (request) => {
+      if (request.do === 'open') show()
+      if (request.do === 'run-changed') app.inner.runs.heardOf(request.runId)
+      return { pid: process.pid, sessionBus: app.inner.session.busAddress(), url: null, page: null }
+    },
   })
   if (!socket.ok) console.error(socket.error.message)
 

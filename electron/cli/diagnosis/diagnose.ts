@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fail } from '../../../helper/contract/errors.ts'
+import { askDiagnosis } from '../../app/ask-diagnosis.ts'
+import { appPaths } from '../../app/paths.ts'
+import type { Answer } from '../../contract/channels.ts'
 import type { Severity } from '../../contract/diagnosis.ts'
 import { EXIT } from '../exit-codes.ts'
-import { withApp } from '../open-app.ts'
-import { note, out, outJson, printFailure, say } from '../print.ts'
-import { printDiagnosis, printFinding, printLeaks } from './words.ts'
+import { note, outJson, printFailure } from '../print.ts'
+import { printDiagnosis } from './words.ts'
 
 export interface DiagnoseOptions {
   json: boolean
@@ -17,89 +18,29 @@ export interface DiagnoseOptions {
 
 const CODES: Partial<Record<Severity, number>> = { critical: EXIT.critical, warning: EXIT.warning }
 
-/** Why memory is as it is, and what to do about it. */
-export const diagnose = (options: DiagnoseOptions): Promise<number> =>
-  withApp(async (app) => {
-    if (options.for !== undefined) {
-      const first = await app.call('diagnosis.get', { leaks: false })
-      if (!first.ok) return printFailure(first.error, options.json)
-      if (!options.json) note(`Looking again in ${Math.round(options.for / 1000)} s...`)
-      await sleep(options.for)
-    }
-    const answer = await app.call('diagnosis.get', { leaks: options.detectLeaks })
-    if (!answer.ok) return printFailure(answer.error, options.json)
-    if (options.json) outJson(answer.value)
-    else printDiagnosis(answer.value, options.verbose)
-    return options.exitCode ? (CODES[answer.value.findings[0]?.severity ?? 'information'] ?? EXIT.ok) : EXIT.ok
-  })
+type Ask = (leaks: boolean) => Promise<Answer<'diagnosis.get'>>
 
-/** One rule: what it says now, or why it is silent. */
-export const explain = (rule: string, options: { json: boolean }): Promise<number> =>
-  withApp(async (app) => {
-    const answer = await app.call('diagnosis.get', { leaks: false })
-    if (!answer.ok) return printFailure(answer.error, options.json)
-    const { findings, silent, couldNotLook } = answer.value
-    const found = findings.filter((finding) => finding.rule === rule)
-    const lacking = couldNotLook.find((one) => one.rule === rule)
-    if (found.length === 0 && lacking === undefined && !silent.includes(rule)) {
-      const known = [...findings.map((finding) => finding.rule), ...silent, ...couldNotLook.map((one) => one.rule)]
-      return printFailure(fail('bad-request', `There is no rule "${rule}".`, { expected: [...new Set(known)].toSorted().join(', '), got: rule, advice: 'What is found now: agentmemctl memory-diagnose' }).error, options.json)
-    }
-    if (options.json) outJson({ rule, findings: found, state: found.length > 0 ? 'found' : lacking === undefined ? 'silent' : 'could-not-look', needs: lacking?.needs ?? null })
-    else if (found.length > 0) for (const finding of found) printFinding(finding, true)
-    else say(lacking === undefined ? `${rule} looked and found nothing: all is well there.` : `${rule} could not look: ${lacking.needs}`, 2)
-    return EXIT.ok
-  })
-
-export interface LeakOptions {
-  json: boolean
-  verbose: boolean
-  since: number
-  bytes: number
-  percent: number
+const report = async (ask: Ask, first: Answer<'diagnosis.get'> | null, options: DiagnoseOptions): Promise<number> => {
+  let answer = first ?? (await ask(options.detectLeaks))
+  if (options.for !== undefined && answer.ok) {
+    if (!options.json) note(`Looking again in ${Math.round(options.for / 1000)} s...`)
+    await sleep(options.for)
+    answer = await ask(options.detectLeaks)
+  }
+  if (!answer.ok) return printFailure(answer.error, options.json)
+  if (options.json) outJson(answer.value)
+  else printDiagnosis(answer.value, options.verbose)
+  return options.exitCode ? (CODES[answer.value.findings[0]?.severity ?? 'information'] ?? EXIT.ok) : EXIT.ok
 }
 
-/** Who grows without end, of what the history kept. */
-export const leaks = (options: LeakOptions): Promise<number> =>
-  withApp(async (app) => {
-    const answer = await app.call('leaks.get', { thresholds: { bytesPerHour: options.bytes, percentPerHour: options.percent }, fromMs: Date.now() - options.since })
-    if (!answer.ok) return printFailure(answer.error, options.json)
-    if (options.json) outJson(answer.value)
-    else printLeaks(answer.value, options.verbose)
-    return EXIT.ok
-  })
-
-/** Everything somebody who helps would ask for, without what is private: figures, findings, versions. */
-export const debugSnapshot = (options: { output?: string }): Promise<number> =>
-  withApp(async (app) => {
-    const { writeFileSync } = await import('node:fs')
-    const { messageOf } = await import('../../app/files.ts')
-    const ask = async <T>(call: Promise<{ ok: true; value: T } | { ok: false; error: unknown }>): Promise<T | { error: unknown }> => {
-      const answer = await call
-      return answer.ok ? answer.value : { error: answer.error }
-    }
-    const content = {
-      version: 1,
-      what: 'agentmem-debug-snapshot',
-      node: process.versions,
-      machine: await ask(app.call('machine.get', {})),
-      helper: await ask(app.call('helper.get', {})),
-      diagnosis: await ask(app.call('diagnosis.get', { leaks: true })),
-      runs: await ask(app.call('runs.list', { limit: 20 })),
-      snapshot: await ask(app.inner.sampler.snapshot(false)),
-    }
-    const text = `${JSON.stringify(content, null, 2)}\n`
-    if (options.output === '-') {
-      process.stdout.write(text)
-      return EXIT.ok
-    }
-    const path = options.output ?? `agentmem-debug-${new Date().toISOString().replaceAll(/[-:]/gu, '').slice(0, 15)}.json`
-    try {
-      writeFileSync(path, text, { flag: options.output === undefined ? 'wx' : 'w', mode: 0o600 })
-    } catch (error) {
-      note(`agentmemctl: ${path} could not be written: ${messageOf(error)}`)
-      return EXIT.failed
-    }
-    out(`Written to ${path}. It names programs and projects, no command lines; look at it before you send it.`)
-    return EXIT.ok
-  })
+/**
+ * Why memory is as it is, and what to do about it. The running app is asked,
+ * which costs this command next to nothing; without one it looks itself.
+ */
+export const diagnose = async (options: DiagnoseOptions): Promise<number> => {
+  const { runtimeDir } = appPaths()
+  const first = await askDiagnosis(runtimeDir, options.detectLeaks)
+  if (first !== null) return report(async (leaks) => (await askDiagnosis(runtimeDir, leaks)) ?? first, first, options)
+  const { withApp } = await import('../open-app.ts')
+  return withApp((app) => report((leaks) => app.call('diagnosis.get', { leaks }), null, options))
+}

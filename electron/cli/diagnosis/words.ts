@@ -9,13 +9,14 @@ const SIGN: Readonly<Record<Severity, string>> = { critical: '!!', warning: '! '
 const FIGURES = 3
 const OUTCOME = { kept: 'kept', undone: 'undone', failed: 'failed', 'no-gain': 'won nothing' } as const
 
-const day = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short' })
+// Made when it is needed: the tables behind it cost megabytes.
+const dayOf = (atMs: number): string => new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short' }).format(atMs)
 
 const beforeWords = ({ before }: Solution): string => {
   const [last] = before
   if (last === undefined) return ''
   const gain = last.gainBytes.value === null ? '' : `: ${last.gainBytes.value >= 0 ? 'won' : 'cost'} ${amount(Math.abs(last.gainBytes.value))}`
-  return ` (tried on ${day.format(last.atMs)}${gain}, ${OUTCOME[last.outcome]})`
+  return ` (tried on ${dayOf(last.atMs)}${gain}, ${OUTCOME[last.outcome]})`
 }
 
 /** How one does it from here. */

@@ -1,0 +1,42 @@
+/**
+ * `node tools/cli-bundle.mjs` puts agentmemctl into build/cli/ as plain
+ * JavaScript in a few files: a short command then starts in a third of the
+ * memory and time that reading TypeScript takes. inputs.json names what it was
+ * made from, so that agentmemctl.js takes the sources where they are newer.
+ */
+import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { rolldown } from 'rolldown'
+import { leaveOut } from './leave-out.mjs'
+
+const projectDir = dirname(dirname(fileURLToPath(import.meta.url)))
+const target = join(projectDir, 'build', 'cli')
+
+/** Packages stay where they are but for those that every command needs; natives could not be moved. @param {string} id */
+const isElsewhere = (id) => !/^(?:\.|\/|\0)/u.test(id) && !/^(?:commander|zod)(?:\/|$)/u.test(id)
+
+export const bundleCli = async () => {
+  const folder = `${target}.${process.pid}`
+  rmSync(folder, { recursive: true, force: true })
+  mkdirSync(folder, { recursive: true })
+  const bundle = await rolldown({
+    input: { agentmemctl: join(projectDir, 'electron', 'cli', 'agentmemctl.ts') },
+    platform: 'node',
+    external: isElsewhere,
+    resolve: { mainFields: ['module', 'main'] },
+    plugins: [leaveOut],
+    logLevel: 'warn',
+  })
+  const { output } = await bundle.write({ dir: folder, format: 'esm', entryFileNames: '[name].js', chunkFileNames: '[name]-[hash].js', sourcemap: false })
+  await bundle.close()
+  const files = new Set(output.flatMap((part) => ('moduleIds' in part ? part.moduleIds : [])).filter((id) => id.startsWith(`${projectDir}/`) && !id.includes('node_modules')))
+  const inputs = [...files].toSorted().map((file) => [relative(projectDir, file), Math.floor(statSync(file).mtimeMs)])
+  writeFileSync(join(folder, 'inputs.json'), JSON.stringify({ version: JSON.parse(readFileSync(join(projectDir, 'package.json'), 'utf8')).version, inputs }))
+  // The files are ES modules; Node looks for this beside them.
+  writeFileSync(join(folder, 'package.json'), '{"type":"module"}\n')
+  rmSync(target, { recursive: true, force: true })
+  renameSync(folder, target)
+}
+
+if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) await bundleCli()
