@@ -8,7 +8,7 @@ import { createDiagnose, type Diagnose } from './diagnose/diagnose.ts'
 import { kernelFeatures } from './diagnose/features.ts'
 import { leaksSince } from './diagnose/growth.ts'
 import { machineLook } from './diagnose/machine-look.ts'
-import type { Rule } from './diagnose/rule.ts'
+import { rules } from './diagnose/rules/all.ts'
 import { createSessionClient, type SessionClient } from './helper-client/session-client.ts'
 import { sessionProgram } from './helper-client/session-child.ts'
 import { createSystemClient, type SystemClient } from './helper-client/system-client.ts'
@@ -74,7 +74,6 @@ const DIAGNOSE_MS = 10 * 60_000
 const FIRST_DIAGNOSE_MS = 60_000
 /** Growth is judged over a working day. */
 const LEAKS_FOR_MS = 8 * 3600_000
-const rules: readonly Rule[] = []
 
 export const createApp = (options: AppOptions = {}): App => {
   const now = options.now ?? Date.now
@@ -166,6 +165,7 @@ export const createApp = (options: AppOptions = {}): App => {
   const brokerProgram = join(paths.projectDir, 'build/native/agentmem-broker')
   const units = createUnits({
     link,
+    module: moduleLink(paths.root),
     settings: createUnitSettings(join(paths.configDir, 'broker.conf')),
     storePath: join(paths.stateDir, 'store'),
     programProblem: () => ([brokerProgram, '/usr/lib/agentmem/agentmem-broker'].some((path) => existsSync(path)) ? null : `The broker is missing: ${brokerProgram} is not there. Build it with "npm run build", or install the helper in Settings.`),
