@@ -6,7 +6,8 @@ import { above, figure, historyOf } from '../figures.ts'
 import { needsMeminfo, type Need } from '../needs.ts'
 import type { Rule } from '../rule.ts'
 import { lastOf } from '../series.ts'
-import { costOf, define, hasCompressedSwap, idleAgents, MB, percentOf, totalOf } from './kit.ts'
+import { define } from './define.ts'
+import { costOf, hasCompressedSwap, idleAgents, MB, percentOf, totalOf } from './kit.ts'
 import { advice, command, compressedSwapOn, endLeftovers, endUnneeded, leaveIt, limitAgents, MACHINE, pageOutIdle, suspendIdle } from './offers.ts'
 
 /** What agents and their servers hold, and what they left behind. */
@@ -41,7 +42,7 @@ const tooManyServers = define({
     return [{
       subject: '',
       severity: 'advice',
-      explanation: `${plural(alive(look).length, 'agent')} run ${counted(count)} MCP servers (helper programs that give an agent its tools), which hold ${amount(bytes)}. Most frequent: ${listed(labels)}. Every session starts all servers of its settings, used or not.`,
+      explanation: `${plural(alive(look).length, 'agent')} ${alive(look).length === 1 ? 'runs' : 'run'} ${counted(count)} MCP servers (helper programs that give an agent its tools), which hold ${amount(bytes)}. Most frequent: ${listed(labels)}. Every session starts all servers of its settings, used or not.`,
       figures: [
         figure({ what: 'MCP servers for each agent', value: each, unit: 'ratio', source: 'processes of agents', threshold: above(limit.perAgent) }),
         figure({ what: 'They hold', value: bytes, unit: 'bytes', source: 'smaps_rollup of these processes', threshold: above(limit.bytes), history: historyOf(looks, (other) => mcpServers(other).bytes) }),
@@ -97,7 +98,7 @@ const orphans = define({
     return [{
       subject: '',
       severity: 'advice',
-      explanation: `${plural(look.orphans.length, 'process', 'processes')} that agents had started go on although their session has ended, and hold ${amount(bytes)}: ${listed(top.map((orphan) => `${orphan.label} (${amount(orphan.costBytes.value ?? 0)}, for ${durationText(orphan.ageMs)}: ${orphan.why})`))}.`,
+      explanation: `${plural(look.orphans.length, 'process', 'processes')} that agents had started ${look.orphans.length === 1 ? 'goes on although its session has ended, and holds' : 'go on although their session has ended, and hold'} ${amount(bytes)}: ${listed(top.map((orphan) => `${orphan.label} (${amount(orphan.costBytes.value ?? 0)}, for ${durationText(orphan.ageMs)}: ${orphan.why})`))}.`,
       figures: [figure({ what: 'Held by what was left behind', value: bytes, unit: 'bytes', source: 'smaps_rollup of these processes', threshold: above(limit.bytes), history: historyOf(looks, (each) => each.orphans.reduce((sum, orphan) => sum + (orphan.costBytes.value ?? 0), 0)) })],
       solutions: [endLeftovers(), leaveIt('Leave them', 'One you started on purpose, such as a development server, may be meant to stay.', 'They hold their memory until you log out.')],
     }]

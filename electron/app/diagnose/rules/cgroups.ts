@@ -1,11 +1,12 @@
 import type { CgroupEvidence, Evidence } from '../../../../helper/contract/evidence.ts'
-import { amount, counted, percent, times } from '../../amounts.ts'
+import { amount, counted, often, percent, times } from '../../amounts.ts'
 import { plural } from '../../report/format.ts'
 import { above, figure, historyOf, is, rateHistoryOf } from '../figures.ts'
 import { needsMeminfo, needsReading, needsSpan, type Need } from '../needs.ts'
 import type { Offer, Rule } from '../rule.ts'
 import { firstOf, lastOf, rateOf } from '../series.ts'
-import { define, GB, MB, percentOf, RATE_MS, recent, swapSize, totalOf } from './kit.ts'
+import { define } from './define.ts'
+import { MB, percentOf, RATE_MS, recent, swapSize, totalOf } from './kit.ts'
 import { advice, command, leaveIt, limitAgents, MACHINE, pageOutIdle, suspendIdle } from './offers.ts'
 
 /** Groups of processes (cgroups): their limits, and what happens at them. */
@@ -34,9 +35,13 @@ const unitOf = (group: CgroupEvidence): string | null => {
 }
 const userFlag = (group: CgroupEvidence): string => (/\/user@\d+\.service\//u.test(group.path) ? '--user ' : '')
 
-const raise = (group: CgroupEvidence, what: 'MemoryHigh' | 'MemoryMax', bytes: number): Offer => {
+/** With room to spare, in whole MB. */
+const quarterMore = (bytes: number): number => Math.ceil((bytes * 1.25) / MB) * MB
+
+const raise = (group: CgroupEvidence, what: 'MemoryHigh' | 'MemoryMax', needBytes: number): Offer => {
   const unit = unitOf(group)
   const old = (what === 'MemoryHigh' ? group.highBytes : group.maxBytes).value
+  const bytes = quarterMore(Math.max(needBytes, old ?? 0))
   const words = {
     id: 'raise-limit',
     title: `Raise its limit to ${amount(bytes)}`,
@@ -50,8 +55,6 @@ const raise = (group: CgroupEvidence, what: 'MemoryHigh' | 'MemoryMax', bytes: n
   const sudo = userFlag(group) === '' ? 'sudo ' : ''
   return command(words, `${sudo}systemctl ${userFlag(group)}set-property --runtime '${unit}' ${what}=${bytes}`, sudo !== '', `${sudo}systemctl ${userFlag(group)}set-property --runtime '${unit}' ${what}=${old ?? 'infinity'}`)
 }
-
-const quarterMore = (bytes: number): number => Math.ceil((bytes * 1.25) / MB) * MB
 
 const killed = (look: Evidence): string => {
   const last = look.kernelMessages.value?.findLast((message) => message.kind === 'cgroup-oom-kill')
@@ -72,19 +75,19 @@ const oomKill = define({
     // One look alone tells of the whole life of a group: only one with a limit of its own is to blame.
     const since = (group: CgroupEvidence): number => (looks.length === 1 && group.maxBytes.value !== null ? (group.events['oom_kill'] ?? 0) : kills(group))
     return lowest(groupsOf(look).filter((group) => since(group) > limit.kills)).map((group) => {
-      const max = limitOf(group)
-      const need = Math.max(group.peakBytes.value ?? 0, group.currentBytes.value ?? 0, max?.bytes ?? 0)
+      const max = group.maxBytes.value
+      const need = Math.max(group.peakBytes.value ?? 0, group.currentBytes.value ?? 0)
       return {
         subject: group.path,
         severity: looks.length > 1 ? 'critical' : 'warning',
         title: `A program in ${nameOf(group)} was ended at its memory limit`,
-        explanation: `${plural(since(group), 'program')} in the group ${nameOf(group)} ${since(group) === 1 ? 'was' : 'were'} ended by the kernel (an "OOM kill") ${looks.length > 1 ? 'while we watched' : 'since the group was made'}.${max === null ? '' : ` The group may hold ${amount(max.bytes)} and now holds ${amount(group.currentBytes.value ?? 0)}.`} This is the limit of the group, not of the machine, on which ${amount(look.meminfo['MemAvailable'] ?? 0)} are available: elsewhere the program would have gone on.${killed(look)}`,
+        explanation: `${plural(since(group), 'program')} in the group ${nameOf(group)} ${since(group) === 1 ? 'was' : 'were'} ended by the kernel (an "OOM kill") ${looks.length > 1 ? 'while we watched' : 'since the group was made'}.${max === null ? '' : ` The group may hold ${amount(max)} and now holds ${amount(group.currentBytes.value ?? 0)}.`} This is the limit of the group, not of the machine, on which ${amount(look.meminfo['MemAvailable'] ?? 0)} are available: elsewhere the program would have gone on.${killed(look)}`,
         figures: [
           figure({ what: looks.length > 1 ? 'Programs ended since the first look' : 'Programs ended since the group was made', value: since(group), unit: 'count', source: `${group.path}/memory.events oom_kill`, threshold: above(limit.kills), history: historyOf(looks, (each) => sameGroup(each, group.path)?.events['oom_kill']) }),
-          ...(max === null ? [] : [figure({ what: 'Limit of the group', value: max.bytes, unit: 'bytes' as const, source: `${group.path}/${max.file}` })]),
+          ...(max === null ? [] : [figure({ what: 'Limit of the group', value: max, unit: 'bytes' as const, source: `${group.path}/memory.max` })]),
           figure({ what: 'It holds now', value: group.currentBytes.value ?? 0, unit: 'bytes', source: `${group.path}/memory.current` }),
         ],
-        solutions: [raise(group, 'MemoryMax', quarterMore(need)), advice({
+        solutions: [raise(group, 'MemoryMax', need), advice({
           id: 'high-before-max',
           title: 'Slow down before ending',
           what: 'Set memory.high (MemoryHigh=) somewhat below memory.max: at it the group\'s idle memory goes out and its programs are slowed down, and nothing is ended.',
@@ -113,12 +116,12 @@ const maxHits = define({
       subject: group.path,
       severity: 'warning',
       title: `${nameOf(group)} keeps running into its hard limit`,
-      explanation: `${nameOf(group)} may hold ${amount(group.maxBytes.value ?? 0)} and reached that ${counted(rate(group))} times a second. Each time one of its programs stops and throws out something of the group's: first its files, which it then reads again. It is slow, and the next step is that a program in it is ended.`,
+      explanation: `${nameOf(group)} may hold ${amount(group.maxBytes.value ?? 0)} and reached that ${often(rate(group))}. Each time one of its programs stops and throws out something of the group's: first its files, which it then reads again. It is slow, and the next step is that a program in it is ended.`,
       figures: [
         figure({ what: 'Times at the limit, a second', value: rate(group), unit: 'per-second', source: `${group.path}/memory.events max`, threshold: above(limit.hitsPerSecond), history: rateHistoryOf(looks, (each) => sameGroup(each, group.path)?.events['max']) }),
         figure({ what: 'Limit', value: group.maxBytes.value ?? 0, unit: 'bytes', source: `${group.path}/memory.max` }),
       ],
-      solutions: [raise(group, 'MemoryMax', quarterMore(group.maxBytes.value ?? GB)), suspendIdle(), leaveIt('Leave it', 'The limit keeps the rest of the machine quick.', 'What is in the group stays slow, or is ended.')],
+      solutions: [raise(group, 'MemoryMax', group.currentBytes.value ?? 0), suspendIdle(), leaveIt('Leave it', 'The limit keeps the rest of the machine quick.', 'What is in the group stays slow, or is ended.')],
     }))
   },
   lookDeeper: ['ftrace.reclaim'],
@@ -146,7 +149,7 @@ const throttled = define({
         figure({ what: 'Times over the limit, a second', value: rate(group), unit: 'per-second', source: `${group.path}/memory.events high`, threshold: above(limit.hitsPerSecond) }),
         figure({ what: 'Limit', value: group.highBytes.value ?? 0, unit: 'bytes', source: `${group.path}/memory.high` }),
       ],
-      solutions: [raise(group, 'MemoryHigh', quarterMore((group.currentBytes.value ?? 0) + (group.swapBytes.value ?? 0))), suspendIdle(), leaveIt('Leave it', 'The limit keeps the rest of the machine quick.', 'What is in the group stays slow.')],
+      solutions: [raise(group, 'MemoryHigh', (group.currentBytes.value ?? 0) + (group.swapBytes.value ?? 0)), suspendIdle(), leaveIt('Leave it', 'The limit keeps the rest of the machine quick.', 'What is in the group stays slow.')],
     }))
   },
   lookDeeper: ['ftrace.reclaim'],
@@ -171,12 +174,12 @@ const limitTooLow = define({
         subject: group.path,
         severity: 'advice' as const,
         title: `The limit of ${nameOf(group)} is far below what it needs`,
-        explanation: `${nameOf(group)} may hold ${amount(least?.bytes ?? 0)} in memory. Its programs hold ${amount(need)}: ${amount(group.currentBytes.value ?? 0)} there and ${amount(group.swapBytes.value ?? 0)} in swap. As soon as more than one agent in it works, they push each other out.`,
+        explanation: `${nameOf(group)} may hold ${amount(least?.bytes ?? 0)} in memory. Its programs hold ${amount(need)}: ${amount(group.currentBytes.value ?? 0)} there and ${amount(group.swapBytes.value ?? 0)} in swap. As soon as what is in it works again, its pages push each other out.`,
         figures: [
           figure({ what: 'Held, of the limit', value: percentOf(need, least?.bytes ?? 0), unit: 'percent', source: `${group.path}/memory.current + memory.swap.current`, threshold: above(limit.needPercentOfLimit) }),
           figure({ what: 'Limit', value: least?.bytes ?? 0, unit: 'bytes', source: `${group.path}/${least?.file ?? 'memory.max'}` }),
         ],
-        solutions: [raise(group, least?.file === 'memory.high' ? 'MemoryHigh' : 'MemoryMax', quarterMore(need)), limitAgents(), leaveIt('Leave it', 'Right where these agents mostly rest.', 'Waking one takes longer.')],
+        solutions: [raise(group, least?.file === 'memory.high' ? 'MemoryHigh' : 'MemoryMax', need), limitAgents(), leaveIt('Leave it', 'Right where these agents mostly rest.', 'Waking one takes longer.')],
       }
     })
   },

@@ -1,12 +1,13 @@
 import type { Evidence, Zone } from '../../../../helper/contract/evidence.ts'
-import { amount, percent, times } from '../../amounts.ts'
+import { amount, counted, often, percent, times } from '../../amounts.ts'
 import { plural } from '../../report/format.ts'
 import { above, below, figure, rateHistoryOf } from '../figures.ts'
 import { needsCounter, needsReading, needsSpan } from '../needs.ts'
 import type { Rule } from '../rule.ts'
 import { lastOf, numberIn, rateOf, vmstatRate } from '../series.ts'
-import { define, largeZones, percentOf, RATE_MS, recent, vm } from './kit.ts'
-import { advice, compactOnce, leaveIt, MACHINE, tunable } from './offers.ts'
+import { define } from './define.ts'
+import { largeZones, percentOf, RATE_MS, recent, vm } from './kit.ts'
+import { advice, compactOnce, keepFree, leaveIt, MACHINE, tunable } from './offers.ts'
 
 /** Free memory in pieces too small for who asks. */
 
@@ -81,13 +82,7 @@ const index = define({
         severity: 'warning' as const,
         explanation: `A request for ${amount(look.pageBytes * 2 ** limit.order)} in one piece would fail here now, and not for want of memory: the kernel's fragmentation index is ${times(value)}, where 0 means "too little memory" and 1 "only too scattered". Such pieces are what network cards, sound, graphics and new programs' kernel stacks need.`,
         figures: [figure({ what: 'Fragmentation index', value, unit: 'ratio', source: `/sys/kernel/debug/extfrag/extfrag_index ${zoneName(zone)}`, threshold: above(limit.index) })],
-        solutions: [compactOnce(), tidyAhead(look), tunable({
-          id: 'larger-reserve',
-          title: 'Keep a larger reserve',
-          what: 'Sets vm.min_free_kbytes to 128 MB, so that more lies free from which large pieces can be made.',
-          tradeOff: '128 MB are never used by programs or cache.',
-          sideEffects: 'The kernel begins to make room a little earlier.',
-        }, { minFreeBytes: 128 * 1024 ** 2 })],
+        solutions: [compactOnce(), tidyAhead(look), keepFree(look)],
       }]
     })
   },
@@ -110,7 +105,7 @@ const compactionFails = define({
     return [{
       subject: '',
       severity: 'warning',
-      explanation: `${plural(attempts, 'time')} lately the kernel tried to move free memory together for somebody who waited, and ${percent(share)} of the tries failed. Usually pages that cannot be moved (of the kernel, of drivers, locked memory) lie in between, or too little is free.`,
+      explanation: `${counted(attempts)} times lately the kernel tried to move free memory together for somebody who waited, and ${percent(share)} of the tries failed. Usually pages that cannot be moved (of the kernel, of drivers, locked memory) lie in between, or too little is free.`,
       figures: [figure({ what: 'Tries that failed', value: share, unit: 'percent', source: '/proc/vmstat compact_fail / (compact_fail + compact_success)', threshold: above(limit.failedPercent) }), figure({ what: 'Tries', value: attempts, unit: 'count', source: '/proc/vmstat', threshold: above(limit.attempts) })],
       solutions: [fewerHuge(), tunable({
         id: 'do-not-wait',
@@ -137,7 +132,7 @@ const compactionStalls = define({
     return [{
       subject: '',
       severity: 'warning',
-      explanation: `${times(rate.perSecond)} times a second a program that asked for a large piece of memory was stopped until pages had been moved together for it. Mostly that is for huge pages (2 MB), which programs could do without.`,
+      explanation: `About ${often(rate.perSecond)} a program that asked for a large piece of memory was stopped until pages had been moved together for it. Mostly that is for huge pages (2 MB), which programs could do without.`,
       figures: [figure({ what: 'Requests that tidied up themselves, a second', value: rate.perSecond, unit: 'per-second', source: '/proc/vmstat compact_stall', threshold: above(limit.stallsPerSecond), history: rateHistoryOf(looks, (look) => look.vmstat['compact_stall']) })],
       solutions: [tunable({
         id: 'do-not-wait',
@@ -192,13 +187,7 @@ const allocationFailed = define({
       severity: 'warning',
       explanation: `${plural(failures.length, 'request')} of the kernel or a driver for a piece of memory failed within the last hour; the last one: "${failures.at(-1)?.text ?? ''}". Such requests cannot wait: a network card drops packets, a device stops. Either too little was free, or only in small pieces.`,
       figures: [figure({ what: 'Failed requests in the last hour', value: failures.length, unit: 'count', source: 'kernel messages', threshold: above(limit.failures) })],
-      solutions: [tunable({
-        id: 'larger-reserve',
-        title: 'Keep a larger reserve',
-        what: 'Sets vm.min_free_kbytes to 128 MB: requests that cannot wait are served from it.',
-        tradeOff: '128 MB are never used by programs or cache.',
-        sideEffects: 'The kernel begins to make room a little earlier.',
-      }, { minFreeBytes: 128 * 1024 ** 2 }), compactOnce(), advice({ id: 'driver', title: 'Look which driver it was', what: 'The message names it, and what it could not do. A newer driver or a smaller buffer (ethtool -G for network cards) may need smaller pieces.', tradeOff: 'Smaller buffers cost throughput.', sideEffects: 'Depends on the device.', scope: MACHINE }), leaveIt('Leave it', 'One such message under heavy load does no harm.', 'It may come back.')],
+      solutions: [keepFree(look), compactOnce(), advice({ id: 'driver', title: 'Look which driver it was', what: 'The message names it, and what it could not do. A newer driver or a smaller buffer (ethtool -G for network cards) may need smaller pieces.', tradeOff: 'Smaller buffers cost throughput.', sideEffects: 'Depends on the device.', scope: MACHINE }), leaveIt('Leave it', 'One such message under heavy load does no harm.', 'It may come back.')],
     }]
   },
   lookDeeper: ['ftrace.compaction'],

@@ -3,7 +3,7 @@ import { above, below, figure, is, isNot } from '../figures.ts'
 import { needsReading } from '../needs.ts'
 import type { Rule } from '../rule.ts'
 import { lastOf } from '../series.ts'
-import { define } from './kit.ts'
+import { define } from './define.ts'
 import { advice, command, compressedSwapOn, leaveIt, MACHINE } from './offers.ts'
 
 /** Protections of memory that are off, and secrets that leave it. */

@@ -1,9 +1,10 @@
-import { amount, counted, percent, times } from '../../amounts.ts'
+import { amount, counted, often, percent } from '../../amounts.ts'
 import { above, figure, historyOf, is, rateHistoryOf } from '../figures.ts'
 import { needsCounter, needsMeminfo, needsMm, needsReading, needsSpan } from '../needs.ts'
 import type { Rule } from '../rule.ts'
 import { choiceIn, lastOf, numberIn, rateOf, vmstatRate } from '../series.ts'
-import { availablePercent, define, mem, percentOf, RATE_MS, recent, thp, totalOf } from './kit.ts'
+import { define } from './define.ts'
+import { availablePercent, mem, percentOf, RATE_MS, recent, thp, totalOf } from './kit.ts'
 import { advice, command, compactOnce, leaveIt, MACHINE, tunable } from './offers.ts'
 
 /** Pages of 2 MB: quicker for large programs, wasteful for many small ones. */
@@ -43,7 +44,7 @@ const always = define({
         tradeOff: 'Only what is collapsed later is touched by it; what is given at once stays "always".',
         sideEffects: 'khugepaged finds less to do.',
         scope: MACHINE,
-      }, `echo 64 | sudo tee ${thp('khugepaged/max_ptes_none')}`, true, `echo ${counted(numberIn(look.mm, thp('khugepaged/max_ptes_none')) ?? 511)} | sudo tee ${thp('khugepaged/max_ptes_none')}`)],
+      }, `echo 64 | sudo tee ${thp('khugepaged/max_ptes_none')}`, true, `echo ${numberIn(look.mm, thp('khugepaged/max_ptes_none')) ?? 511} | sudo tee ${thp('khugepaged/max_ptes_none')}`)],
     }]
   },
   lookDeeper: ['ftrace.huge-pages', 'perf.page-faults'],
@@ -65,7 +66,7 @@ const khugepaged = define({
       severity: 'advice',
       explanation: `khugepaged, the part of the kernel that joins small pages into huge ones, used ${percent(share)} of one core lately. At its usual pace nobody would notice it: it was set to look more often, or it tries again and again without success.`,
       figures: [figure({ what: 'CPU time of khugepaged, of one core', value: share, unit: 'percent', source: '/proc/PID/stat of khugepaged', threshold: above(limit.corePercent) })],
-      solutions: [onRequest(), command({ id: 'slower', title: 'Let it look less often', what: 'Puts the pause between two rounds back to 10 s.', tradeOff: 'Huge pages are built later.', sideEffects: 'None known.', scope: MACHINE }, `echo 10000 | sudo tee ${thp('khugepaged/scan_sleep_millisecs')}`, true, `echo ${counted(numberIn(lastOf(looks).mm, thp('khugepaged/scan_sleep_millisecs')) ?? 10_000)} | sudo tee ${thp('khugepaged/scan_sleep_millisecs')}`)],
+      solutions: [onRequest(), command({ id: 'slower', title: 'Let it look less often', what: 'Puts the pause between two rounds back to 10 s.', tradeOff: 'Huge pages are built later.', sideEffects: 'None known.', scope: MACHINE }, `echo 10000 | sudo tee ${thp('khugepaged/scan_sleep_millisecs')}`, true, `echo ${numberIn(lastOf(looks).mm, thp('khugepaged/scan_sleep_millisecs')) ?? 10_000} | sudo tee ${thp('khugepaged/scan_sleep_millisecs')}`)],
     }]
   },
   lookDeeper: ['ftrace.huge-pages', 'perf.kernel-cpu'],
@@ -85,7 +86,7 @@ const defragStalls = define({
     return [{
       subject: '',
       severity: 'warning',
-      explanation: `The huge pages' setting "defrag" is "always": a program that asks for memory is stopped until a piece of 2 MB has been made, even if small pages are there. That happened ${times(rate.perSecond)} times a second lately.`,
+      explanation: `The huge pages' setting "defrag" is "always": a program that asks for memory is stopped until a piece of 2 MB has been made, even if small pages are there. That happened ${often(rate.perSecond)} lately.`,
       figures: [
         figure({ what: 'Requests that waited for large pieces, a second', value: rate.perSecond, unit: 'per-second', source: '/proc/vmstat compact_stall', threshold: above(limit.stallsPerSecond), history: rateHistoryOf(looks, (each) => each.vmstat['compact_stall']) }),
         figure({ what: 'Huge pages\' defrag', value: 'always', unit: 'text', source: thp('defrag'), threshold: is('always') }),

@@ -1,19 +1,13 @@
 import type { Agent } from '../../../../helper/contract/agents.ts'
 import type { Evidence, ProcessEvidence } from '../../../../helper/contract/evidence.ts'
 import { amount, listed } from '../../amounts.ts'
-import type { Looks, Rule } from '../rule.ts'
+import type { Looks } from '../rule.ts'
 import { numberIn, within } from '../series.ts'
 
 /** What several rules read and say. */
 
 export const MB = 1024 ** 2
 export const GB = 1024 ** 3
-
-/** Keeps the names of a rule's thresholds for its `find`, and forgets them in the list of all. */
-export const define = <T extends Readonly<Record<string, number>>>(rule: Rule<T>): Rule => ({
-  ...rule,
-  find: (looks, thresholds) => rule.find(looks, thresholds as T),
-})
 
 export const vm = (name: string): string => `/proc/sys/vm/${name}`
 export const ksm = (name: string): string => `/sys/kernel/mm/ksm/${name}`

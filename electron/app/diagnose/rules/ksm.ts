@@ -5,7 +5,8 @@ import { above, figure, historyOf, is } from '../figures.ts'
 import { needsMm, needsReading, needsSpan, type Need } from '../needs.ts'
 import type { Rule } from '../rule.ts'
 import { firstOf, lastOf, numberIn, rateOf, spanMs } from '../series.ts'
-import { define, ksm, ksmRuns, MB, mem, percentOf, RATE_MS, recent } from './kit.ts'
+import { define } from './define.ts'
+import { ksm, ksmRuns, MB, mem, percentOf, RATE_MS, recent } from './kit.ts'
 import { advice, command, leaveIt, MACHINE, preset, trial } from './offers.ts'
 
 /** Merging of equal pages (KSM): what it wins, what it costs. */

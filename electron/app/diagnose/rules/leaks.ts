@@ -1,11 +1,12 @@
 import type { Evidence, ProcessEvidence } from '../../../../helper/contract/evidence.ts'
-import { amount, percent } from '../../amounts.ts'
+import { amount } from '../../amounts.ts'
 import { durationText } from '../../report/format.ts'
 import { above, figure, historyOf } from '../figures.ts'
 import { needsSpan } from '../needs.ts'
 import type { Rule } from '../rule.ts'
 import { lastOf, spanMs } from '../series.ts'
-import { define, MB, percentOf, processSubject, processWords } from './kit.ts'
+import { define } from './define.ts'
+import { MB, percentOf, processSubject, processWords } from './kit.ts'
 import { advice, limitAgents, suspendIdle } from './offers.ts'
 
 /** Growth that is plain from a few looks; slow leaks are told from the history. */
@@ -49,7 +50,7 @@ const grows = define({
           figure({ what: 'Of what it was', value: share, unit: 'percent', source: `/proc/${process.ref.pid}/status`, threshold: above(limit.percent) }),
         ],
         solutions: [
-          advice({ id: 'restart-it', title: 'Restart it before it gets tight', what: `Ends what grew: at this pace it takes ${durationText(((look.meminfo['MemAvailable'] ?? 0) / Math.max(1, perMinute)) * 60_000)} until all available memory is used. ${percent(share)} since the first look tells how much is won.`, tradeOff: 'Its work is interrupted; save it first.', sideEffects: 'It will grow again.', scope: processWords(process) }, 'Start it again.'),
+          advice({ id: 'restart-it', title: 'Restart it before it gets tight', what: `Gives back all it grew by. At this pace it takes ${durationText(((look.meminfo['MemAvailable'] ?? 0) / Math.max(1, perMinute)) * 60_000)} until all available memory is used.`, tradeOff: 'Its work is interrupted; save it first.', sideEffects: 'It will grow again.', scope: processWords(process) }, 'Start it again.'),
           limitAgents(),
           { ...suspendIdle(), id: 'suspend-it', title: 'Suspend its agent meanwhile', what: 'Stops it, so that it grows no further while you look for the reason.' },
         ],

@@ -4,7 +4,8 @@ import { above, figure, historyOf } from '../figures.ts'
 import { needsMeminfo } from '../needs.ts'
 import type { Offer, Rule } from '../rule.ts'
 import { lastOf } from '../series.ts'
-import { define, GB, MB, mem, percentOf, processSubject, processWords, totalOf } from './kit.ts'
+import { define } from './define.ts'
+import { GB, MB, mem, percentOf, processSubject, processWords, totalOf } from './kit.ts'
 import { advice, command, compressedSwapOn, leaveIt, moreMemory } from './offers.ts'
 
 /** Files that live in memory: tmpfs, memfd and other shared memory. */

@@ -4,7 +4,8 @@ import { above, below, figure, historyOf, isNot } from '../figures.ts'
 import { needsSpan, needsSysctl, type Need } from '../needs.ts'
 import type { Rule } from '../rule.ts'
 import { lastOf, numberIn, rateOf } from '../series.ts'
-import { define, GB, percentOf, processSubject, processWords, RATE_MS, recent, vm } from './kit.ts'
+import { define } from './define.ts'
+import { GB, percentOf, processSubject, processWords, RATE_MS, recent, vm } from './kit.ts'
 import { advice, command, leaveIt, MACHINE } from './offers.ts'
 
 /** Machines whose memory lies in several places (NUMA), some nearer to a processor than others. */

@@ -1,5 +1,9 @@
+import type { Evidence } from '../../../../helper/contract/evidence.ts'
 import type { PresetSettings } from '../../../../helper/contract/presets.ts'
 import type { TunableSettings } from '../../../../helper/contract/tunables.ts'
+import { amount, counted, percent } from '../../amounts.ts'
+import { numberIn } from '../series.ts'
+import { totalOf, vm } from './kit.ts'
 import type { Solution } from '../../../contract/diagnosis.ts'
 import type { Offer } from '../rule.ts'
 
@@ -19,6 +23,7 @@ type Page = Extract<Solution['act'], { how: 'page' }>['page']
 export const MACHINE = 'The whole machine'
 const RESTORED = 'Undo puts the old value back. Without an answer in time, and at the next restart, it goes back by itself.'
 const NOTHING = 'There is nothing to undo: it happens once.'
+const SWAP_GOES = 'Undo takes it away again, once what it holds fits into memory. Without an answer in time, and at the next restart, it goes by itself.'
 
 /** Settings that are tried: shown as a plan, measured, kept or undone. */
 export const trial = (words: Words, settings: PresetSettings, undoWords = RESTORED): Offer => ({ ...words, undo: 'by-run', undoWords, act: { how: 'try-run', settings } })
@@ -28,8 +33,8 @@ export const tunable = (words: Omit<Words, 'scope'> & { readonly scope?: string 
 /** Done once, leaves nothing behind. */
 export const once = (words: Words, settings: PresetSettings): Offer => ({ ...words, undo: 'nothing-to-undo', undoWords: NOTHING, act: { how: 'try-run', settings } })
 
-export const preset = (words: Words, presetId: string, undo: 'by-run' | 'nothing-to-undo' = 'by-run', agentIds: readonly string[] | null = null): Offer => ({
-  ...words, undo, undoWords: undo === 'by-run' ? RESTORED : NOTHING, act: { how: 'preset', presetId, agentIds: agentIds === null ? null : [...agentIds] },
+export const preset = (words: Words, presetId: string, undo: 'by-run' | 'nothing-to-undo' = 'by-run', undoWords = undo === 'by-run' ? RESTORED : NOTHING): Offer => ({
+  ...words, undo, undoWords, act: { how: 'preset', presetId, agentIds: null },
 })
 
 export const page = (words: Words, to: Page, undoWords: string, rest: readonly string[] = []): Offer => ({ ...words, undo: 'by-hand', undoWords, act: { how: 'page', page: to, rest: [...rest] } })
@@ -75,7 +80,7 @@ export const compressedSwapOn = (): Offer => preset({
   tradeOff: 'Compressing costs CPU time when memory gets tight, and a page that is needed again takes some microseconds to unpack.',
   sideEffects: 'By itself it wins little: pages move there when memory gets tight, or when idle agents are paged out.',
   scope: MACHINE,
-}, 'layer-compressed-swap-on')
+}, 'layer-compressed-swap-on', 'by-run', SWAP_GOES)
 
 export const endLeftovers = (): Offer => page({
   id: 'end-leftovers',
@@ -134,3 +139,29 @@ export const preferCompressedSwap = (swappiness: number): Offer => tunable({
   tradeOff: 'Programs that wake after a long rest unpack more pages first.',
   sideEffects: 'Compressing takes some CPU time.',
 }, { swappiness: 150 })
+
+/** Begin earlier, so that room is there before a program asks. */
+export const beginEarlier = (look: Evidence): Offer => {
+  const now = numberIn(look.sysctl, vm('watermark_scale_factor')) ?? 10
+  const next = Math.max(now, Math.min(500, Math.max(100, now * 2)))
+  return tunable({
+    id: 'begin-earlier',
+    title: 'Make room earlier',
+    what: `Raises vm.watermark_scale_factor from ${counted(now)} to ${counted(next)}: the kernel begins to make room in the background while ${percent(next / 100)} of memory is still free, instead of ${percent(now / 100)}.`,
+    tradeOff: `About ${amount((totalOf(look) * (next - now)) / 10_000)} more stay free instead of holding file cache.`,
+    sideEffects: 'The background work (kswapd) runs more often, a little each time.',
+  }, { watermarkScaleFactor: next })
+}
+
+/** At most 3 % of memory, which every machine can spare. */
+export const keepFree = (look: Evidence): Offer => {
+  const now = (numberIn(look.sysctl, vm('min_free_kbytes')) ?? 0) * 1024
+  const next = Math.min(4 * 1024 ** 3, Math.max(1024 ** 2, now, Math.min(Math.round(totalOf(look) * 0.03), Math.max(now * 2, 128 * 1024 ** 2))))
+  return tunable({
+    id: 'keep-more-free',
+    title: 'Keep a larger reserve',
+    what: `Raises vm.min_free_kbytes from ${amount(now)} to ${amount(next)}, the reserve that ordinary requests may not touch.`,
+    tradeOff: `${amount(Math.max(0, next - now))} are never used by programs or cache.`,
+    sideEffects: 'All limits at which the kernel begins to make room rise with it.',
+  }, { minFreeBytes: next })
+}

@@ -5,7 +5,8 @@ import { above, below, figure, historyOf, rateHistoryOf } from '../figures.ts'
 import { needsCounter, needsMeminfo, needsSpan, needsSysctl } from '../needs.ts'
 import type { Offer, Rule } from '../rule.ts'
 import { lastOf, numberIn, rateOf, vmstatRate } from '../series.ts'
-import { define, MB, mem, percentOf, RATE_MS, recent, totalOf, vm } from './kit.ts'
+import { define } from './define.ts'
+import { MB, mem, percentOf, RATE_MS, recent, totalOf, vm } from './kit.ts'
 import { advice, command, leaveIt, MACHINE, moreMemory, preset, tunable } from './offers.ts'
 
 /** Files kept in memory: mostly fine; and what waits to be written. */
@@ -146,7 +147,7 @@ const dropped = define({
     return [{
       subject: '',
       severity: 'advice',
-      explanation: `${plural(rate.change, 'time')} in ${plural(Math.round(rate.overMs / 60_000), 'minute')} some program dropped all files from memory ("drop_caches"). That makes "free" look better and everything slower: what was dropped is read from disk again. Programs get no more memory by it, since the kernel gives cache back anyway. It is often a "RAM cleaner" or a job in cron.`,
+      explanation: `${counted(rate.change)} times in ${plural(Math.round(rate.overMs / 60_000), 'minute')} some program dropped all files from memory ("drop_caches"). That makes "free" look better and everything slower: what was dropped is read from disk again. Programs get no more memory by it, since the kernel gives cache back anyway. It is often a "RAM cleaner" or a job in cron.`,
       figures: [figure({ what: 'Times the cache was dropped', value: rate.change, unit: 'count', source: '/proc/vmstat drop_pagecache', threshold: above(limit.drops), history: historyOf(looks, (look) => look.vmstat['drop_pagecache']) })],
       solutions: [
         command({ id: 'find-job', title: 'Find the job that does it', what: 'Searches the usual places for it.', tradeOff: 'A program that is not a script is not found.', sideEffects: 'Only reads.', scope: MACHINE }, 'sudo grep -rsl drop_caches /etc/cron* /etc/systemd /usr/local /var/spool/cron', true, 'There is nothing to undo.', 'nothing-to-undo'),

@@ -1,40 +1,15 @@
-import type { Evidence } from '../../../../helper/contract/evidence.ts'
-import { amount, counted, percent } from '../../amounts.ts'
+import { amount, often, percent } from '../../amounts.ts'
 import { above, figure, rateHistoryOf } from '../figures.ts'
 import { needsCounter, needsReading, needsSpan } from '../needs.ts'
-import type { Looks, Offer, Rule } from '../rule.ts'
-import { lastOf, numberIn, rateOf, vmstatOf, vmstatRate } from '../series.ts'
-import { define, percentOf, RATE_MS, recent, totalOf, vm } from './kit.ts'
-import { endUnneeded, moreMemory, pageOutIdle, suspendIdle, tunable } from './offers.ts'
+import type { Looks, Rule } from '../rule.ts'
+import { lastOf, rateOf, vmstatOf, vmstatRate } from '../series.ts'
+import { define } from './define.ts'
+import { percentOf, RATE_MS, recent } from './kit.ts'
+import { beginEarlier, endUnneeded, keepFree, moreMemory, pageOutIdle, suspendIdle } from './offers.ts'
 
 /** How the kernel makes room: in time by itself (kswapd), or so late that programs must do it. */
 
 const STALLS = ['allocstall_dma', 'allocstall_dma32', 'allocstall_normal', 'allocstall_movable', 'allocstall_device', 'allocstall'] as const
-
-/** Begin earlier, so that room is there before a program asks. */
-const beginEarlier = (look: Evidence): Offer => {
-  const now = numberIn(look.sysctl, vm('watermark_scale_factor')) ?? 10
-  const next = Math.min(500, Math.max(100, now * 2))
-  return tunable({
-    id: 'begin-earlier',
-    title: 'Make room earlier',
-    what: `Raises vm.watermark_scale_factor from ${counted(now)} to ${counted(next)}: the kernel begins to make room in the background while ${percent(next / 100)} of memory is still free, instead of ${percent(now / 100)}.`,
-    tradeOff: `About ${amount((totalOf(look) * (next - now)) / 10_000)} more stay free instead of holding file cache.`,
-    sideEffects: 'The background work (kswapd) runs more often, a little each time.',
-  }, { watermarkScaleFactor: next })
-}
-
-const keepFree = (look: Evidence): Offer => {
-  const now = (numberIn(look.sysctl, vm('min_free_kbytes')) ?? 0) * 1024
-  const next = Math.min(4 * 1024 ** 3, Math.max(1024 ** 2, Math.min(Math.round(totalOf(look) * 0.03), Math.max(now * 2, 128 * 1024 ** 2))))
-  return tunable({
-    id: 'keep-more-free',
-    title: 'Keep a larger reserve',
-    what: `Raises vm.min_free_kbytes from ${amount(now)} to ${amount(next)}, the reserve that ordinary requests may not touch.`,
-    tradeOff: `${amount(Math.max(0, next - now))} are never used by programs or cache.`,
-    sideEffects: 'All limits at which the kernel begins to make room rise with it.',
-  }, { minFreeBytes: next })
-}
 
 const direct = (looks: Looks) => vmstatRate(looks, 'pgsteal_direct')
 const background = (looks: Looks) => vmstatRate(looks, 'pgsteal_kswapd')
@@ -83,7 +58,7 @@ const allocationStalls = define({
     return [{
       subject: '',
       severity: 'warning',
-      explanation: `${counted(rate.perSecond)} times a second a program that asked for memory found none free and was stopped until some had been collected. The kernel begins to collect too late for how quickly memory is asked for here, or there is too little left to collect.`,
+      explanation: `About ${often(rate.perSecond)} a program that asked for memory found none free and was stopped until some had been collected. The kernel begins to collect too late for how quickly memory is asked for here, or there is too little left to collect.`,
       figures: [figure({ what: 'Requests that had to wait, a second', value: rate.perSecond, unit: 'per-second', source: '/proc/vmstat allocstall_*', threshold: above(limit.stallsPerSecond), history: rateHistoryOf(looks, (each) => vmstatOf(each, ...STALLS)) })],
       solutions: [beginEarlier(look), keepFree(look), suspendIdle(), moreMemory()],
     }]

@@ -3,7 +3,8 @@ import { above, below, figure, historyOf } from '../figures.ts'
 import { needsMeminfo, needsPressure, needsReading } from '../needs.ts'
 import type { Rule } from '../rule.ts'
 import { lastOf } from '../series.ts'
-import { availablePercent, define, largestWords, mem, percentOf, totalOf } from './kit.ts'
+import { define } from './define.ts'
+import { availablePercent, largestWords, mem, percentOf, totalOf } from './kit.ts'
 import { compressedSwapOn, endUnneeded, moreMemory, pageOutIdle, suspendIdle, tunable } from './offers.ts'
 
 /**

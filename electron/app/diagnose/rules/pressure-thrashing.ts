@@ -4,7 +4,8 @@ import { above, figure, rateHistoryOf } from '../figures.ts'
 import { needsCounter, needsMeminfo, needsSpan } from '../needs.ts'
 import type { Rule } from '../rule.ts'
 import { firstOf, lastOf, numberIn, vmstatRate } from '../series.ts'
-import { define, hasCompressedSwap, MB, percentOf, RATE_MS, recent, totalOf, vm } from './kit.ts'
+import { define } from './define.ts'
+import { hasCompressedSwap, MB, percentOf, RATE_MS, recent, totalOf, vm } from './kit.ts'
 import { advice, endUnneeded, limitAgents, MACHINE, moreMemory, pageOutIdle, preferCompressedSwap, suspendIdle, tunable } from './offers.ts'
 
 /** Memory that goes out only to come back, programs that were ended for want of it, and reserves. */

@@ -4,7 +4,8 @@ import { above, below, figure, is } from '../figures.ts'
 import { needsMeminfo, type Need } from '../needs.ts'
 import type { Rule } from '../rule.ts'
 import { lastOf } from '../series.ts'
-import { availablePercent, define, ksmRuns, percentOf, swapSize, swapUsed, totalOf } from './kit.ts'
+import { define } from './define.ts'
+import { availablePercent, ksmRuns, percentOf, swapSize, swapUsed, totalOf } from './kit.ts'
 import { advice, command, compressedSwapOn, endUnneeded, leaveIt, limitAgents, MACHINE, suspendIdle } from './offers.ts'
 
 /** Other services that tune memory or end programs for it. */
@@ -180,7 +181,7 @@ const ksmtuned = define({
     return [{
       subject: '',
       severity: 'advice',
-      explanation: `ksmtuned runs. Every minute it sets merging of equal pages (KSM) by how much memory virtual machines use, and switches it off when there are none. What you switch on here is ${ksmRuns(look) ? 'on now, and' : 'off now: it'} will not stay on. It is installed with QEMU on some systems.`,
+      explanation: `ksmtuned runs. Every minute it sets merging of equal pages (KSM) by how much memory virtual machines use, and switches it off when there are none. What you switch on here does not stay on for long; it is ${ksmRuns(look) ? 'on' : 'off'} at this moment. ksmtuned is installed with QEMU on some systems.`,
       figures: [figure({ what: 'ksmtuned', value: 'running', unit: 'text', source: '/proc/PID/comm', threshold: is('running') }), figure({ what: 'Merging', value: ksmRuns(look) ? 'on' : 'off', unit: 'text', source: '/sys/kernel/mm/ksm/run' })],
       solutions: [stopService('ksmtuned', 'Merging stays as you set it.', 'Virtual machines are no longer merged by need.'), leaveIt('Leave it to ksmtuned', 'Right where you mostly run virtual machines.', 'Agents are merged only when it wants to.')],
     }]

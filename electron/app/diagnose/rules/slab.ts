@@ -5,7 +5,8 @@ import { above, below, figure, historyOf } from '../figures.ts'
 import { needsMeminfo, needsReading, needsSpan } from '../needs.ts'
 import type { Offer, Rule } from '../rule.ts'
 import { lastOf, spanMs } from '../series.ts'
-import { define, GB, MB, mem, percentOf, totalOf } from './kit.ts'
+import { define } from './define.ts'
+import { GB, MB, mem, percentOf, totalOf } from './kit.ts'
 import { advice, command, leaveIt, MACHINE, preset } from './offers.ts'
 
 /** The kernel's own objects (slab): names of files, network buffers, and leaks of drivers. */

@@ -4,7 +4,8 @@ import { above, below, figure, historyOf, is, rateHistoryOf } from '../figures.t
 import { needsCounter, needsMeminfo, needsMm, needsRoot, needsSpan, type Need } from '../needs.ts'
 import type { Offer, Rule } from '../rule.ts'
 import { lastOf, numberIn, rateOf, vmstatRate } from '../series.ts'
-import { define, MB, mem, percentOf, RATE_MS, recent, totalOf, zswap, zswapOn } from './kit.ts'
+import { define } from './define.ts'
+import { MB, mem, percentOf, RATE_MS, recent, totalOf, zswap, zswapOn } from './kit.ts'
 import { compressedSwapOn, endUnneeded, leaveIt, MACHINE, suspendIdle, trial } from './offers.ts'
 
 /** zswap and zram: how full, how well it compresses, and whether the two are in each other's way. */
@@ -20,23 +21,23 @@ const poolTo = (id: string, title: string, poolPercent: number): Offer => trial(
   scope: MACHINE,
 }, { compressedSwap: { mode: 'zswap', poolPercent } })
 
-const denser = (): Offer => trial({
+const denser = (mode: 'auto' | 'zswap' = 'auto'): Offer => trial({
   id: 'denser',
   title: 'Compress more densely',
   what: 'Uses zstd where the kernel has it: text of agents takes about a third instead of a half.',
   tradeOff: 'About half again the CPU time of lz4 when storing, and four times when reading back.',
   sideEffects: 'Only what is stored from now on is denser.',
   scope: MACHINE,
-}, { compressedSwap: { mode: 'auto', compressors: ['zstd', 'lz4', 'lzo-rle', 'lzo'] } })
+}, { compressedSwap: { mode, compressors: ['zstd', 'lz4', 'lzo-rle', 'lzo'] } })
 
-const faster = (): Offer => trial({
+const faster = (mode: 'auto' | 'zswap'): Offer => trial({
   id: 'faster',
   title: 'Use a quick compressor',
   what: 'Uses lz4, else lzo: ten times quicker than deflate in measurements (15 instead of 171 CPU seconds for 6.8 GB).',
   tradeOff: 'Takes about a third to a half more room in memory than a dense one.',
   sideEffects: 'Only what is stored from now on uses it.',
   scope: MACHINE,
-}, { compressedSwap: { mode: 'auto', compressors: ['lz4', 'lzo-rle', 'lzo'] } })
+}, { compressedSwap: { mode, compressors: ['lz4', 'lzo-rle', 'lzo'] } })
 
 const poolFull = define({
   id: 'swap.zswap-pool-full',
@@ -61,7 +62,7 @@ const poolFull = define({
         figure({ what: 'Pool', value: mem(look, 'Zswap'), unit: 'bytes', source: '/proc/meminfo Zswap' }),
         figure({ what: 'Held in it, uncompressed', value: mem(look, 'Zswapped'), unit: 'bytes', source: '/proc/meminfo Zswapped' }),
       ],
-      solutions: next > most ? [poolTo('larger-pool', 'Let the pool grow', next), denser(), endUnneeded(), shrink()] : [denser(), endUnneeded(), shrink()],
+      solutions: next > most ? [poolTo('larger-pool', 'Let the pool grow', next), denser('zswap'), endUnneeded(), shrink()] : [denser('zswap'), endUnneeded(), shrink()],
     }]
   },
   lookDeeper: ['bpftrace.swap-in', 'ftrace.reclaim'],
@@ -104,7 +105,7 @@ const rejects = define({
         figure({ what: 'Pages turned away, a second', value: rate.perSecond, unit: 'per-second', source: '/sys/kernel/debug/zswap/reject_*', threshold: above(limit.pagesPerSecond), history: rateHistoryOf(looks, rejected) }),
         figure({ what: 'Most frequent reason', value: main, unit: 'text', source: '/sys/kernel/debug/zswap' }),
       ],
-      solutions: [poolTo('larger-pool', 'Let the pool grow', 35), suspendIdle(), endUnneeded(), leaveIt('Leave it', 'Where the reason is content that does not compress, a disk is the right place for it.', 'It is slow to come back.')],
+      solutions: [poolTo('larger-pool', 'Let the pool grow', Math.min(50, (numberIn(lastOf(looks).mm, zswap('max_pool_percent')) ?? 20) + 15)), suspendIdle(), endUnneeded(), leaveIt('Leave it', 'Where the reason is content that does not compress, a disk is the right place for it.', 'It is slow to come back.')],
     }]
   },
   lookDeeper: ['ftrace.reclaim'],
@@ -188,7 +189,7 @@ const slowCompressor = define({
       severity: 'advice',
       explanation: `${where} compresses with ${compressor}. In measurements it took eleven times the CPU time of lz4 for a pool that was a third smaller: the machine hangs for seconds when memory is paged out, and waking an agent takes longer.`,
       figures: [figure({ what: `Compressor of ${where}`, value: compressor, unit: 'text', source, threshold: { kind: 'is', value: compressor } })],
-      solutions: [faster(), denser(), leaveIt('Leave it', 'Where memory is scarce and CPU time is not, it does hold most.', 'Pages take long to come back.')],
+      solutions: [faster(where === 'zswap' ? 'zswap' : 'auto'), denser(where === 'zswap' ? 'zswap' : 'auto'), leaveIt('Leave it', 'Where memory is scarce and CPU time is not, it does hold most.', 'Pages take long to come back.')],
     }))
   },
   lookDeeper: ['perf.kernel-cpu'],
@@ -240,7 +241,7 @@ const poorCompression = define({
         figure({ what: 'Stored bytes to the memory they take', value: stored / pool, unit: 'ratio', source, threshold: below(limit.ratio) }),
         figure({ what: 'Stored', value: stored, unit: 'bytes', source, threshold: above(limit.storedBytes) }),
       ],
-      solutions: [denser(), endUnneeded(), leaveIt('Leave it', 'It still gives back a part.', 'It costs CPU time for little.')],
+      solutions: [denser(where === 'zswap' ? 'zswap' : 'auto'), endUnneeded(), leaveIt('Leave it', 'It still gives back a part.', 'It costs CPU time for little.')],
     }))
   },
   lookDeeper: [],

@@ -3,7 +3,8 @@ import { above, below, figure, historyOf, is } from '../figures.ts'
 import { needsMeminfo, needsSysctl } from '../needs.ts'
 import type { Rule } from '../rule.ts'
 import { lastOf, numberIn } from '../series.ts'
-import { availablePercent, costOf, define, hasCompressedSwap, idleAgents, MB, mem, percentOf, swapSize, swapUsed, totalOf, vm, zswapOn } from './kit.ts'
+import { define } from './define.ts'
+import { availablePercent, costOf, hasCompressedSwap, idleAgents, MB, mem, percentOf, swapSize, swapUsed, totalOf, vm, zswapOn } from './kit.ts'
 import { advice, command, compressedSwapOn, endUnneeded, leaveIt, MACHINE, moreAgents, pageOutIdle, preferCompressedSwap, suspendIdle, trial, tunable } from './offers.ts'
 
 /** Whether there is swap, of which kind, how full, and in which order it is used. */

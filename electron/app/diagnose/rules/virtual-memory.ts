@@ -1,10 +1,11 @@
 import type { Evidence, ProcessEvidence } from '../../../../helper/contract/evidence.ts'
-import { amount, counted, listed, percent, times } from '../../amounts.ts'
+import { amount, counted, listed, often, percent, times } from '../../amounts.ts'
 import { above, figure, historyOf, is } from '../figures.ts'
 import { needsMeminfo, needsSpan, needsSysctl, type Need } from '../needs.ts'
 import type { Looks, Rule } from '../rule.ts'
 import { lastOf, numberIn, rateOf, type Rate } from '../series.ts'
-import { define, heldBy, MB, mem, percentOf, processSubject, processWords, RATE_MS, recent, totalOf, vm } from './kit.ts'
+import { define } from './define.ts'
+import { heldBy, MB, mem, percentOf, processSubject, processWords, RATE_MS, recent, totalOf, vm } from './kit.ts'
 import { advice, command, compressedSwapOn, endUnneeded, leaveIt, limitAgents, MACHINE, moreMemory, pageOutIdle, suspendIdle, tunable } from './offers.ts'
 
 /** What programs were promised, what they lock, and what their page faults cost. */
@@ -159,7 +160,7 @@ const majorFaults = define({
         subject: processSubject(process),
         severity: 'advice' as const,
         title: `${process.title || process.name} keeps waiting for its own memory`,
-        explanation: `${counted(rate.perSecond)} times a second ${processWords(process)} touched a page that was not in memory and had to wait until it was read (a "major fault"). ${swapped > 0 ? `${amount(swapped)} of it lie in swap.` : 'Nothing of it lies in swap, so these are parts of its program and of files that were dropped.'} It holds ${amount(heldBy(process))}.`,
+        explanation: `About ${often(rate.perSecond)} ${processWords(process)} touched a page that was not in memory and had to wait until it was read (a "major fault"). ${swapped > 0 ? `${amount(swapped)} of it lie in swap.` : 'Nothing of it lies in swap, so these are parts of its program and of files that were dropped.'} It holds ${amount(heldBy(process))}.`,
         figures: [
           figure({ what: 'Waits for a page, a second', value: rate.perSecond, unit: 'per-second', source: `/proc/${process.ref.pid}/stat majflt`, threshold: above(limit.faultsPerSecond) }),
           figure({ what: 'Of it in swap', value: swapped, unit: 'bytes', source: `/proc/${process.ref.pid}/status VmSwap` }),
