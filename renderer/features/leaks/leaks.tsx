@@ -52,10 +52,10 @@ const Row = ({ leak, open, onToggle }: { leak: Leak; open: boolean; onToggle: ()
     <>
       <tr className={open ? 'leak-row leak-open' : 'leak-row'}>
         <th scope="row">
-          <button type="button" className="leak-toggle" aria-expanded={open} aria-label={`${subject.title}, ${kind}`} onClick={onToggle}>
-            <span className="leak-title">{subject.title}</span>
-            <span className="step-sub">{kind}</span>
+          <button type="button" className="leak-toggle" aria-expanded={open} onClick={onToggle}>
+            {subject.title}
           </button>
+          <span className="step-sub">{kind}</span>
         </th>
         <td>
           <span className={`tag ${tone}`} title={meaning}>
