@@ -35,6 +35,7 @@ const doing: Record<PolkitAction, string> = {
   'org.agentmem.reclaim': 'page out idle agents',
   'org.agentmem.drop-caches': "drop the kernel's caches",
   'org.agentmem.agents': 'limit, suspend or resume agents',
+  'org.agentmem.trace': 'trace memory through the helper',
 }
 
 const numberOf = (credentials: unknown, key: string): number | null => {

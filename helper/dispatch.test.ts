@@ -90,6 +90,10 @@ const fakeServices = (done: string[]): SystemServices => {
         return ok({ wonBytes: 0, tookMs: 0, stoppedBy: null })
       },
     },
+    trace: ({ uid, sender }, { id, process, seconds }) => {
+      done.push(`trace ${uid} ${sender} ${id} ${process?.pid ?? 'all'} ${seconds}`)
+      return ok({ id, seconds, text: '', truncated: false, table: null })
+    },
     ownerOf: ({ pid }) => (pid === 3 ? null : pid === 2 ? UID : 0),
     own: (runId, { sender }) => done.push(`own ${runId} ${sender}`),
     follow: (runId, { sender }) => done.push(`follow ${runId} ${sender}`),
@@ -240,6 +244,40 @@ describe('agents', () => {
     }
     expect(await send('Limit', { agent: null, limits: {}, cause })).toMatchObject({ error: { code: 'not-supported' } })
     expect(done).toEqual([`suspend ${UID} ${BOOT}:2:1`, `limit ${UID} ${BOOT}:2:1`, `trim ${UID} 5`, `limit ${UID} all`])
+  })
+
+  test('looking deeper is for one\'s own processes, asks for its own permission and is written down', async () => {
+    const { send, done, asked, audited } = setUp({ 'org.agentmem.trace': 'password' })
+    const request = { id: 'perf.page-faults', process: { pid: 2, startTimeTicks: 5 }, seconds: 5 }
+    expect(await send('TraceRun', request)).toMatchObject({ ok: false, error: { code: 'authorization-obtainable' } })
+    expect(done).toEqual([])
+    expect(await send('TraceRun', request, { mayAsk: true })).toMatchObject({ ok: true })
+    expect(await send('TraceRun', { ...request, process: { pid: 1, startTimeTicks: 5 } }, { mayAsk: true })).toMatchObject({ ok: false, error: { code: 'not-yours' } })
+    expect(done).toEqual(['trace 1000 :1.5 perf.page-faults 2 5'])
+    expect(asked).toContain('org.agentmem.trace with dialog')
+    expect(audited).toEqual(['1000 TraceRun false', '1000 TraceRun true', '1000 TraceRun false'])
+  })
+
+  test.each([
+    ['an id with more in it', { id: 'perf.page-faults; reboot' }],
+    ['an id of no tool', { id: 'sh.anything' }],
+    ['a path for an id', { id: '../../bin/sh' }],
+    ['an id without end', { id: `perf.${'a'.repeat(100_000)}` }],
+    ['text for a time', { seconds: '5' }],
+    ['a broken time', { seconds: 1.5 }],
+    ['too short a time', { seconds: 0 }],
+    ['too long a time', { seconds: 61 }],
+    ['a time without end', { seconds: 1e308 }],
+    ['text for a process', { process: { pid: '2', startTimeTicks: 5 } }],
+    ['options for a process', { process: { pid: '2 -a', startTimeTicks: 5 } }],
+    ['a process without its start', { process: { pid: 2 } }],
+    ['every process', { process: { pid: -1, startTimeTicks: 5 } }],
+    ['a file to write to', { output: '/etc/passwd' }],
+    ['a script of its own', { script: 'BEGIN { system("id") }' }],
+  ])('looking deeper with %s is refused before anybody is asked', async (_, more) => {
+    const { send, done, asked } = setUp()
+    expect(await send('TraceRun', { id: 'perf.page-faults', process: null, seconds: 5, ...more })).toMatchObject({ ok: false, error: { code: 'bad-request' } })
+    expect([done, asked]).toEqual([[], []])
   })
 
   test('thawing needs no more than looking, and is told to the log', async () => {

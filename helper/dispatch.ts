@@ -29,6 +29,7 @@ export interface SystemServices {
   reclaim(uid: number, processes: ProcessRef[], advice: SystemRequest<'Reclaim'>['advice']): Answer<SystemResponse<'Reclaim'>>
   dropCaches(level: SystemRequest<'DropCaches'>['level']): Answer<SystemResponse<'DropCaches'>>
   agents: AgentServices
+  trace(caller: Caller, request: SystemRequest<'TraceRun'>): Answer<SystemResponse<'TraceRun'>>
   /** Owner of a live process; null where pid and start time no longer name one. */
   ownerOf(process: ProcessRef): number | null
   /** This caller's Apply began the run. */
@@ -136,6 +137,10 @@ const createHandlers = (services: SystemServices): Handlers => ({
   Trim: (request, { uid }) => {
     const own = ownAgent(services, uid, request.agent)
     return own.ok ? services.agents.trim(uid, request) : own
+  },
+  TraceRun: (request, caller) => {
+    const own = request.process === null ? ok(null) : foreignProcess(services, caller.uid, [request.process])
+    return own.ok ? services.trace(caller, request) : own
   },
 })
 

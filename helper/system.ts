@@ -3,6 +3,8 @@ import { dirname, join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { pruneCache } from './actions/prune-cache.ts'
 import { reclaim } from './actions/reclaim.ts'
+import { removeStaleInstances } from './actions/trace/instance.ts'
+import { createTracer, removeStaleFiles } from './actions/trace/trace.ts'
 import { cgroupLimits, limitAbility, systemCgroups } from './agents/cgroups/build.ts'
 import type { AgentLimits } from './agents/cgroups/limits.ts'
 import { agentJournals } from './agents/lifecycle/freeze.ts'
@@ -89,6 +91,8 @@ const kernel = createKernelFiles({ root, onWrite: (line) => console.error(logLin
 
 const stateDir = values['state-dir']
 const guardSocket = values['guard-socket'] ?? (stateDir === STATE_DIR ? '/run/agentmem/guard.sock' : join(stateDir, 'guard.sock'))
+/** Files of perf while it runs, in a folder of root's. */
+const runtimeDir = dirname(guardSocket)
 const grantsPath = stateDir === STATE_DIR ? '/run/agentmem/grants.json' : join(stateDir, 'grants.json')
 const wordsPath = stateDir === STATE_DIR ? '/run/agentmem/guard-words.jsonl' : join(stateDir, 'guard-words.jsonl')
 
@@ -150,8 +154,17 @@ const tellRecovered = (records: readonly RunRecord[]): void => {
   for (const line of records.flatMap(recordLines)) console.error(line)
 }
 
+/** Tracing that a helper left behind which was killed: its instance of tracefs, and files of perf. */
+const forgetTraces = (): void => {
+  const { removed, problems } = removeStaleInstances(root, kernel, (pid) => existsSync(join(root, 'proc', String(pid))))
+  if (removed > 0) console.error(logLine(`removed ${removed} tracing ${removed === 1 ? 'instance' : 'instances'} left behind`))
+  for (const problem of problems) console.error(logLine(`tracing left behind: ${problem}`))
+  removeStaleFiles(runtimeDir)
+}
+
 /** --recover and --rollback-all: nobody is served. Limits that systemd knows it has to forget as well, or it sets them again; at boot there are none. */
 const withoutService = async (): Promise<number> => {
+  forgetTraces()
   const signatures = signaturesOrStop()
   const bus = values['rollback-all'] && root === '/' && existsSync('/run/systemd/system') ? await openBus(values.bus) : null
   const agents = createAgents(signatures, bus?.ok === true ? bus.value : null)
@@ -203,8 +216,11 @@ const serve = async (bus: Bus): Promise<void> => {
   const id = busId.ok && typeof busId.value[0] === 'string' ? busId.value[0] : ''
   const authoriser = createAuthoriser(bus, createGrants(id === '' ? null : grantsPath, id))
 
+  forgetTraces()
+  const tracer = createTracer({ root, kernel, runtimeDir, ownerOf: (process) => ownerOf(root, process) })
   const callerGone = (sender: string): void => {
     authoriser.forget(sender)
+    tracer.callerGone(sender)
     for (const runId of followers.drop(sender)) runs.callerGone(runId).catch((error: unknown) => console.error(error))
   }
   /** Asks the bus to say when this caller leaves; once for each. */
@@ -251,6 +267,7 @@ const serve = async (bus: Bus): Promise<void> => {
     reclaim: (uid, processes, advice) => reclaim({ program: reclaimProgramPath, uid, processes, advice }),
     dropCaches: (level) => pruneCache({ root, kernel, tools: systemTools, level }),
     agents: createAgentServices({ root, lifecycle: agents, limits: agents.limits, limitAbility: agents.limitAbility, recovered }),
+    trace: (caller, request) => tracer.run(caller, request),
     ownerOf: (process) => ownerOf(root, process),
     own: (runId, caller) => followers.own(runId, caller),
     follow: (runId, caller) => followers.follow(runId, caller),

@@ -1,8 +1,8 @@
 import { z } from 'zod'
-import { processRefSchema } from '../../helper/contract/agents.ts'
 import { runIdSchema } from '../../helper/contract/runs.ts'
+import { traceRequestSchema, traceResultSchema } from '../../helper/contract/trace.ts'
 import { call } from './call.ts'
-import { diagnosisSchema, journalEntrySchema, leakSchema, leakThresholdsSchema, traceLineSchema, traceResultSchema } from './diagnosis.ts'
+import { diagnosisSchema, journalEntrySchema, leakSchema, leakThresholdsSchema, traceLineSchema } from './diagnosis.ts'
 import { planViewSchema } from './views.ts'
 
 const nothing = z.strictObject({})
@@ -22,7 +22,7 @@ export const leakChannels = {
 
 export const traceChannels = {
   'trace.list': call(nothing, z.object({ lines: z.array(traceLineSchema) })),
-  'trace.run': call(z.strictObject({ id: z.string(), process: processRefSchema.nullable(), seconds: z.int().min(1).max(60) }), traceResultSchema),
+  'trace.run': call(traceRequestSchema, traceResultSchema),
 } as const
 
 export const journalChannels = {

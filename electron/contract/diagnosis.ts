@@ -145,7 +145,6 @@ export const traceLineSchema = z.object({
   secondsMost: z.int(),
 })
 export type TraceLine = z.infer<typeof traceLineSchema>
-export const traceResultSchema = z.object({ id: z.string(), seconds: z.number(), text: z.string(), truncated: z.boolean(), table: z.object({ columns: z.array(z.string()), rows: z.array(z.array(z.string())) }).nullable() })
 
 export const journalEntrySchema = z.object({
   id: z.int(),

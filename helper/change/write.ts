@@ -13,7 +13,7 @@ export interface KernelFiles {
   read(path: string): Reading<string>
   /** One write(2) of `value`; nothing is created, truncated or followed. */
   write(path: string, value: string): Promise<Result<null>>
-  /** Makes the folder of a cgroup of ours; one that is there is well. */
+  /** Makes the folder of a cgroup or tracing instance of ours; a cgroup that is there is well. */
   makeGroup(folder: string): Result<null>
   /** Removes such a folder once nothing is in it; one that is gone is well. */
   removeGroup(folder: string): Result<null>
@@ -30,15 +30,16 @@ export interface KernelFilesOptions {
 }
 
 const SEGMENT = '[A-Za-z0-9_.@:\\\\-]{1,255}'
-// sysfs, procfs, cgroup2: what statfs(2) says of the file systems these files are on.
+// sysfs, procfs, cgroup2, tracefs: what statfs(2) says of the file systems these files are on.
 const CGROUP2 = 0x6367_7270
-const KERNEL_FILE_SYSTEMS = new Set([0x6265_6572, 0x9fa0, CGROUP2])
+const TRACEFS = 0x7472_6163
+const KERNEL_FILE_SYSTEMS = new Set([0x6265_6572, 0x9fa0, CGROUP2, TRACEFS])
 
 const pattern = (path: string): RegExp =>
   new RegExp(
     `^${path
       .split('/')
-      .map((part) => (part === '**' ? `${SEGMENT}(?:/${SEGMENT}){0,15}` : part.replace(/[.*+?^${}()|[\]\\]/gu, String.raw`\$&`).replace('#', String.raw`\d{1,3}`)))
+      .map((part) => (part === '**' ? `${SEGMENT}(?:/${SEGMENT}){0,15}` : part.replace(/[.*+?^${}()|[\]\\]/gu, String.raw`\$&`).replace('##', String.raw`\d{1,10}`).replace('#', String.raw`\d{1,3}`)))
       .join('/')}$`,
     'u',
   )
@@ -58,10 +59,13 @@ const OUR_GROUP = [
   /^\/sys\/fs\/cgroup(?:\/unified)?\/(?:[A-Za-z0-9_.@:\\-]+\/){1,12}agent-[A-Za-z0-9_:-]{1,80}\.scope\/(?:main|tools)$/u,
 ]
 
-/** Whether a folder is one that `makeGroup` and `removeGroup` take. */
-export const isOurGroup = (folder: string): boolean => OUR_GROUP.some((known) => known.test(folder)) && !folder.split('/').some((part) => part === '.' || part === '..')
+/** Tracing of ours, apart from everybody else's: one rmdir takes all of it away. */
+const OUR_INSTANCE = /^\/sys\/kernel\/tracing\/instances\/agentmem-\d{1,10}$/u
 
-const notOurGroup = (folder: string): Result<null> => fail('write-refused', `${folder} is not a cgroup of ours.`, { about: folder, expected: 'a folder below agentmem.slice, or a leaf of an agent\'s scope' })
+/** Whether a folder is one that `makeGroup` and `removeGroup` take. */
+export const isOurGroup = (folder: string): boolean => [...OUR_GROUP, OUR_INSTANCE].some((known) => known.test(folder)) && !folder.split('/').some((part) => part === '.' || part === '..')
+
+const notOurGroup = (folder: string): Result<null> => fail('write-refused', `${folder} is not a cgroup or tracing instance of ours.`, { about: folder, expected: 'a folder below agentmem.slice, a leaf of an agent\'s scope, or a tracing instance' })
 
 /** Block devices are links into /sys/devices; every other file must be exactly where its path says. */
 const realPathFits = (real: string, root: string, path: string): boolean => {
@@ -117,7 +121,7 @@ export const createKernelFiles = ({ root: givenRoot, allowed = declaredFiles, on
     try {
       // Like openChecked: no link on the way, and a cgroup file system below the real root.
       const real = realpathSync(under(root, parent))
-      if (real !== under(root, parent) || (root === '/' && statfsSync(real).type !== CGROUP2)) return fail('write-refused', `${parent} is not the cgroup it should be; nothing was changed.`, { about: folder, got: real })
+      if (real !== under(root, parent) || (root === '/' && statfsSync(real).type !== (OUR_INSTANCE.test(folder) ? TRACEFS : CGROUP2))) return fail('write-refused', `${parent} is not the folder it should be; nothing was changed.`, { about: folder, got: real })
       doIt(under(root, folder))
       return ok(null)
     } catch (error) {

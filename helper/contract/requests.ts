@@ -26,6 +26,7 @@ import { probeSchema } from './probe.ts'
 import { numberReading } from './reading.ts'
 import { runIdSchema, runRecordSchema, runSummarySchema } from './runs.ts'
 import { processCountsSchema, snapshotSchema } from './snapshot.ts'
+import { traceRequestSchema, traceResultSchema } from './trace.ts'
 
 /** Raised with any change that an older peer would misread. */
 export const PROTOCOL_VERSION = 1
@@ -35,13 +36,14 @@ export const SYSTEM_OBJECT_PATH = '/org/agentmem/Helper1'
 export const SESSION_BUS_NAME = 'org.agentmem.Session1'
 export const SESSION_OBJECT_PATH = '/org/agentmem/Session1'
 
-/** polkit actions. `trace` belongs to later requests. */
+/** polkit actions. */
 export const polkitActionSchema = z.enum([
   'org.agentmem.look',
   'org.agentmem.change-layers',
   'org.agentmem.reclaim',
   'org.agentmem.drop-caches',
   'org.agentmem.agents',
+  'org.agentmem.trace',
 ])
 export type PolkitAction = z.infer<typeof polkitActionSchema>
 
@@ -170,6 +172,8 @@ export const systemRequests = {
     request: z.strictObject({ agent: agentTargetSchema, mostBytes: z.int().min(1) }),
     response: z.object({ wonBytes: z.int(), tookMs: z.number(), stoppedBy: z.string().nullable() }),
   },
+  /** Look deeper with a built-in line: at one process of the caller's, or at sums of the machine. Ends with its time, or when the caller leaves. */
+  TraceRun: { action: 'org.agentmem.trace', request: traceRequestSchema, response: traceResultSchema },
 } as const satisfies Record<string, { action: PolkitAction; request: z.ZodType; response: z.ZodType }>
 
 export type SystemMethod = keyof typeof systemRequests

@@ -1,3 +1,4 @@
+import { traceFiles } from '../actions/trace/instance.ts'
 import { cgroupFiles } from '../agents/cgroups/files.ts'
 import { DROP_CACHES_PATH } from '../plan/paths.ts'
 import { compressedSwapFiles } from './compressed-swap/files.ts'
@@ -14,4 +15,5 @@ export const declaredFiles: readonly KernelFile[] = [
   ...kernelModuleFiles,
   ...tunableFiles,
   ...cgroupFiles,
+  ...traceFiles,
 ]

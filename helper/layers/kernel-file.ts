@@ -2,9 +2,9 @@ import type { SourceId } from '../contract/layers.ts'
 
 /** A kernel file that a layer or an action declares: the one writer refuses every other path and value. */
 export interface KernelFile {
-  source: SourceId | 'agents'
+  source: SourceId | 'agents' | 'trace'
   /**
-   * Absolute path. `#` stands for one to three digits; `**` for the segments of
+   * Absolute path. `#` stands for one to three digits, `##` for one to ten; `**` for the segments of
    * a cgroup's folder. Nothing else is a pattern.
    */
   path: string

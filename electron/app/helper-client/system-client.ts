@@ -32,7 +32,7 @@ export interface SystemClient {
 /** swapoff, unmerge and a password dialog each take minutes; the helper reports progress meanwhile. */
 const LONG_MS = 30 * 60_000
 const SHORT_MS = 60_000
-const changing: ReadonlySet<SystemMethod> = new Set(['Apply', 'Keep', 'Undo', 'Rollback', 'Cancel', 'Reclaim', 'DropCaches'])
+const changing: ReadonlySet<SystemMethod> = new Set(['Apply', 'Keep', 'Undo', 'Rollback', 'Cancel', 'Reclaim', 'DropCaches', 'TraceRun'])
 
 export const createSystemClient = (address: string): SystemClient => {
   const events = new EventEmitter<{ progress: [Progress]; outcome: [Outcome]; gone: []; state: [SystemState] }>()
