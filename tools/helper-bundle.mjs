@@ -64,7 +64,7 @@ const put = (from, to, mode = 0o644) => {
 }
 
 /** What DKMS builds agentmem.ko from, on the machine it is for; tests and the way upstream stay here. */
-const moduleSources = () => filesBelow(join(projectDir, 'kmod')).filter((file) => /^(?:(?:core|uapi)\/)?(?:[a-z0-9-]+\.[ch]|Kbuild|Makefile|dkms\.conf)$/u.test(file))
+const moduleSources = () => filesBelow(join(projectDir, 'kmod')).filter((file) => /^(?:(?:core|uapi)\/)?(?:[a-z0-9-]+\.[ch]|Kbuild|Makefile|dkms\.conf|flame\.sh)$/u.test(file))
 
 export const buildHelperBundle = async () => {
   const folder = `${target}.${process.pid}`

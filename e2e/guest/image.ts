@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, writeFileSync, copyFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { FILES, IMAGE_SIZE, LEFT_OUT, MASKED, PACKAGES, SUITE, USERS } from './recipe.ts'
+import { FILES, FLAVOURS, LEFT_OUT, MASKED, PACKAGES, SUITE, USERS, type Flavour, type FlavourName } from './recipe.ts'
 
 /** A base image that can be started; `image` is never written to. */
 export interface GuestImage {
@@ -18,7 +18,7 @@ const CACHE = process.env['AGENTMEM_GUEST_CACHE'] ?? '/var/cache/agentmem-guest'
 const MIRROR = process.env['AGENTMEM_GUEST_MIRROR'] ?? 'http://deb.debian.org/debian'
 const MINUTES = 60_000
 
-const keyOf = (): string => createHash('sha256').update(JSON.stringify([SUITE, PACKAGES, LEFT_OUT, USERS, FILES, MASKED, IMAGE_SIZE, MIRROR, 4])).digest('hex').slice(0, 16)
+const keyOf = (flavour: Flavour): string => createHash('sha256').update(JSON.stringify([flavour, PACKAGES, LEFT_OUT, USERS, FILES, MASKED, MIRROR, 5])).digest('hex').slice(0, 16)
 
 const run = (command: string, args: readonly string[], timeout = 10 * MINUTES): { ok: boolean; text: string } => {
   const { status, stdout, stderr, error } = spawnSync(command, args, { encoding: 'utf8', timeout, maxBuffer: 64 * 1024 * 1024, env: { ...process.env, PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C.UTF-8', DEBIAN_FRONTEND: 'noninteractive' } })
@@ -42,10 +42,10 @@ const settle = (root: string): void => {
 }
 
 /** Builds the image in `folder`; the text says what went wrong, null that nothing did. */
-const build = (folder: string): string | null => {
+const build = (folder: string, { suites, packages, imageSize }: Flavour): string | null => {
   const root = join(folder, 'root')
-  const options = ['--mode=root', '--variant=apt', '--format=directory', '--aptopt=APT::Install-Recommends "false"', '--aptopt=Acquire::Check-Valid-Until "false"', '--aptopt=Acquire::Check-Date "false"', `--include=${PACKAGES.join(',')}`, ...LEFT_OUT.map((path) => `--dpkgopt=path-exclude=${path}`)]
-  const made = run('mmdebstrap', [...options, SUITE, root, MIRROR])
+  const options = ['--mode=root', '--variant=apt', '--format=directory', '--aptopt=APT::Install-Recommends "false"', '--aptopt=Acquire::Check-Valid-Until "false"', '--aptopt=Acquire::Check-Date "false"', `--include=${[...PACKAGES, ...packages].join(',')}`, ...LEFT_OUT.map((path) => `--dpkgopt=path-exclude=${path}`)]
+  const made = run('mmdebstrap', [...options, SUITE, root, ...suites.map((suite) => `deb ${MIRROR} ${suite} main`)])
   if (!made.ok) return `mmdebstrap failed: ${made.text}`
   settle(root)
   for (const user of USERS) {
@@ -60,16 +60,17 @@ const build = (folder: string): string | null => {
     copyFileSync(join(root, 'boot', file), join(folder, part))
     rmSync(join(root, 'boot', file))
   }
-  const image = run('mke2fs', ['-q', '-t', 'ext4', '-d', root, join(folder, 'root.img'), IMAGE_SIZE])
+  const image = run('mke2fs', ['-q', '-t', 'ext4', '-d', root, join(folder, 'root.img'), imageSize])
   rmSync(root, { recursive: true, force: true })
   return image.ok ? null : `mke2fs failed: ${image.text}`
 }
 
 /** The base image from the cache, or built now; about two minutes on a fresh machine. */
-export const ensureImage = (say: (text: string) => void): ImageResult => {
+export const ensureImage = (say: (text: string) => void, name: FlavourName = 'plain'): ImageResult => {
   const missing = lacking()
   if (missing !== null) return { ok: false, reason: missing }
-  const folder = join(CACHE, keyOf())
+  const flavour = FLAVOURS[name]
+  const folder = join(CACHE, `${name}-${keyOf(flavour)}`)
   const value = { image: join(folder, 'root.img'), kernel: join(folder, 'vmlinuz'), initrd: join(folder, 'initrd.img') }
   if (existsSync(value.image)) return { ok: true, value }
   if (process.getuid?.() !== 0) return { ok: false, reason: 'needs root to build the guest once' }
@@ -78,7 +79,7 @@ export const ensureImage = (say: (text: string) => void): ImageResult => {
   const temporary = `${folder}.${process.pid}`
   mkdirSync(temporary, { recursive: true })
   try {
-    const problem = build(temporary)
+    const problem = build(temporary, flavour)
     if (problem !== null) return { ok: false, reason: `needs a Debian mirror: ${problem}` }
     if (!existsSync(folder)) renameSync(temporary, folder)
     return { ok: true, value }

@@ -18,8 +18,28 @@ export const PACKAGES = [
   'procps',
   'tmux',
   'python3-minimal', // a program that touches memory, with nothing of ours in it
-  'linux-image-amd64', // the generic kernel: zram, zswap and zstd, which the cloud one lacks
 ]
+
+/** The kernel of a guest, and what comes with it. */
+export interface Flavour {
+  /** Suites whose packages are offered, the first being what the rest is made of. */
+  readonly suites: readonly string[]
+  readonly packages: readonly string[]
+  readonly imageSize: string
+}
+
+/** What DKMS builds with. */
+const BUILDS = ['dkms', 'gcc', 'make', 'libc6-dev']
+
+/** `plain` for all tests but those of the kernel module, which has a guest for each kernel of the matrix. */
+export const FLAVOURS = {
+  // The generic kernel: zram, zswap and zstd, which the cloud one lacks.
+  plain: { suites: [SUITE], packages: ['linux-image-amd64'], imageSize: '1500M' },
+  '6.1': { suites: [SUITE, 'bookworm'], packages: ['linux-image-amd64/bookworm', 'linux-headers-amd64/bookworm', ...BUILDS], imageSize: '2600M' },
+  '6.12': { suites: [SUITE], packages: ['linux-image-amd64', 'linux-headers-amd64', ...BUILDS], imageSize: '2600M' },
+  '7.2': { suites: [SUITE, 'sid'], packages: ['linux-image-amd64/sid', 'linux-headers-amd64/sid', ...BUILDS], imageSize: '3200M' },
+} as const satisfies Record<string, Flavour>
+export type FlavourName = keyof typeof FLAVOURS
 
 /** Left out of the image: nobody reads them, and building is faster without. */
 export const LEFT_OUT = ['/usr/share/doc/*', '/usr/share/locale/*', '/usr/share/man/*', '/usr/share/info/*']
@@ -60,5 +80,3 @@ export const FILES: Readonly<Record<string, string>> = {
 
 /** Units that only slow the start down, or cut off the serial line. */
 export const MASKED = ['serial-getty@ttyS0.service', 'serial-getty@ttyS1.service', 'getty@tty1.service', 'apt-daily.timer', 'apt-daily-upgrade.timer', 'dpkg-db-backup.timer', 'e2scrub_all.timer', 'fstrim.timer', 'man-db.timer', 'systemd-networkd-wait-online.service']
-
-export const IMAGE_SIZE = '1500M'

@@ -1,6 +1,7 @@
 /** What a guest printed, as a result of the suite. */
 export interface GuestResult {
-  suite: 'guest'
+  /** Name of the suite, by which its result lies in build/results. */
+  suite: string
   passed: number
   failed: number
   skipped: number

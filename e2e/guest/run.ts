@@ -1,18 +1,28 @@
 /**
- * `node e2e/guest/run.ts`: starts a Debian with systemd in a virtual machine,
- * installs the built helper there, and runs the tests of `inside/` in it.
+ * `node e2e/guest/run.ts [--kernel 6.1|6.12|7.2] [WORDS]`: starts a Debian with systemd in a virtual machine,
+ * installs the built helper there, and runs the tests of `inside/` in it. With
+ * a kernel named, in a guest with a compiler and DKMS, those of the module.
  */
 import { spawn, spawnSync } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
 import { rolldown } from 'rolldown'
 import { ensureImage, QEMU, type GuestImage } from './image.ts'
+import { FLAVOURS, type FlavourName } from './recipe.ts'
 import { readResult, type GuestResult } from './results.ts'
+
+const { values, positionals } = parseArgs({ allowPositionals: true, options: { kernel: { type: 'string' } } })
+const isFlavour = (name: string): name is FlavourName => Object.hasOwn(FLAVOURS, name)
+const wanted = values.kernel ?? 'plain'
+if (!isFlavour(wanted)) throw new Error(`--kernel: expected one of ${Object.keys(FLAVOURS).filter((name) => name !== 'plain').join(', ')}, got ${wanted}`)
+const flavour: FlavourName = wanted
 
 const here = dirname(fileURLToPath(import.meta.url))
 const projectDir = dirname(dirname(here))
-const work = join(projectDir, 'build', 'guest')
+const work = join(projectDir, 'build', flavour === 'plain' ? 'guest' : `guest-${flavour}`)
+const suite = flavour === 'plain' ? 'guest' : `guest-${flavour}`
 const say = (text: string): void => void process.stdout.write(`${text}\n`)
 
 /** The guest ends by itself; this is for one that hangs. */
@@ -20,7 +30,7 @@ const LIMIT_MS = 40 * 60_000
 
 const finish = (result: GuestResult): void => {
   mkdirSync(join(projectDir, 'build', 'results'), { recursive: true })
-  writeFileSync(join(projectDir, 'build', 'results', 'guest.json'), `${JSON.stringify(result, null, 2)}\n`)
+  writeFileSync(join(projectDir, 'build', 'results', `${suite}.json`), `${JSON.stringify({ ...result, suite }, null, 2)}\n`)
 }
 
 /** What needs packages of ours, each as one file: the guest has none. */
@@ -54,7 +64,8 @@ const makeDisk = async (): Promise<string> => {
   await bundleFor(`import { run } from ${at('electron/cli/run.ts')}\nprocess.exitCode = await run(process.argv.slice(2), { share: false })`, join(folder, 'cli', 'run.mjs'))
   await bundleFor(`import ${at('e2e/installed/bus-caller.ts')}`, join(folder, 'cli', 'caller.mjs'))
   writeFileSync(join(folder, 'package.json'), '{"type":"module"}\n')
-  writeFileSync(join(folder, 'filter'), process.argv[2] ?? '')
+  writeFileSync(join(folder, 'filter'), positionals[0] ?? '')
+  writeFileSync(join(folder, 'flavour'), flavour)
   const image = join(work, 'disk.img')
   rmSync(image, { force: true })
   const made = spawnSync('mke2fs', ['-q', '-t', 'ext4', '-d', folder, image, '300M'], { encoding: 'utf8', env: { ...process.env, PATH: '/usr/sbin:/usr/bin:/sbin:/bin' } })
@@ -89,14 +100,14 @@ const start = async ({ image, kernel, initrd }: GuestImage, disk: string): Promi
   return { lines, console: existsSync(consoleFile) ? readFileSync(consoleFile, 'utf8') : '' }
 }
 
-const image = ensureImage(say)
+const image = ensureImage(say, flavour)
 if (image.ok) {
   mkdirSync(work, { recursive: true })
   const output = await start(image.value, await makeDisk())
   const result = readResult(output.lines, output.console)
   finish(result)
   for (const failure of result.failures) say(`FAILED ${failure}`)
-  say(`guest: ${result.passed} passed, ${result.failed} failed, ${result.skipped} skipped; console in build/guest/console.log`)
+  say(`${suite}: ${result.passed} passed, ${result.failed} failed, ${result.skipped} skipped; console in ${join(work, 'console.log')}`)
   process.exitCode = result.failed > 0 ? 1 : 0
 } else {
   say(`skipped: ${image.reason}`)

@@ -200,6 +200,7 @@ export const scenarios = {
   badPolicy: { ...full, policyProblem: 'policy.json, line 3: suspend.afterIdleMs must be at least 30000. The file is left as it is and the defaults are used.' },
   sessionGone: { ...full, lifecycleFails: failure('helper-gone', 'The session helper does not answer.', { advice: 'It is started again by itself.' }) },
   reapLeaves: { ...full, reapLeaves: true },
+  moduleMissing: { ...full, module: 'key-not-enrolled' },
   moduleLoaded: { ...full, module: 'loaded' },
   moduleAlone: { ...full, module: 'loaded', units: 'not-running' },
   moduleIdle: { ...full, module: 'idle', units: 'not-running' },

@@ -4,6 +4,7 @@ import { read, run, runTests, tryRun, type Test } from './harness.ts'
 import { installTests, uninstallTests } from './install.ts'
 import { endTests } from './ends.ts'
 import { limitTests } from './limits.ts'
+import { moduleGoneTests, moduleTests } from './module.ts'
 import { ownTests } from './own.ts'
 import { pressureTests } from './pressure.ts'
 import { suspendTests } from './suspend.ts'
@@ -11,8 +12,11 @@ import { swapTests } from './swap.ts'
 import { unitTests } from './units.ts'
 
 const filter = read('/mnt/guest/filter')
-const chosen: readonly Test[] = [...installTests, ...swapTests, ...limitTests, ...suspendTests, ...pressureTests, ...ownTests, ...unitTests, ...endTests, ...uninstallTests]
+/** Guests with a compiler are for the kernel module alone. */
+const forModule = read('/mnt/guest/flavour') !== 'plain'
+const uninstalled = uninstallTests.filter((test) => !forModule || test.name.startsWith('install.sh'))
+const chosen: readonly Test[] = forModule ? [...installTests, ...moduleTests, ...uninstalled, ...moduleGoneTests] : [...installTests, ...swapTests, ...limitTests, ...suspendTests, ...pressureTests, ...ownTests, ...unitTests, ...endTests, ...uninstallTests]
 console.log(`# ${run('uname', '-r').trim()}, ${run('systemctl', '--version').split('\n')[0]}`)
-await runTests(chosen.filter((test) => filter === '' || installTests.includes(test) || swapTests.includes(test) || uninstallTests.includes(test) || filter.split(',').some((word) => test.name.includes(word))))
+await runTests(chosen.filter((test) => filter === '' || installTests.includes(test) || swapTests.includes(test) || uninstallTests.includes(test) || moduleGoneTests.includes(test) || filter.split(',').some((word) => test.name.includes(word))))
 await closeCallers()
 console.log(tryRun('journalctl', ['-b', '--no-pager', '-o', 'short-monotonic', '-u', 'agentmem-helper', '-u', 'agentmem-guard', '-u', 'agentmem-recover', '-n', '120']).out.split('\n').map((line) => `# ${line}`).join('\n'))

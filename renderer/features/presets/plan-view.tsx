@@ -23,8 +23,8 @@ const NO_OLD = 'There is none yet, or it may not be read without root.'
 const kindWords = { 'already-so': 'Already so', impossible: 'Not possible here', 'not-needed': 'Not needed' } as const
 
 /** The way back as a sentence; some steps have nothing to take back. */
-const undoWords = ({ undo, undoClass }: Step): string =>
-  undo.startsWith('nothing to undo') ? `N${undo.slice(1)}.` : `${undoClass === 'when-it-fits' ? 'Undo, once there is memory for it' : 'Undo'}: ${undo}`
+const undoWords = ({ undo, undoClass, source }: Step): string =>
+  undo.startsWith('nothing to undo') ? `N${undo.slice(1)}.` : `${undoClass === 'when-it-fits' && source !== 'kernel-module' ? 'Undo, once there is memory for it' : 'Undo'}: ${undo}`
 
 /** One step: the file, the value before and after, why, and the way back. */
 export const StepCard = ({ step, outcome }: { step: Step; outcome?: React.ReactNode }) => (

@@ -10,7 +10,7 @@ const compressing = ({ driver, warmAfterMs }: ModuleView): string => {
 }
 
 const Dedup = ({ totals, contentBytes }: { totals: UnitTotals; contentBytes: number }) => (
-  <p>
+  <p className="module-dedup">
     <strong>{bytes(Math.max(0, totals.bytes - contentBytes))}</strong> of {bytes(totals.bytes)} was held by others already: each content is there once, {bytes(contentBytes)}.
   </p>
 )
