@@ -53,12 +53,7 @@ const cgroup2Options = (mounts: readonly Mount[]): Record<string, Reading<string
   return mount === undefined ? {} : { '/proc/mounts cgroup2': known(mount.options.join(',')) }
 }
 
-/**
- * One look at everything that rules ask about, of a running machine ("/") or a
- * captured tree. What an ordinary user may not read is missing with its
- * reason. Only a root that is no machine's is an error.
- */
-export const readEvidence = async (root: string, options: EvidenceOptions): Promise<Evidence> => {
+const read = async (root: string, options: EvidenceOptions): Promise<Evidence> => {
   const startedMs = performance.now()
   const captured = readCaptured(root)
   const { agents = [], orphans = [], duplicates = [], rollups = USUAL_ROLLUPS, uid } = options
@@ -112,4 +107,15 @@ export const readEvidence = async (root: string, options: EvidenceOptions): Prom
     kernelMessages: readKernelMessages(root),
     tookMs: captured === null ? performance.now() - startedMs : 0,
   }
+}
+
+/**
+ * One look at everything that rules ask about, of a running machine ("/") or a
+ * captured tree. What an ordinary user may not read is missing with its
+ * reason. Only a root that is no machine's is an error.
+ */
+export const readEvidence = async (root: string, options: EvidenceOptions): Promise<Evidence> => {
+  const evidence = await read(root, options)
+  // What is missing is told by its path on the machine, wherever a captured tree lies.
+  return root === '/' ? evidence : JSON.parse(JSON.stringify(evidence).replaceAll(root, ''))
 }

@@ -3,7 +3,7 @@ import { memoryFolder, scrubPath } from '../capture.ts'
 
 const BOOT_ID = '00000000-1111-4222-8333-444444444444'
 const MOST_PROCESSES = 30
-const MOST_CGROUPS = 40
+const MOST_CGROUPS = 12
 
 /** Users are told apart, not named: 1000, 1001, ... in the order they are met; the system's own keep their numbers. */
 const users = () => {
