@@ -171,7 +171,7 @@ export const createApp = (options: AppOptions = {}): App => {
     programProblem: () => ([brokerProgram, '/usr/lib/agentmem/agentmem-broker'].some((path) => existsSync(path)) ? null : `The broker is missing: ${brokerProgram} is not there. Build it with "npm run build", or install the helper in Settings.`),
     agents: () => sampler.agents(15_000),
   })
-  const reports = createReports({ history })
+  const reports = createReports({ history, ruleTitle: (id) => rules.find((rule) => rule.id === id)?.title ?? null })
   const installer = createInstaller({ projectDir: paths.projectDir })
   const handlers = createHandlers({
     root: paths.root,

@@ -11,12 +11,13 @@ import type { ReportModel } from './model.ts'
  * kind     one row a kind of agent; `control` rows are those left alone
  * agent    one row an agent
  * suspended one row an agent suspended in between: `old` and `new` are its states, `count` how often, `gain_bytes` what the last suspend won
+ * finding  one row a finding about memory: `group` is how bad, `old` the rule, `note` its evidence
  * machine  one row a figure of the whole machine
  * step     one row a planned step: old, new and read-back value
  * undo     one row an undone value: `old` is what it went back to, `read_back` what was found
  */
 export const CSV_COLUMNS = [
-  'section', // total, kind, control, agent, suspended, machine, step, undo
+  'section', // total, kind, control, agent, suspended, machine, finding, step, undo
   'name', // kind, agent, figure, or the file or device of a step
   'group', // treated, control, other; for total the verdict
   'count', // agents in this row; the number of a step
@@ -76,6 +77,7 @@ const rowsOf = (model: ReportModel): Row[] => {
       rows.push({ section: 'machine', name: row.label, before_bytes: number(row.beforeBytes), after_bytes: number(row.afterBytes), change_bytes: number(row.changeBytes), noise_bytes: number(row.noiseBytes) })
     }
   }
+  for (const row of model.findings?.rows ?? []) rows.push({ section: 'finding', name: row.title, group: row.severity, old: row.rule, note: [row.why, ...row.evidence].filter((part) => part !== '').join(' ') })
   for (const step of model.steps) rows.push({ section: 'step', name: step.target, count: step.number, old: step.old, new: step.new, read_back: step.readBack, outcome: step.outcome, note: step.why })
   for (const line of model.undo) rows.push({ section: 'undo', name: line.target, old: line.old, read_back: line.found, outcome: line.outcome, note: line.reason })
   return rows

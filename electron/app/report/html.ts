@@ -66,6 +66,7 @@ ${get(tables, 'machine')}
 ${get(charts, 'agents')}
 ${get(tables, 'agents')}
 ${get(tables, 'suspended')}
+${get(tables, 'findings')}
 ${get(tables, 'steps')}
 ${list('Asked for, but not done', model.skipped.map(({ what, reason }) => `${what}: ${reason}`))}
 ${list('Good to know', model.notes)}

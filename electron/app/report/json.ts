@@ -24,6 +24,8 @@ export const reportJsonSchema = z.strictObject({
   /** All figures in bytes; null where the run was never measured. */
   delta: snapshotDeltaSchema.omit({ agents: true, machine: true, kinds: true }).extend({ agents: z.array(agentSchema), machine: z.array(deltaRowSchema), kinds: z.array(kindDeltaSchema) }).nullable(),
   suspended: z.array(z.strictObject({ label: z.string(), before: z.string(), after: z.string(), times: z.int(), suspendedMs: z.number(), wonBytes: z.int(), wokenBy: z.string() })),
+  /** Null where nobody looked at that time. */
+  findings: z.strictObject({ atMs: z.number(), rows: z.array(z.strictObject({ severity: z.string(), rule: z.string(), subject: z.string(), title: z.string(), why: z.string(), evidence: z.array(z.string()), solutions: z.array(z.string()) })) }).nullable(),
   steps: z.array(z.strictObject({ number: z.int(), source: z.string(), target: z.string(), old: z.string().nullable(), new: z.string(), readBack: z.string().nullable(), outcome: z.string(), why: z.string(), undo: z.string() })),
   skipped: z.array(z.strictObject({ what: z.string(), reason: z.string() })),
   undo: z.array(z.strictObject({ target: z.string(), old: z.string().nullable(), found: z.string().nullable(), outcome: z.string(), reason: z.string() })),
@@ -58,6 +60,7 @@ export const toJson = (model: ReportModel): string => {
             agents: delta.agents.map(({ processes, ...agent }, i) => (privacy.private ? { ...agent, processes } : { ...agent, id: `agent-${i + 1}`, name: privacy.agent(agent.id) })),
           },
     suspended: model.suspended,
+    findings: model.findings,
     steps: model.steps,
     skipped: model.skipped,
     undo: model.undo,

@@ -2,6 +2,7 @@ import type { Step } from '../../../helper/contract/plan.ts'
 import type { AgentDelta, SnapshotDelta } from '../../../helper/contract/snapshot-delta.ts'
 import type { RunDetail, SnapshotInfo } from '../../contract/views.ts'
 import { CAUSES } from '../history/lifecycle-words.ts'
+import { findingRows, type FindingRow } from './findings.ts'
 import { createPrivacy, type Privacy } from './privacy.ts'
 import { bytesText, durationText, timeText } from './format.ts'
 import type { ReportSubject } from './subject.ts'
@@ -50,6 +51,8 @@ export interface ReportModel {
   delta: SnapshotDelta | null
   agents: AgentRow[]
   suspended: SuspendedRow[]
+  /** Null where nobody looked at that time. */
+  findings: { atMs: number; rows: FindingRow[] } | null
   steps: StepRow[]
   skipped: { what: string; reason: string }[]
   notes: string[]
@@ -154,6 +157,7 @@ export const buildModel = (subject: ReportSubject, isPrivate: boolean, madeAtMs:
     delta,
     agents: agentRows(delta, privacy),
     suspended: suspendedRows(subject, privacy),
+    findings: subject.findings == null ? null : { atMs: subject.findings.atMs, rows: findingRows(subject.findings, privacy) },
     steps: record === null ? [] : stepRows(record, privacy),
     skipped: record === null ? [] : record.plan.skipped.map(({ what, reason }) => ({ what: privacy.text(what), reason: privacy.text(reason) })),
     notes: record === null ? [] : record.plan.notes.map((note) => privacy.text(note)),

@@ -20,6 +20,7 @@ const breakable = (text: string): string =>
 const widths: Record<string, (string | number)[]> = {
   kinds: ['*', 'auto', 'auto', 'auto', 'auto', 'auto', 'auto', 'auto'],
   steps: [22, 62, 100, 48, 62, '*', 48, 70],
+  findings: [44, '*', 150, 90],
   undo: [150, 60, 60, 70, '*'],
 }
 
@@ -29,7 +30,7 @@ const together = (rows: number, content: Content[]): Content[] => (rows <= 14 ? 
 const table = ({ id, title, note, columns, rows, hasTotal }: Table): Content[] => {
   const cell = (text: string, i: number, bold: boolean): TableCell => ({ text: breakable(text), alignment: columns[i]?.numeric === true ? 'right' : 'left', bold })
   // Rows of steps take several lines each: kept together they would leave a page empty before them.
-  return together(id === 'steps' || id === 'undo' ? rows.length * 4 : rows.length, [
+  return together(id === 'steps' || id === 'undo' || id === 'findings' ? rows.length * 4 : rows.length, [
     { text: printable(title), style: 'h2', headlineLevel: 1 },
     ...(note === '' ? [] : [{ text: printable(note), style: 'note' }]),
     {
@@ -44,7 +45,7 @@ const table = ({ id, title, note, columns, rows, hasTotal }: Table): Content[] =
         ],
       },
       layout: 'report',
-      fontSize: id === 'steps' ? 7.5 : 8.5,
+      fontSize: id === 'steps' || id === 'findings' ? 7.5 : 8.5,
       margin: [0, 2, 0, 14],
     },
   ])
@@ -125,6 +126,7 @@ export const toPdf = async (model: ReportModel): Promise<Uint8Array> => {
       ...get(charts, 'agents'),
       ...get(tables, 'agents'),
       ...get(tables, 'suspended'),
+      ...get(tables, 'findings'),
       ...get(tables, 'steps'),
       ...list('Asked for, but not done', model.skipped.map(({ what, reason }) => `${what}: ${reason}`)),
       ...list('Good to know', model.notes),

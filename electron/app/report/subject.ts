@@ -1,6 +1,7 @@
 import type { SnapshotDelta } from '../../../helper/contract/snapshot-delta.ts'
 import type { Snapshot } from '../../../helper/contract/snapshot.ts'
 import type { RunDetail, SnapshotInfo } from '../../contract/views.ts'
+import type { ReportFindings } from './findings.ts'
 import type { SuspendedFact } from './suspended.ts'
 
 /** The machine, as far as a snapshot of one side tells. */
@@ -24,6 +25,8 @@ interface Around {
   facts?: ReportFacts | null
   /** Agents suspended between the two sides. */
   suspended?: readonly SuspendedFact[]
+  /** Null where nobody looked at that time. */
+  findings?: ReportFindings | null
 }
 export type ReportSubject = Around & (
   | { kind: 'run'; record: RunDetail['record']; delta: SnapshotDelta | null }

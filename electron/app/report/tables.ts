@@ -1,4 +1,4 @@
-import { durationText, figure, GAP, noiseFigure, percentText, signed, unitFor } from './format.ts'
+import { durationText, figure, GAP, noiseFigure, percentText, signed, timeText, unitFor } from './format.ts'
 import type { ReportModel } from './model.ts'
 
 /** A table as every laid-out format (HTML, PDF, Markdown) shows it: texts only, units in the head. */
@@ -111,6 +111,18 @@ const suspendedTable = (model: ReportModel): Table | null =>
         hasTotal: false,
       }
 
+const findingsTable = ({ findings }: ReportModel): Table | null =>
+  findings === null || findings.rows.length === 0
+    ? null
+    : {
+        id: 'findings',
+        title: 'What was found about memory',
+        note: `As of ${timeText(findings.atMs)}, most severe first.`,
+        columns: [text('How bad'), text('Found'), text('Evidence'), text('What could be done')],
+        rows: findings.rows.map((row) => [row.severity, [row.title, row.subject === '' ? '' : `(${row.subject})`, row.why].filter((part) => part !== '').join(' '), row.evidence.join('; '), row.solutions.length === 0 ? GAP : row.solutions.join('; ')]),
+        hasTotal: false,
+      }
+
 const stepsTable = (model: ReportModel): Table | null =>
   model.steps.length === 0
     ? null
@@ -136,4 +148,4 @@ const undoTable = (model: ReportModel): Table | null =>
       }
 
 /** In reading order; empty ones left out. */
-export const tablesOf = (model: ReportModel): Table[] => [kindsTable(model), agentsTable(model), suspendedTable(model), machineTable(model), stepsTable(model), undoTable(model)].filter((table) => table !== null)
+export const tablesOf = (model: ReportModel): Table[] => [kindsTable(model), agentsTable(model), suspendedTable(model), machineTable(model), findingsTable(model), stepsTable(model), undoTable(model)].filter((table) => table !== null)
