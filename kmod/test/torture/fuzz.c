@@ -32,6 +32,7 @@
 #define CALLS_EACH 4000
 #define DATA_BYTES (256u << 10)
 #define NUMBERS 24u
+#define UNITS 24
 
 /* Sizes as this header has them, by number. */
 static const uint16_t sizes[] = {
@@ -52,6 +53,7 @@ struct fuzzer {
 	} maps[MAPS];
 	char *data;		/* ends where nothing is mapped */
 	char *shut;		/* read only */
+	uint64_t units[UNITS];	/* seen in answers */
 	uint8_t token[AGENTMEM_ABI_TOKEN_BYTES];
 };
 
@@ -131,7 +133,7 @@ static uint64_t any_bytes(struct fuzzer *f)
 
 static uint64_t any_unit(struct fuzzer *f)
 {
-	return draw(f, 20) ? 1 + draw(f, 60) : any_number(f);
+	return draw(f, 12) ? f->units[draw(f, UNITS)] : any_number(f);
 }
 
 union any {
@@ -175,7 +177,7 @@ static void plausible(struct fuzzer *f, unsigned number, union any *args)
 		args->value.value = draw(f, 200) ? draw(f, 4) : draw(f, 120);
 		break;
 	case AGENTMEM_IOC_ALLOC:
-		args->alloc = (struct agentmem_abi_alloc){ .flags = draw(f, 3) ? 0 : draw(f, 4), .kind = draw(f, 20) ? 1 + draw(f, 5) : draw(f, 9), .data = any_address(f, bytes), .bytes = bytes };
+		args->alloc = (struct agentmem_abi_alloc){ .flags = draw(f, 3) ? 0 : draw(f, 4), .kind = draw(f, 20) ? (draw(f, 2) ? AGENTMEM_ABI_CONVERSATION : 1 + draw(f, 5)) : draw(f, 9), .data = any_address(f, bytes), .bytes = bytes };
 		if (args->alloc.flags & AGENTMEM_ABI_BY_DIGEST)
 			args->alloc.data = args->alloc.bytes = 0;
 		break;
@@ -193,7 +195,7 @@ static void plausible(struct fuzzer *f, unsigned number, union any *args)
 		break;
 	case AGENTMEM_IOC_SHARE:
 		args->share.fd = draw(f, 2) ? any_fd(f) : -1;
-		args->share.agent = args->share.fd == -1 ? draw(f, 40) : 0;
+		args->share.agent = args->share.fd == -1 ? 1 + draw(f, 40) : 0;
 		args->share.unit = args->share.agent ? any_unit(f) : 0;
 		break;
 	case AGENTMEM_IOC_READ:
@@ -249,11 +251,15 @@ static void call_device(struct fuzzer *f)
 	if (request != AGENTMEM_ABI_IOC(number) || place < (uintptr_t)f->data || place >= (uintptr_t)f->data + DATA_BYTES)
 		return;
 	memcpy(&args, (void *)place, (uintptr_t)f->data + DATA_BYTES - place < sizeof(args) ? (uintptr_t)f->data + DATA_BYTES - place : sizeof(args));
-	if (request == AGENTMEM_IOC_ALLOC)
+	if (request == AGENTMEM_IOC_ALLOC) {
 		keep_fd(f, args.alloc.fd);
-	else if (request == AGENTMEM_IOC_FORK)
+		f->units[draw(f, UNITS)] = args.alloc.unit;
+	} else if (request == AGENTMEM_IOC_FORK) {
 		keep_fd(f, args.fork.fd);
-	else if (request == AGENTMEM_IOC_OPEN)
+		f->units[draw(f, UNITS)] = args.fork.fork;
+	} else if (request == AGENTMEM_IOC_SHARE) {
+		f->units[draw(f, UNITS)] = args.share.unit;
+	} else if (request == AGENTMEM_IOC_OPEN)
 		keep_fd(f, args.open.fd);
 	else if (request == AGENTMEM_IOC_STAT_AGENT)
 		memcpy(f->token, args.agent.token, sizeof(f->token));
