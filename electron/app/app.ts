@@ -5,6 +5,7 @@ import { readKernelRelease, readUptimeMs } from '../../helper/observe/kernel.ts'
 import { leakThresholdsSchema } from '../contract/diagnosis.ts'
 import type { Payload, Answer, CallName, EventName, Request } from '../contract/channels.ts'
 import { createDiagnose, type Diagnose } from './diagnose/diagnose.ts'
+import { didNotFall } from './diagnose/did-not-fall.ts'
 import { kernelFeatures } from './diagnose/features.ts'
 import { leaksSince } from './diagnose/growth.ts'
 import { machineLook } from './diagnose/machine-look.ts'
@@ -149,7 +150,7 @@ export const createApp = (options: AppOptions = {}): App => {
     look: machineLook({ root: paths.root, sampler, session, uid: process.getuid?.() ?? 0 }),
     rules,
     features: kernelFeatures,
-    didNotFall: () => [],
+    didNotFall,
     leaks: () => leaksSince(history.reader, now() - LEAKS_FOR_MS, now(), leakThresholdsSchema.parse({})),
     history,
     planner,
