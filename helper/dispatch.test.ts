@@ -63,6 +63,7 @@ const fakeServices = (done: string[]): SystemServices => {
     status: () => ({ protocolVersion: 1, version: '0', role: 'system', pid: 1, startedAtMs: 0, openRunId: null }),
     probe: unused,
     snapshot: unused,
+    evidence: unused,
     reclaim: (uid, processes) => {
       done.push(`reclaim ${uid} ${processes.map((process) => process.pid).join()}`)
       return ok({ processes: [], tookMs: 0 })

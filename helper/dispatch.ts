@@ -26,6 +26,7 @@ export interface SystemServices {
   status(uid: number): SystemResponse<'Status'>
   probe(): Answer<SystemResponse<'Probe'>>
   snapshot(uid: number, commandLines: boolean): Answer<SystemResponse<'Snapshot'>>
+  evidence(): Answer<SystemResponse<'EvidenceLook'>>
   reclaim(uid: number, processes: ProcessRef[], advice: SystemRequest<'Reclaim'>['advice']): Answer<SystemResponse<'Reclaim'>>
   dropCaches(level: SystemRequest<'DropCaches'>['level']): Answer<SystemResponse<'DropCaches'>>
   agents: AgentServices
@@ -88,6 +89,7 @@ const createHandlers = (services: SystemServices): Handlers => ({
   Status: (_request, { uid }) => ok(services.status(uid)),
   Probe: () => services.probe(),
   Snapshot: ({ commandLines }, { uid }) => services.snapshot(uid, commandLines),
+  EvidenceLook: () => services.evidence(),
   Plan: ({ settings, agents }, { uid }) => {
     const own = foreignProcess(services, uid, processesOf(agents))
     return own.ok ? ok(services.runs.plan({ settings, agents })) : own

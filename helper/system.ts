@@ -37,6 +37,7 @@ import { connectGuard } from './guard/client.ts'
 import { createIdleExit } from './idle.ts'
 import { systemTools } from './layers/compressed-swap/system-tools.ts'
 import { isInForce, logLine, recordLines } from './log.ts'
+import { readRootView } from './observe/evidence/root-view.ts'
 import { layerStatus } from './observe/layer-status.ts'
 import { readBootId } from './observe/kernel.ts'
 import { readProbe } from './observe/probe.ts'
@@ -264,6 +265,7 @@ const serve = async (bus: Bus): Promise<void> => {
       return ok({ probe, layers: layerStatus(probe) })
     },
     snapshot: async (uid, commandLines) => ok(await trackers(uid).snapshot({ commandLines, privileged: true })),
+    evidence: () => ok(readRootView(root)),
     reclaim: (uid, processes, advice) => reclaim({ program: reclaimProgramPath, uid, processes, advice }),
     dropCaches: (level) => pruneCache({ root, kernel, tools: systemTools, level }),
     agents: createAgentServices({ root, lifecycle: agents, limits: agents.limits, limitAbility: agents.limitAbility, recovered }),

@@ -59,7 +59,7 @@ describe.skipIf(problem !== null)(title('helper on a bus with a real polkitd'), 
   test('answers with what the contract promises', async () => {
     await start()
     const caller = await as(ORDINARY)
-    for (const [method, request] of [['Status', {}], ['Probe', {}], ['Snapshot', { commandLines: false }], ['Plan', { settings: { ksm: { mode: 'merge' } }, agents: [] }], ['Runs', {}]] as const) {
+    for (const [method, request] of [['Status', {}], ['Probe', {}], ['Snapshot', { commandLines: false }], ['EvidenceLook', {}], ['Plan', { settings: { ksm: { mode: 'merge' } }, agents: [] }], ['Runs', {}]] as const) {
       const answer = await caller.call(method, request)
       expect(answer, method).toMatchObject({ ok: true })
       expect(systemRequests[method].response.safeParse(answer.value).error, method).toBeUndefined()

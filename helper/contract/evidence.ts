@@ -163,3 +163,12 @@ export const evidenceSchema = z.object({
   tookMs: z.number(),
 })
 export type Evidence = z.infer<typeof evidenceSchema>
+
+/**
+ * What only root can read, as the system helper tells it to whoever may look:
+ * figures of the machine, nothing of a process. The kernel keeps exact counts
+ * of its objects from users since they help attacks; so caches are told from
+ * 8 MB on, rounded, and messages by their kind alone.
+ */
+export const rootEvidenceSchema = evidenceSchema.pick({ zswapDebug: true, zones: true, slab: true, kernelMessages: true })
+export type RootEvidence = z.infer<typeof rootEvidenceSchema>

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { agentIdSchema, agentSchema, processRefSchema, signatureSchema } from './agents.ts'
 import { causeSchema } from './cause.ts'
 import { failureSchema } from './errors.ts'
+import { rootEvidenceSchema } from './evidence.ts'
 import { layerStatusSchema } from './layers.ts'
 import {
   abilitySchema,
@@ -101,6 +102,8 @@ export const systemRequests = {
     request: z.strictObject({ commandLines: z.boolean() }),
     response: snapshotSchema,
   },
+  /** What diagnosis cannot read as the user; a helper of an earlier version does not know it. */
+  EvidenceLook: { action: 'org.agentmem.look', request: z.strictObject({}), response: rootEvidenceSchema },
   Plan: {
     action: 'org.agentmem.look',
     request: z.strictObject({ settings: presetSettingsSchema, agents: agentTargets }),

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { evidenceSchema } from '../../contract/evidence.ts'
+import { evidenceSchema, rootEvidenceSchema } from '../../contract/evidence.ts'
 import { makeRoot, type MadeRoot } from '../../test/proc-tree.ts'
 import { parseMeminfoFields } from './counters.ts'
 import { bootParameter } from './hardening.ts'
@@ -8,6 +8,7 @@ import { classifyMessage } from './messages.ts'
 import { parseList } from './numa.ts'
 import { parseNumaMaps } from './processes.ts'
 import { readEvidence } from './read.ts'
+import { readRootView, withRootView } from './root-view.ts'
 import { scrubEvidence } from './scrub.ts'
 import { parseSlabinfo } from './slab.ts'
 import { titleOf } from './titles.ts'
@@ -104,6 +105,24 @@ describe('a look', () => {
     expect(evidence.memoryFileSystems).toMatchObject([{ folder: '/tmp', usedBytes: { value: 10 }, sizeBytes: { value: 20 } }, { folder: '/run', usedBytes: { value: null } }])
     expect(evidence.processes[0]?.memfdBytes).toEqual({ value: 4096 })
   })
+})
+
+test('root adds what a user cannot read, too coarse to harm', async () => {
+  const zoneinfo = 'Node 0, zone   Normal\n  pages free     100\n        managed  3840\n'
+  made.put('/proc/zoneinfo', zoneinfo)
+  const own = await look()
+  made.put('/proc/slabinfo', 'slabinfo - version: 2.1\ndentry  12345 23456 192 21 1 : tunables 0 0 0 : slabdata 3000 3001 0\nkey  7 9 64 32 1 : tunables 0 0 0 : slabdata 3 4 0\n')
+  made.put('/sys/kernel/debug/extfrag/extfrag_index', 'Node 0, zone Normal -1.000 0.953\n')
+  made.put('/sys/kernel/debug/zswap/pool_limit_hit', '3\n')
+  made.put('/dev/kmsg', '4,1,5000000,-;Out of memory: Killed process 42 (karla) total-vm:1kB, anon-rss:204800kB\n')
+  const view = rootEvidenceSchema.parse(readRootView(made.root))
+  expect(view.slab).toEqual({ value: [{ name: 'dentry', bytes: 12 * 1024 ** 2, activeObjects: 12_000, objects: 23_000 }] })
+  expect(JSON.stringify(view)).not.toContain('karla')
+  const both = evidenceSchema.parse(withRootView(own, view))
+  expect(both.zones[0]?.fragmentationIndex).toEqual({ value: [-1, 0.953] })
+  expect(both).toMatchObject({ zswapDebug: { pool_limit_hit: 3 }, kernelMessages: { value: [{ atS: 5, kind: 'oom-kill' }] }, slab: view.slab })
+  // What a user could read stays as it was read.
+  expect(withRootView({ ...own, kernelMessages: { value: [] } }, view).kernelMessages).toEqual({ value: [] })
 })
 
 test('of the running machine the schema holds, and a look shared says nothing of people', async () => {
