@@ -147,7 +147,7 @@ export const createApp = (options: AppOptions = {}): App => {
     },
   })
   const diagnose: Diagnose = createDiagnose({
-    look: machineLook({ root: paths.root, sampler, session, uid: process.getuid?.() ?? 0 }),
+    look: machineLook({ root: paths.root, sampler, session, system, uid: process.getuid?.() ?? 0 }),
     rules,
     features: kernelFeatures,
     didNotFall,
