@@ -8,6 +8,7 @@ import { known, missing } from '../../helper/contract/reading.ts'
 import type { Progress, RunRecord, RunState } from '../../helper/contract/runs.ts'
 import { snapshotDelta } from '../../helper/contract/snapshot-delta.ts'
 import { createDiagnosis } from './diagnosis.ts'
+import { createTrace } from './trace.ts'
 import { makeFleet } from './fleet.ts'
 import { createLifecycle } from './lifecycle.ts'
 import { countsOf, makeMachine, makeSnapshot } from './machine.ts'
@@ -266,6 +267,7 @@ export const createMock = (scenario: Scenario): Mock => {
         return planView(typeof wanted === 'string' ? wanted : wanted.id, null)
       },
     }),
+    ...createTrace({ scenario, sleep }),
     ...createUnits(scenario, () => { emit('changed', { what: 'units', runId: null }) }),
     'live.get': () => ok(live()),
     'machine.get': () => {

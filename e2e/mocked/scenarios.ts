@@ -78,6 +78,7 @@ export interface Scenario {
   /** What is tried is not found any more. */
   findingGone: boolean
   noteFails: Failure | null
+  traceFails: Failure | null
 }
 
 const failure = (...args: Parameters<typeof fail>): Failure => fail(...args).error
@@ -134,6 +135,7 @@ const full: Scenario = {
   diagnosisMs: 0,
   findingGone: false,
   noteFails: null,
+  traceFails: null,
 }
 
 /** A day of use: some suspended, one on its way, limits, a budget, a pin and words of the guard. */

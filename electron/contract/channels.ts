@@ -8,7 +8,7 @@ import { progressSchema, runIdSchema } from '../../helper/contract/runs.ts'
 import { registrySchema } from '../../helper/contract/requests.ts'
 import { snapshotDeltaSchema } from '../../helper/contract/snapshot-delta.ts'
 import { call, event } from './call.ts'
-import { diagnosisChannels, journalChannels, leakChannels } from './diagnosis-channels.ts'
+import { diagnosisChannels, journalChannels, leakChannels, traceChannels } from './diagnosis-channels.ts'
 import { settingsSchema } from './settings.ts'
 import { unitBackendSchema, unitNumberSchema, unitSchema, unitSettingsSchema, unitsViewSchema } from './units.ts'
 import {
@@ -125,6 +125,7 @@ export const channels = {
   ...diagnosisChannels,
   ...leakChannels,
   ...journalChannels,
+  ...traceChannels,
 
   'helper.get': call(nothing, helperStateSchema),
   'helper.install-plan': call(nothing, installPlanSchema),

@@ -142,6 +142,8 @@ export const traceLineSchema = z.object({
   installed: z.boolean(),
   install: z.string(),
   needsPid: z.boolean(),
+  /** needed: one of one's own. optional: one, or sums of the machine. none: the machine alone. */
+  process: z.enum(['needed', 'optional', 'none']),
   secondsMost: z.int(),
 })
 export type TraceLine = z.infer<typeof traceLineSchema>

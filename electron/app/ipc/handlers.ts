@@ -21,6 +21,7 @@ import type { Runs } from '../runs/runs.ts'
 import type { Sampler } from '../sampling/sampler.ts'
 import type { SettingsStore } from '../settings/settings.ts'
 import { diagnosisHandlers } from './diagnosis-handlers.ts'
+import { traceHandlers } from './trace-handlers.ts'
 import { withUnits } from '../units/layers.ts'
 import type { Units } from '../units/units.ts'
 
@@ -180,6 +181,7 @@ export const createHandlers = (deps: HandlerDeps): Handlers => {
     },
 
     ...diagnosisHandlers(deps),
+    ...traceHandlers(deps),
     'leaks.get': async ({ thresholds, fromMs }) => ok(leaksSince(history.reader, fromMs, deps.now(), thresholds)),
 
     'helper.get': async () => {
