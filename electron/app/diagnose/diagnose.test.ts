@@ -204,6 +204,9 @@ describe('after a run', () => {
     if (!answer.ok) throw new Error(answer.error.message)
     expect(diagnosisSchema.parse(answer.value).findings.map((finding) => finding.rule)).toEqual(['did-not-fall.cache', 'swap.full'])
     expect(history.reader.findingsOfRun(run.record.id)?.findings).toHaveLength(2)
+    expect(journal()).toContain('finding: It became cache')
+    await diagnose.noteRun(run.record.id)
+    expect(journal()).toHaveLength(2)
   })
 
   test('one that is not there is named', async () => {

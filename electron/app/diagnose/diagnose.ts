@@ -139,11 +139,10 @@ export const createDiagnose = (deps: DiagnoseDeps): Diagnose => {
       const answer = await judged()
       if (!answer.ok) return answer
       const { looks, judgement } = answer.value
+      // What was found at its time, where somebody looked then: the machine of now says little about an old run.
       const kept = history.reader.findingsOfRun(runId)
-      const causes = deps.didNotFall(run, looks)
-      const names = new Set(causes.map(keyOf))
-      const others = (kept?.findings ?? judgement.findings).filter((finding) => !names.has(keyOf(finding)))
-      return ok(diagnosisOf(looks, [...causes.toSorted(bySeverity), ...others], { silent: [...judgement.silent], couldNotLook: [...judgement.couldNotLook] }, null, fromMs))
+      const findings = kept?.findings ?? [...deps.didNotFall(run, looks).toSorted(bySeverity), ...judgement.findings]
+      return ok(diagnosisOf(looks, findings, { silent: [...judgement.silent], couldNotLook: [...judgement.couldNotLook] }, null, fromMs))
     },
     async try({ rule, subject, solution }) {
       if (find(rule, subject) === undefined) {
@@ -160,8 +159,10 @@ export const createDiagnose = (deps: DiagnoseDeps): Diagnose => {
       if (run === null || history.reader.findingsOfRun(runId) !== null) return
       const answer = await judged()
       if (!answer.ok) return
-      const causes = deps.didNotFall(run, answer.value.looks)
-      history.writer.addFindings(deps.now(), runId, [...causes, ...answer.value.judgement.findings])
+      const { looks, judgement } = answer.value
+      const causes = deps.didNotFall(run, looks).toSorted(bySeverity)
+      history.writer.addFindings(deps.now(), runId, [...causes, ...judgement.findings])
+      for (const cause of causes) history.writer.addToJournal(findingEntry(cause, lastOf(looks)))
     },
   }
 }

@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest'
-import type { Finding } from '../../contract/diagnosis.ts'
+import type { Finding, Solution } from '../../contract/diagnosis.ts'
 import type { ReportFormat } from '../../contract/views.ts'
 import { openHistoryInMemory } from '../history/open.ts'
 import { reportJsonSchema } from './json.ts'
 import { createReports } from './reports.ts'
 import { sampleRun } from './sample-run.ts'
 
-const way = { id: 'a', title: 'Close web-shop', what: '', tradeOff: '', sideEffects: '', scope: '', undo: 'by-hand', undoWords: '', act: { how: 'advice' }, before: [] } as const
+const way: Solution = { id: 'a', title: 'Close web-shop', what: '', tradeOff: '', sideEffects: '', scope: '', undo: 'by-hand', undoWords: '', act: { how: 'advice' }, before: [] }
 const finding = (rule: string, subject: string): Finding => ({
   rule, subject, severity: 'warning', topic: 'agents', title: `ghost-project holds ${subject}`, explanation: 'ghost-project in /home/mara/ghost is large.', lookDeeper: [],
   figures: [
