@@ -3,17 +3,15 @@ import { chmodSync, copyFileSync, cpSync, globSync, mkdirSync, rmSync, writeFile
 import { basename, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { spawnSync } from 'node:child_process'
+import { readConsole } from './console.ts'
 import { inRoot, lastLines, rootDir, run } from './root.mjs'
 
 const projectDir = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
 const testDir = join(projectDir, 'kmod', 'test')
 
-/** What init ends the machine with; QEMU doubles it and adds one. */
-const GOOD_EXIT = (49 << 1) | 1
 const LIMIT_MS = 10 * 60_000
 /** Modules that the compressors are in, in the order of loading, where the kernel has them apart. */
 const MODULES = ['lib/zstd/zstd_compress', 'crypto/zstd', 'lib/lz4/lz4_compress', 'crypto/lz4', 'crypto/deflate']
-const SPLAT = /BUG:|WARNING:|Oops|KASAN|KCSAN|UBSAN|general protection|possible circular locking|possible recursive locking|inconsistent lock state|suspicious RCU|unreferenced object|refcount_t:|Call Trace|stack segment|blocked for more than|rcu: INFO|Kernel panic|Bad page|list_(?:add|del) corruption/u
 
 /** A static program, so that the guest needs nothing else. @param {readonly string[]} patterns @param {string} to @returns {string | null} */
 const buildProgram = (patterns, to) => {
@@ -87,30 +85,3 @@ export const runGuest = (kernel, parts) => {
   rmSync(join(folder, 'tree'), { recursive: true })
   return { ...readConsole(text, status, kernel.debug === true), console: text }
 }
-
-/** Memory was refused: what the kernel tells of it, with a call trace, is no fault. Anything else in it is. */
-const REFUSED = /vmalloc error: size|page allocation failure: order/u
-const REFUSED_END = /pages reserved|pages hwpoisoned/u
-
-/** The first line of what must not be there, -1 where there is none. @param {readonly string[]} lines */
-export const findSplat = (lines) => {
-  let refused = false
-  return lines.findIndex((line) => {
-    refused = REFUSED.test(line) || (refused && !REFUSED_END.test(line))
-    return SPLAT.test(refused ? line.replace('Call Trace', '') : line)
-  })
-}
-
-/** @param {string} text @param {number | null} status @param {boolean} [plainEnd] the kernel is one that programs cannot end with a number: it is switched off */
-export const readConsole = (text, status, plainEnd = false) => {
-  const lines = text.split('\n').map((line) => line.replaceAll('\r', ''))
-  const passed = lines.flatMap((line) => /^ok (.*)$/u.exec(line)?.[1] ?? [])
-  const failures = lines.flatMap((line) => /^not ok (.*)$/u.exec(line)?.[1] ?? [])
-  const splat = findSplat(lines)
-  if (splat !== -1) failures.push(`the kernel says: ${lines.slice(splat, splat + 12).join(' | ')}`)
-  // A machine that ended in another way ran no test to its end.
-  if (!lines.includes('# end') || status !== (plainEnd ? 0 : GOOD_EXIT)) failures.push(`the machine ended with ${status ?? 'a time-out'}: ${lines.slice(-4).join(' | ')}`)
-  if (passed.length === 0) failures.push('no test ran')
-  return { passed, failures }
-}
-
