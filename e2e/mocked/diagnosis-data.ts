@@ -37,7 +37,7 @@ const stalls = (nowMs: number): Finding => ({
     }),
     solution('fewer', 'Run fewer agents at once', { how: 'page', page: 'agents', rest: [] }, { what: 'Close or suspend those you do not need now.', tradeOff: 'They are not at hand.', scope: 'the agents you choose', undo: 'by-hand', undoWords: 'Start or wake them again.' }),
   ],
-  lookDeeper: ['vmstat', 'perf.direct-reclaim'],
+  lookDeeper: ['bpftrace.direct-reclaim', 'ftrace.reclaim', 'perf.page-faults'],
 })
 
 const noSwap = (nowMs: number): Finding => ({

@@ -143,6 +143,41 @@ describe('diagnosis', () => {
   })
 })
 
+describe('looking deeper', () => {
+  it('shows the exact lines, what is missing for them, and runs one where it is there', async () => {
+    const { page } = await start(scenarios.full, diagnosis)
+    await page.getByText('Look deeper').click()
+    expect(await page.locator('.deeper-lines > li').count()).toBe(3)
+    await seen(page, /bpftrace is not here; it comes with/u)
+    const run = page.getByRole('button', { name: /^Run… / })
+    expect(await run.count()).toBe(2)
+    await run.first().click()
+    expect(asked('trace.run')).toEqual([])
+    await page.getByLabel('For how long').selectOption('5')
+    await press(page, 'Run')
+    await page.getByRole('region', { name: 'Result' }).getByText('82360').waitFor()
+    expect(asked('trace.run')).toMatchObject([{ seconds: 5, process: null }])
+    expect(await serious(page)).toEqual([])
+  })
+
+  it('says what failed', async () => {
+    const { page } = await start(scenarios.noHelper, diagnosis)
+    await page.getByText('Look deeper').click()
+    await page.getByRole('button', { name: /^Run… / }).first().click()
+    await press(page, 'Run')
+    await seen(page, /The helper is not installed/u)
+  })
+})
+
+describe('the page of a run', () => {
+  it('says why memory did not fall more', async () => {
+    const { page } = await start(scenarios.full, { hash: '#/history' })
+    await page.getByRole('link', { name: 'More agents', exact: true }).first().click()
+    await seen(page, 'Why memory did not fall more')
+    await seen(page, 'What came free became file cache')
+  })
+})
+
 describe('leaks', () => {
   it('are ranked with verdict and slope, the first with its curve', async () => {
     const { page } = await start(scenarios.full, leaks)

@@ -1,9 +1,11 @@
 import { ChevronRight } from 'lucide-react'
 import type { Finding } from '../../../electron/contract/diagnosis.ts'
 import { figureWords } from '../../format/evidence.ts'
+import { useNames } from '../lifecycle/act-result.tsx'
 import { Figures } from './figures.tsx'
+import { LookDeeper } from './look-deeper.tsx'
 import { Solutions } from './solutions.tsx'
-import { severities, topicWords } from './words.ts'
+import { severities, subjectWords, topicWords } from './words.ts'
 
 export const findingKey = ({ rule, subject }: Pick<Finding, 'rule' | 'subject'>): string => `${rule}|${subject}`
 
@@ -17,6 +19,8 @@ interface Props {
 export const FindingCard = ({ finding, open, onToggle }: Props) => {
   const { word, icon: Icon } = severities[finding.severity]
   const [first] = finding.figures
+  const nameOf = useNames()
+  const about = subjectWords(finding.subject, nameOf)
   const id = `finding-${findingKey(finding).replaceAll(/\W/gu, '-')}`
   return (
     <li className={`panel finding finding-${finding.severity}`}>
@@ -30,7 +34,7 @@ export const FindingCard = ({ finding, open, onToggle }: Props) => {
             </span>
             <span className="finding-sub">
               {topicWords[finding.topic]}
-              {finding.subject !== '' && <> · <span className="path">{finding.subject}</span></>}
+              {about !== '' && <> · <span className={about === finding.subject ? 'path' : ''}>{about}</span></>}
             </span>
           </span>
           {first !== undefined && !open && typeof first.value === 'number' && (
@@ -47,6 +51,7 @@ export const FindingCard = ({ finding, open, onToggle }: Props) => {
           <Figures figures={finding.figures} />
           <h4 className="finding-heading">What you can do</h4>
           <Solutions finding={finding} />
+          <LookDeeper finding={finding} />
         </div>
       )}
     </li>

@@ -1,4 +1,5 @@
 import { CircleAlert, Info, Lightbulb, OctagonAlert, type LucideIcon } from 'lucide-react'
+import type { ProcessRef } from '../../../helper/contract/agents.ts'
 import type { KernelFeature, Severity, Topic } from '../../../electron/contract/diagnosis.ts'
 
 /** Told apart by shape and word; the colour only repeats it. */
@@ -35,4 +36,19 @@ export const featureStates: Readonly<Record<KernelFeature['state'], { word: stri
   'not-built': { word: 'Not built in', tone: 'tag-idle' },
   'too-old': { word: 'Kernel too old', tone: 'tag-idle' },
   unknown: { word: 'Not known', tone: '' },
+}
+
+/** "4711:99300": a process and its start. */
+export const processOf = (subject: string): ProcessRef | null => {
+  const [, pid, startTimeTicks] = /^(\d+):(\d+)$/u.exec(subject) ?? []
+  return pid === undefined || startTimeTicks === undefined ? null : { pid: Number(pid), startTimeTicks: Number(startTimeTicks) }
+}
+
+const AGENT_ID = /^[\da-f-]{36}:\d+:\d+$/u
+
+/** What a finding is about, for people; empty where its title says it. */
+export const subjectWords = (subject: string, nameOf: (agentId: string) => string): string => {
+  const process = processOf(subject)
+  if (process !== null) return `process ${process.pid}`
+  return AGENT_ID.test(subject) ? nameOf(subject) : subject
 }

@@ -11,6 +11,7 @@ import { Button } from '../../ui/button.tsx'
 import { FailureNotice } from '../../ui/failure-notice.tsx'
 import { Notice } from '../../ui/notice.tsx'
 import { PageFrame, Panel, Skeleton } from '../../ui/page.tsx'
+import { DidNotFall } from '../diagnosis/did-not-fall.tsx'
 import { DeltaView } from '../compare/delta-view.tsx'
 import { endWords, isOnce, stateWords } from '../run/end-words.ts'
 import { ReportMenu } from '../run/report-menu.tsx'
@@ -112,6 +113,7 @@ const Body = ({ detail }: { detail: RunDetail }) => {
           <p className="muted result-foot">{resultWords(detail).text}</p>
         </Panel>
       )}
+      {delta !== null && <DidNotFall runId={record.id} />}
       {record.undo.length > 0 && (
         <Panel title="What undoing did">
           <UndoLines lines={record.undo} />

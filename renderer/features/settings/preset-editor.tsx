@@ -1,5 +1,6 @@
 import { useId, useState } from 'react'
 import type { Failure } from '../../../helper/contract/errors.ts'
+import { MODULE_COMPRESSORS } from '../../../helper/contract/kernel-module.ts'
 import type { Preset, PresetSettings } from '../../../helper/contract/presets.ts'
 import { call } from '../../api.ts'
 import { Button } from '../../ui/button.tsx'
@@ -56,6 +57,11 @@ const swapModes = [
   { value: 'zswap', label: 'On, zswap with a swap file' },
   { value: 'off', label: 'Remove what we added' },
 ] as const
+const moduleModes = [
+  { value: 'none', label: 'Leave as it is' },
+  { value: 'load', label: 'Load' },
+  { value: 'unload', label: 'Unload where nobody uses it' },
+] as const
 const ksmModes = [
   { value: 'none', label: 'Leave as it is' },
   { value: 'merge', label: 'Merge' },
@@ -85,6 +91,36 @@ const SwapFields = ({ settings, onChange }: { settings: PresetSettings; onChange
           hint="zswap on Linux 6.8 and later. Agents’ memory can hold secrets: leave it off unless the disk is encrypted."
           checked={swap.shrinker ?? false}
           onChange={(shrinker) => onChange({ ...settings, compressedSwap: { ...swap, shrinker } })}
+        />
+      )}
+    </>
+  )
+}
+
+const ModuleFields = ({ settings, onChange }: { settings: PresetSettings; onChange: (settings: PresetSettings) => void }) => {
+  const module = settings.kernelModule
+  return (
+    <>
+      <SelectRow
+        label="Kernel module (agentmem.ko)"
+        hint="Keeps units of all agents in the kernel; code inside the kernel can stop the machine."
+        value={module?.mode ?? 'none'}
+        options={moduleModes}
+        onChange={(value) => {
+          const mode = moduleModes.find((entry) => entry.value === value)?.value ?? 'none'
+          onChange(mode === 'none' ? without(settings, 'kernelModule') : { ...settings, kernelModule: mode === 'load' ? { ...module, mode } : { mode } })
+        }}
+      />
+      {module?.mode === 'load' && (
+        <SelectRow
+          label="Compressor"
+          hint="Given when it is loaded; one the kernel lacks compresses nothing."
+          value={module.compressor ?? 'zstd'}
+          options={MODULE_COMPRESSORS.map((name) => ({ value: name, label: name === 'none' ? 'None' : name }))}
+          onChange={(value) => {
+            const compressor = MODULE_COMPRESSORS.find((name) => name === value)
+            if (compressor !== undefined) onChange({ ...settings, kernelModule: { ...module, compressor } })
+          }}
         />
       )}
     </>
@@ -161,6 +197,7 @@ export const PresetEditor = ({ preset, isNew, taken, onClose }: { preset: Preset
         </SettingRow>
         <SwapFields settings={draft.settings} onChange={settings} />
         <KsmFields settings={draft.settings} onChange={settings} />
+        <ModuleFields settings={draft.settings} onChange={settings} />
         <SwitchRow label="Page out idle agents" hint="Their pages move into compressed swap and come back when used." checked={reclaim !== undefined} onChange={(on) => settings(on ? { ...draft.settings, reclaim: { minIdleMs: 300_000 } } : without(draft.settings, 'reclaim'))} />
         {reclaim !== undefined && <NumberRow label="Idle for at least" unit="minutes" min={0} max={10_080} value={Math.round(reclaim.minIdleMs / 60_000)} onChange={(value) => settings({ ...draft.settings, reclaim: { minIdleMs: value * 60_000 } })} />}
         <SwitchRow
