@@ -34,6 +34,17 @@ describe('the kernel module among the layers', () => {
     await seen(page, /not loaded\. Programs keep their units in the broker/u)
   })
 
+  it('can be part of a preset of one\'s own', async () => {
+    const { page } = await start(scenarios.full, { hash: '#/settings' })
+    await press(page, 'New')
+    await page.getByLabel('Name').fill('In the kernel')
+    await page.getByLabel('Kernel module (agentmem.ko)').selectOption('load')
+    await page.getByLabel('Compressor').selectOption('lz4')
+    await press(page, 'Save')
+    await seen(page, 'In the kernel')
+    expect(asked('presets.save')).toMatchObject([{ preset: { settings: { kernelModule: { mode: 'load', compressor: 'lz4' } } } }])
+  })
+
   it('that is in use is not unloaded, and who uses it is told', async () => {
     const { page } = await start(scenarios.moduleLoaded, layers)
     await openPlan(page, 'Turn off Kernel module (agentmem.ko)')
