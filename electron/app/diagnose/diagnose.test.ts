@@ -104,13 +104,20 @@ describe('looking', () => {
     expect(await get()).toMatchObject({ looks: 2, spanMs: 4000 })
   })
 
-  test('no more looks are kept than are needed', async () => {
-    for (let i = 0; i < 40; i += 1) {
+  test('all looks of the last minute are kept and one of each minute before, so that ten minutes are seen', async () => {
+    for (let i = 0; i < 400; i += 1) {
       atMs += 5_000
       await get()
     }
-    expect((await get()).looks).toBe(24)
-    expect(history.reader.looks('boot', 0, 100)).toHaveLength(24)
+    const { looks, spanMs } = await get()
+    expect(spanMs).toBeGreaterThanOrEqual(13 * 60_000)
+    expect(spanMs).toBeLessThanOrEqual(15 * 60_000)
+    expect(looks).toBeGreaterThanOrEqual(24)
+    expect(looks).toBeLessThanOrEqual(28)
+    // On the disk are fewer, for the next program.
+    const stored = history.reader.looks('boot', 0, 100)
+    expect(stored).toHaveLength(24)
+    expect((stored.at(-1)?.takenAtMs ?? 0) - (stored[0]?.takenAtMs ?? 0)).toBe(23 * 30_000)
   })
 
   test('a look that fails is passed on as it is, and the next one is tried', async () => {

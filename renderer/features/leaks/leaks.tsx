@@ -66,7 +66,7 @@ const Row = ({ leak, open, onToggle }: { leak: Leak; open: boolean; onToggle: ()
         <td className="num">{isMeasured ? percent(Math.round(leak.percentPerHour * 10) / 10).replace('\u00a0%', '') : '–'}</td>
         <td className="num">{megabytes(leak.nowBytes)}</td>
         <td className="leak-spark">
-          <Spark points={leak.curve.map(({ atMs, bytes: value }) => ({ atMs, value }))} label={`Course of ${subject.title}`} width={140} height={28} />
+          <Spark points={leak.curve.map(({ atMs, bytes: value }) => ({ atMs, value }))} label={`Course of ${subject.title}`} width={108} height={28} />
         </td>
       </tr>
       {open && (
@@ -145,7 +145,8 @@ const Lead = ({ leaks }: { leaks: readonly Leak[] }) => {
         <span>suspected, none for sure</span>
       </>
     )
-  return <span className="big-value">No leaks</span>
+  const isKnown = leaks.some(({ verdict }) => verdict !== 'too-short')
+  return <span className="big-value">{isKnown ? 'No leaks' : 'Not known yet'}</span>
 }
 
 /** Who grows over time, told apart from warming up, filling caches and garbage. */
