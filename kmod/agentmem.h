@@ -17,6 +17,7 @@
  *   am_store_lock (mutex)   writers of the content table; content->unit
  *   mmap_lock
  *   content->lock (rwsem)   extents; no user memory is touched under it
+ *   runs.c: unpacked.lock   what was unpacked last
  *   unit->holders_lock (spinlock), i_mmap_rwsem
  * Memory is allocated under all but the spinlock. So reclaim, which may begin
  * there, takes content->lock by trylock, and none of the others.
@@ -140,7 +141,7 @@ struct am_blob {
 	struct page *pages[];
 };
 
-/* At least one of the two is there. */
+/* At least one of the two is there, or the content's run. */
 struct am_extent {
 	struct page **pages;
 	struct am_blob *blob;
@@ -168,6 +169,8 @@ struct am_content {
 	u32 hot_pages;		/* content->lock */
 	u32 warm_bytes;		/* of extents that have no pages, plain; content->lock */
 	bool incompressible;
+	struct am_run *run;	/* a block of a conversation, compressed with others of it; content->lock */
+	u32 run_offset;
 	struct am_extent extents[];
 };
 
@@ -246,6 +249,8 @@ int am_content_restore(struct am_content *content);
 struct am_packer;
 s64 am_content_pack(struct am_content *content, struct am_packer *packer, bool trying);
 u64 am_content_drop_copies(struct am_content *content);
+/* It is in the run too, and nowhere else from now on; bytes that left their pages. */
+s64 am_content_join(struct am_content *content, struct am_run *run, u32 offset);
 void am_content_free_extents(struct am_content *content);
 u64 am_content_stored(struct am_content *content);
 
@@ -260,6 +265,20 @@ int am_pack(struct am_packer *packer, struct page **pages, u32 bytes, struct am_
 int am_unpack(const struct am_blob *blob, struct page **pages, u32 bytes);
 void am_blob_free(struct am_blob *blob);
 
+/* runs.c */
+struct am_run;
+struct am_run_packer;
+typedef bool (*am_may_go)(struct am_content *content, void *context);
+struct am_run_packer *am_run_packer_new(void);
+void am_run_packer_free(struct am_run_packer *packer);
+s64 am_run_talk(struct am_run_packer *packer, struct am_talk *talk, am_may_go may_go, void *context);
+void am_run_get(struct am_run *run);
+void am_run_put(struct am_run *run);
+u32 am_run_share(const struct am_run *run, u32 plain);
+int am_run_unpack(const struct am_run *run, u32 offset, struct page **pages, u32 bytes);
+int am_runs_open(void);
+void am_runs_close(void);
+
 /* files.c */
 int am_files_open(void);
 void am_files_close(void);
@@ -273,6 +292,7 @@ void am_talk_free(struct am_talk *talk);
 int am_talk_append(struct am_unit *unit, const void __user *data, u64 bytes);
 int am_talk_edit(struct am_unit *unit, u64 offset, u64 old_bytes, const void __user *data, u64 bytes);
 struct am_unit *am_talk_fork(struct am_unit *unit, u64 prefix_bytes);
+void am_talk_close_tail(struct am_unit *unit);
 ssize_t am_talk_read(struct am_unit *unit, u64 offset, void __user *to, size_t bytes);
 struct am_content *am_talk_snapshot(struct am_unit *unit);
 
@@ -285,6 +305,7 @@ int am_give(void __user *to, const void *from, size_t known);
 int am_evict_open(void);
 void am_evict_close(void);
 void am_evict_kick(u32 pressure);
+void am_evict_over(void);
 s64 am_evict_agent(struct am_agent *agent);
 int am_restore_agent(struct am_agent *agent);
 

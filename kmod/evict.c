@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Who goes: a thread that compresses by the policy of the core, and a shrinker for when memory is short. */
+#include <linux/delay.h>
 #include <linux/kthread.h>
 #include <linux/wait.h>
 
@@ -8,6 +9,8 @@
 /* A look at everything is due at least this often. */
 #define LOOK_MOST_MS 10000u
 #define LOOK_LEAST_MS 100u
+/* Two looks have at least this much between them, however much there is to do. */
+#define LOOK_REST_MS 20u
 #define VICTIMS 512u
 
 static struct task_struct *thread;
@@ -25,14 +28,15 @@ static void mark(struct am_content *content, const struct am_agent *agent)
 {
 	u32 state = READ_ONCE(agent->state), importance = READ_ONCE(agent->importance);
 
+	/* Read without the lock: what is torn costs a wrong choice, nothing else. */
 	if (content->seen_walk != walk) {
-		content->seen_walk = walk;
-		content->seen_state = state;
-		content->seen_importance = importance;
+		WRITE_ONCE(content->seen_state, state);
+		WRITE_ONCE(content->seen_importance, importance);
+		smp_store_release(&content->seen_walk, walk);
 		return;
 	}
-	content->seen_state = min(content->seen_state, state);
-	content->seen_importance = max(content->seen_importance, importance);
+	WRITE_ONCE(content->seen_state, min(content->seen_state, state));
+	WRITE_ONCE(content->seen_importance, max(content->seen_importance, importance));
 }
 
 /* Each content of an agent; a conversation that somebody writes to now is passed over. */
@@ -87,7 +91,7 @@ static struct am_agent *agent_next(unsigned long *number)
 /* By this walk, or by one that has begun since. */
 static bool marked_since(const struct am_content *content, u32 mine)
 {
-	return (s32)(READ_ONCE(content->seen_walk) - mine) >= 0;
+	return (s32)(smp_load_acquire(&content->seen_walk) - mine) >= 0;
 }
 
 static struct am_view view_of(struct am_content *content, u32 mine, u64 now_ms)
@@ -98,9 +102,9 @@ static struct am_view view_of(struct am_content *content, u32 mine, u64 now_ms)
 	return (struct am_view){
 		.idle_ms = now_ms > used_ms ? now_ms - used_ms : 0,
 		.bytes = (u64)READ_ONCE(content->hot_pages) * PAGE_SIZE,
-		.importance = seen ? content->seen_importance : 0,
-		.generation = content->generation,
-		.state = seen ? content->seen_state : AM_STATE_GONE,
+		.importance = seen ? READ_ONCE(content->seen_importance) : 0,
+		.generation = READ_ONCE(content->generation),
+		.state = seen ? READ_ONCE(content->seen_state) : AM_STATE_GONE,
 		.tier = AM_TIER_HOT,
 		.kind = AM_KIND_OTHER,
 		.pinned = pinned_ms > now_ms,
@@ -141,8 +145,8 @@ static void look_at_all(struct am_packer *packer, struct am_victim *room, u32 pr
 
 		if (view.bytes && am_policy_tier(&policy, &view, pressure) == AM_TIER_WARM)
 			am_content_pack(content, packer, true);
-		else if (content->generation < 16)
-			content->generation++;
+		else if (view.generation < 16)
+			WRITE_ONCE(content->generation, view.generation + 1);
 		am_content_put(content);
 		number++;
 		cond_resched();
@@ -157,7 +161,7 @@ static void look_at_all(struct am_packer *packer, struct am_victim *room, u32 pr
 		while ((content = am_content_next(&number))) {
 			struct am_view view = view_of(content, mine, now_ms);
 
-			if (content->incompressible || !view.bytes) {
+			if (READ_ONCE(content->incompressible) || !view.bytes) {
 				am_content_put(content);
 			} else {
 				/* By number: what falls out of the room is not told, so no reference is kept. */
@@ -192,6 +196,7 @@ static int evict_thread(void *context)
 		WRITE_ONCE(kicked, false);
 		if (!kthread_should_stop() && am_compress_ready())
 			look_at_all(packer, room, max(READ_ONCE(pressure_now), xchg(&short_of, false) ? (u32)AM_PRESSURE_SOME : 0u));
+		msleep_interruptible(LOOK_REST_MS);
 	}
 	kvfree(room);
 	am_packer_free(packer);
@@ -207,18 +212,82 @@ void am_evict_kick(u32 pressure)
 	wake_up(&wake);
 }
 
+/* Each conversation of an agent. */
+static void each_talk(struct am_agent *agent, void (*look)(struct am_unit *unit, void *context), void *context)
+{
+	struct am_holding *holding;
+	unsigned long number = 0;
+
+	for (;;) {
+		struct am_unit *unit = NULL;
+
+		rcu_read_lock();
+		holding = xa_find(&agent->units, &number, ULONG_MAX, XA_PRESENT);
+		if (holding && holding->unit->talk && kref_get_unless_zero(&holding->unit->ref))
+			unit = holding->unit;
+		rcu_read_unlock();
+		if (!holding)
+			return;
+		if (unit) {
+			look(unit, context);
+			am_unit_put(unit);
+		}
+		if (number++ == ULONG_MAX)
+			return;
+		cond_resched();
+	}
+}
+
+/* More pages than may be hot are there, or will be in a moment: the thread need not wait for its time. */
+void am_evict_over(void)
+{
+	if (READ_ONCE(kicked))
+		return;
+	WRITE_ONCE(kicked, true);
+	wake_up(&wake);
+}
+
 struct sending {
 	struct am_packer *packer;
+	struct am_run_packer *run_packer;	/* NULL until it is needed, or where there is none */
+	bool tried;
 	s64 freed;
 	u32 walk;
 };
+
+/* What somebody awake holds too stays. */
+static bool sleeps(struct am_content *content, void *context)
+{
+	const struct sending *sending = context;
+
+	return marked_since(content, sending->walk) && READ_ONCE(content->seen_state) >= AM_STATE_SUSPENDED;
+}
+
+static void close_tail(struct am_unit *unit, void *context)
+{
+	am_talk_close_tail(unit);
+}
+
+static void pack_talk(struct am_unit *unit, void *context)
+{
+	struct sending *sending = context;
+	struct am_talk *talk = unit->talk;
+
+	/* Of one block none is made; what makes them is large. */
+	if (READ_ONCE(talk->count) < 2)
+		return;
+	if (!sending->run_packer && !sending->tried) {
+		sending->run_packer = am_run_packer_new();
+		sending->tried = true;
+	}
+	sending->freed += am_run_talk(sending->run_packer, talk, sleeps, sending);
+}
 
 static void pack_one(struct am_content *content, void *context)
 {
 	struct sending *sending = context;
 
-	/* What somebody awake holds too stays. */
-	if (marked_since(content, sending->walk) && content->seen_state >= AM_STATE_SUSPENDED)
+	if (sleeps(content, context))
 		sending->freed += max_t(s64, am_content_pack(content, sending->packer, false), 0);
 }
 
@@ -229,9 +298,14 @@ s64 am_evict_agent(struct am_agent *agent)
 
 	if (!sending.packer)
 		return 0;
+	/* Before the walk, which marks what sleeps: blocks that come of it are new. */
+	each_talk(agent, close_tail, NULL);
 	sending.walk = mark_all();
-	if (sending.walk)
+	if (sending.walk) {
+		each_talk(agent, pack_talk, &sending);
 		each_content(agent, pack_one, &sending);
+	}
+	am_run_packer_free(sending.run_packer);
 	am_packer_free(sending.packer);
 	return sending.freed;
 }

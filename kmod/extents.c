@@ -10,8 +10,11 @@
 /* A whole page more or less of a content that is in the table. */
 void am_count_pages(struct am_content *content, s64 pages)
 {
+	u64 limit = READ_ONCE(am_hot_most_bytes);
+
 	atomic64_add(pages * (s64)PAGE_SIZE, &content->domain->user->counts.hot_bytes);
-	atomic64_add(pages * (s64)PAGE_SIZE, &am_all.hot_bytes);
+	if (atomic64_add_return(pages * (s64)PAGE_SIZE, &am_all.hot_bytes) > (s64)limit && limit && pages > 0)
+		am_evict_over();
 }
 
 void am_count_warm(struct am_content *content, s64 bytes)
@@ -40,21 +43,37 @@ static void free_pages_of(struct page **pages, u32 count)
 	kfree(pages);
 }
 
+/* Has it a compressed form? And its bytes. Under content->lock. */
+static bool has_copy(const struct am_content *content, u32 extent)
+{
+	return content->extents[extent].blob || content->run;
+}
+
+static u32 copy_bytes(const struct am_content *content, u32 extent)
+{
+	if (content->extents[extent].blob)
+		return content->extents[extent].blob->bytes;
+	return content->run ? am_run_share(content->run, content->bytes) : 0;
+}
+
 /* Under content->lock for writing: pages go, what is compressed stays. */
 static void drop_pages(struct am_content *content, u32 index)
 {
 	struct am_extent *extent = &content->extents[index];
 	struct page **pages = extent->pages;
+	struct inode *inode;
 	u32 count = pages_of(content, index);
 
 	extent->pages = NULL;
 	content->hot_pages -= count;
 	content->warm_bytes += am_extent_plain(content, index);
-	if (content->inode)
-		unmap_mapping_range(content->inode->i_mapping, (loff_t)index * AM_EXTENT_BYTES, (loff_t)count << PAGE_SHIFT, 1);
+	/* Set without this lock; but who maps comes by here, and finds no pages. */
+	inode = READ_ONCE(content->inode);
+	if (inode)
+		unmap_mapping_range(inode->i_mapping, (loff_t)index * AM_EXTENT_BYTES, (loff_t)count << PAGE_SHIFT, 1);
 	free_pages_of(pages, count);
 	am_count_pages(content, -(s64)count);
-	trace_agentmem_evict(content->entry.number, index, am_extent_plain(content, index), content->extents[index].blob->bytes);
+	trace_agentmem_evict(content->entry.number, index, am_extent_plain(content, index), copy_bytes(content, index));
 }
 
 /* At its end, or of one that never got into the table: nobody else sees it. */
@@ -71,6 +90,7 @@ void am_content_free_extents(struct am_content *content)
 			am_count_warm(content, -(s64)extent->blob->bytes);
 		am_blob_free(extent->blob);
 	}
+	am_run_put(content->run);
 	if (counted)
 		am_count_pages(content, -(s64)content->hot_pages);
 }
@@ -96,14 +116,14 @@ static int restore(struct am_content *content, u32 index)
 			goto failed;
 		}
 	}
-	error = am_unpack(extent->blob, pages, plain);
+	error = extent->blob ? am_unpack(extent->blob, pages, plain) : am_run_unpack(content->run, content->run_offset, pages, plain);
 	if (error)
 		goto failed;
 	extent->pages = pages;
 	content->hot_pages += count;
 	content->warm_bytes -= plain;
 	am_count_pages(content, count);
-	trace_agentmem_restore(content->entry.number, index, plain, extent->blob->bytes);
+	trace_agentmem_restore(content->entry.number, index, plain, copy_bytes(content, index));
 	return 0;
 
 failed:
@@ -217,7 +237,7 @@ static s64 pack(struct am_content *content, u32 index, struct am_packer *packer)
 
 	if (!extent->pages)
 		return 0;
-	if (!extent->blob) {
+	if (!has_copy(content, index)) {
 		/* Whoever does it: idle memory stays charged to whose it is. */
 		before = set_active_memcg(content->memcg);
 		error = am_pack(packer, extent->pages, plain, &extent->blob);
@@ -254,6 +274,31 @@ s64 am_content_pack(struct am_content *content, struct am_packer *packer, bool t
 	return freed;
 }
 
+s64 am_content_join(struct am_content *content, struct am_run *run, u32 offset)
+{
+	struct am_extent *extent = content->extents;
+	s64 freed = 0;
+
+	if (down_write_killable(&content->lock))
+		return 0;
+	if (!content->run) {
+		am_run_get(run);
+		content->run = run;
+		content->run_offset = offset;
+		if (extent->blob) {
+			am_count_warm(content, -(s64)extent->blob->bytes);
+			am_blob_free(extent->blob);
+			extent->blob = NULL;
+		}
+		if (extent->pages) {
+			freed = content->bytes;
+			drop_pages(content, 0);
+		}
+	}
+	up_write(&content->lock);
+	return freed;
+}
+
 /* Pages of which there is a compressed copy go without any work: for reclaim, which may hold whatever it likes. */
 u64 am_content_drop_copies(struct am_content *content)
 {
@@ -262,7 +307,7 @@ u64 am_content_drop_copies(struct am_content *content)
 	if (!READ_ONCE(content->hot_pages) || !down_write_trylock(&content->lock))
 		return 0;
 	for (u32 i = 0; i < content->extents_count; i++) {
-		if (!content->extents[i].pages || !content->extents[i].blob)
+		if (!content->extents[i].pages || !has_copy(content, i))
 			continue;
 		freed += pages_of(content, i);
 		drop_pages(content, i);
@@ -282,6 +327,8 @@ u64 am_content_stored(struct am_content *content)
 		if (content->extents[i].blob)
 			bytes += content->extents[i].blob->bytes;
 	}
+	if (content->run)
+		bytes += am_run_share(content->run, content->bytes);
 	up_read(&content->lock);
 	return bytes;
 }

@@ -50,6 +50,7 @@ static const struct {
 } parts[] = {
 	{ am_store_open, am_store_close },
 	{ am_compress_open, am_compress_close },
+	{ am_runs_open, am_runs_close },
 	{ am_files_open, am_files_close },
 	{ am_evict_open, am_evict_close },
 	{ am_stats_open, am_stats_close },

@@ -231,6 +231,34 @@ out:
 	return error;
 }
 
+/*
+ * Of who sleeps: what comes after the last cut is a block too, so that it can
+ * be compressed. Where the conversation goes on it begins a block there; cuts
+ * behind it meet those of others again. What somebody writes to now stays.
+ */
+void am_talk_close_tail(struct am_unit *unit)
+{
+	struct am_talk *talk = unit->talk;
+	struct growth growth;
+	int error;
+
+	if (!mutex_trylock(&talk->writer))
+		return;
+	growth = (struct growth){
+		.domain = unit->domain, .tail = talk->tail, .bytes = talk->tail_bytes, .room = talk->tail_room, .end = end_of(talk),
+	};
+	/* Less is not worth a block of its own. */
+	error = growth.bytes < am_talk_sizes.min ? -E2BIG : add_block(&growth, growth.bytes);
+	if (!error)
+		error = new_tail(&growth, 0, 0, 0);
+	growth.bytes = 0;
+	if (!error)
+		error = publish(talk, &growth, talk->count, talk->count);
+	if (error)
+		growth_drop(&growth);
+	mutex_unlock(&talk->writer);
+}
+
 static int source_content(void *context, u64 offset, u8 *to, size_t bytes)
 {
 	return am_content_read(context, offset, to, bytes);

@@ -26,11 +26,11 @@
 #define CGROUP "/cgroup/evict"
 #define LIMIT "67108864"
 /* Of the limit for what is plain: the rest is for what is compressed, which is charged to the same cgroup. */
-#define HOT_MOST (32 * MIB)
+#define HOT_MOST (26 * MIB)
 #define OWN_UNITS 4u
 #define UNIT_BYTES (4 * MIB - 4096)
-#define OTHERS 10u
-#define OTHER_BYTES (8 * MIB)
+#define OTHERS 12u
+#define OTHER_BYTES (6 * MIB)
 #define STEPS 4u
 
 struct memory {
@@ -121,7 +121,7 @@ static pid_t other(const char *disk, unsigned number)
 	if (child == 0) {
 		struct memory memory;
 
-		take(&memory, "other", disk, 16 + number * 8, 1, OTHER_BYTES);
+		take(&memory, "other", disk, 16 + number * 7, 1, OTHER_BYTES);
 		read_all(&memory);
 		read_all(&memory);
 		if (as_units)

@@ -70,6 +70,7 @@ void test_idle(void);
 void test_talk(void);
 void test_fork(void);
 void test_edit(void);
+void test_runs(void);
 void test_limits(void);
 void test_stats(void);
 void test_list(void);

@@ -24,6 +24,7 @@ static const struct {
 	{ "append", test_talk },
 	{ "fork", test_fork },
 	{ "edit", test_edit },
+	{ "runs", test_runs },
 	{ "limits", test_limits },
 	{ "statistics", test_stats },
 	{ "lists", test_list },
