@@ -3,6 +3,7 @@
  * JavaScript in a few files: a short command then starts in a third of the
  * memory and time that reading TypeScript takes. inputs.json names what it was
  * made from, so that agentmemctl.js takes the sources where they are newer.
+ * `--into FOLDER`: with all packages but the native one, for another machine.
  */
 import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
@@ -16,14 +17,14 @@ const target = join(projectDir, 'build', 'cli')
 /** Packages stay where they are but for those that every command needs; natives could not be moved. @param {string} id */
 const isElsewhere = (id) => !/^(?:\.|\/|\0)/u.test(id) && !/^(?:commander|zod)(?:\/|$)/u.test(id)
 
-export const bundleCli = async () => {
-  const folder = `${target}.${process.pid}`
+/** @param {string} folder @param {(id: string) => boolean} external packages that are not put into it */
+export const bundleCliInto = async (folder, external) => {
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder, { recursive: true })
   const bundle = await rolldown({
     input: { agentmemctl: join(projectDir, 'electron', 'cli', 'agentmemctl.ts') },
     platform: 'node',
-    external: isElsewhere,
+    external,
     resolve: { mainFields: ['module', 'main'] },
     plugins: [leaveOut],
     logLevel: 'warn',
@@ -35,8 +36,17 @@ export const bundleCli = async () => {
   writeFileSync(join(folder, 'inputs.json'), JSON.stringify({ version: JSON.parse(readFileSync(join(projectDir, 'package.json'), 'utf8')).version, inputs }))
   // The files are ES modules; Node looks for this beside them.
   writeFileSync(join(folder, 'package.json'), '{"type":"module"}\n')
+}
+
+export const bundleCli = async () => {
+  const folder = `${target}.${process.pid}`
+  await bundleCliInto(folder, isElsewhere)
   rmSync(target, { recursive: true, force: true })
   renameSync(folder, target)
 }
 
-if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) await bundleCli()
+if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  const [option, folder] = process.argv.slice(2)
+  if (option === '--into' && folder !== undefined) await bundleCliInto(folder, (id) => id === 'better-sqlite3')
+  else await bundleCli()
+}

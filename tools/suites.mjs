@@ -6,7 +6,8 @@ import { projectDir } from './toolchain.mjs'
 
 /**
  * @typedef {{ suite: string, passed: number, failed: number, skipped: number, skips: { name: string, reason: string }[], failures: string[] }} SuiteResult
- * @typedef {{ name: string, what: string, run: (context: { node: string, env: NodeJS.ProcessEnv }) => void }} Suite
+ * `alone`: by name only, too long for every day.
+ * @typedef {{ name: string, what: string, alone?: boolean, run: (context: { node: string, env: NodeJS.ProcessEnv }) => void }} Suite
  */
 
 export const resultsDir = join(projectDir, 'build', 'results')
@@ -83,6 +84,15 @@ export const suites = [
     run: ({ node, env }) => {
       const { status } = spawnSync(node, ['tools/kmod.mjs', '6.1', '6.12', '7.2', 'debug', '--cached', '--quick'], { cwd: projectDir, stdio: 'inherit', env })
       if (!existsSync(join(resultsDir, 'kmod.json'))) writeResult('kmod', { failed: 1, failures: [`kmod: ended with ${status} and no result`] })
+    },
+  },
+  {
+    name: 'conditions',
+    what: 'ten conditions of memory, found and helped',
+    alone: true,
+    run: ({ node, env }) => {
+      const { status } = spawnSync(node, ['e2e/conditions/run.ts'], { cwd: projectDir, stdio: 'inherit', env })
+      if (!existsSync(join(resultsDir, 'conditions.json'))) writeResult('conditions', { failed: 1, failures: [`conditions: ended with ${status} and no result`] })
     },
   },
 ]

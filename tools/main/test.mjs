@@ -17,7 +17,7 @@ await runTool(() => {
   takeBackLeftovers()
   const context = setUp()
   buildAll(context)
-  const results = runSuites(names.length === 0 ? suites : suites.filter((suite) => names.includes(suite.name)), context)
+  const results = runSuites(names.length === 0 ? suites.filter((suite) => suite.alone !== true) : suites.filter((suite) => names.includes(suite.name)), context)
 
   process.stdout.write('\n')
   for (const result of results) {
