@@ -8,8 +8,9 @@
  *
  * Every function that returns int gives 0 or a negative errno;
  * agentmem_error_text() says it in words. All functions are safe to call from
- * many threads; after fork() the child's first call opens its own connection
- * to the same agent. Structs begin with their size: set it with sizeof, so
+ * many threads; after fork() the child is one more process of the same agent,
+ * by a connection of its own from its first call on (broker), or at once and
+ * until it becomes another program (module). Structs begin with their size: set it with sizeof, so
  * that a program built today runs with the library of tomorrow.
  */
 #ifndef AGENTMEM_H
@@ -36,7 +37,7 @@ typedef uint64_t agentmem_unit_t;
 
 enum agentmem_backend {
 	AGENTMEM_AUTO = 0,	/* the first of the following that is there */
-	AGENTMEM_MODULE,	/* /dev/agentmem */
+	AGENTMEM_MODULE,	/* /dev/agentmem, where it answers a version that is known here */
 	AGENTMEM_BROKER,	/* the user's broker */
 	AGENTMEM_PRIVATE,	/* this process alone */
 };
@@ -65,7 +66,7 @@ struct agentmem_options {
 	const uint8_t *token;		/* AGENTMEM_TOKEN_BYTES: be one more process of that agent; NULL: a new agent */
 	uint32_t importance;		/* 0 to 100, higher stays; 0 means 50 */
 	uint32_t flags;			/* AGENTMEM_OBSERVER, AGENTMEM_NO_START */
-	uint64_t quota_bytes;		/* of plain bytes this agent may hold; 0: the broker's own limit */
+	uint64_t quota_bytes;		/* of plain bytes this agent may hold; 0: the backend's own limit */
 	const char *socket_path;	/* NULL: $AGENTMEM_SOCKET, else $XDG_RUNTIME_DIR/agentmem/broker.sock */
 };
 
@@ -75,7 +76,7 @@ struct agentmem_unit_stat {
 	uint64_t bytes;			/* plain */
 	uint64_t stored_bytes;		/* this unit's share of what is stored: each shared block is counted by its part */
 	uint8_t digest[AGENTMEM_DIGEST_BYTES];	/* SHA-256 of the plain bytes; zero while has_digest is 0 */
-	uint32_t has_digest;		/* of a conversation only after agentmem_stat_unit asked for it once nothing was appended for a moment */
+	uint32_t has_digest;		/* of a conversation only after agentmem_stat_unit asked for it once nothing was appended for a moment; in the module never */
 	uint32_t kind;			/* enum agentmem_kind */
 	uint32_t tier;			/* enum agentmem_tier: the farthest of its parts */
 	uint32_t sharers;		/* agents of this domain that hold the same content, this one included */
@@ -84,7 +85,7 @@ struct agentmem_unit_stat {
 	uint64_t hot_bytes, warm_bytes, cold_bytes;	/* plain bytes by tier; they add up to bytes */
 };
 
-/* Of this agent; `user_` figures are of all agents of this user. */
+/* Of this agent; `user_` figures are of all agents of this user (module: of all users where root asks). */
 struct agentmem_stat {
 	size_t size;
 	uint64_t agent;			/* number that others name it by in agentmem_share() */
@@ -100,7 +101,7 @@ struct agentmem_stat {
 	uint64_t user_hot_bytes;	/* resident in sealed memfds, each counted once */
 	uint64_t user_warm_bytes;	/* compressed in memory, as stored */
 	uint64_t user_cold_bytes;	/* on disk, as stored */
-	uint64_t user_own_bytes;	/* tables of the broker itself */
+	uint64_t user_own_bytes;	/* tables of the broker itself, or of the module where root asks */
 };
 
 /* One line of agentmem_agents(): an agent of this user's. */
@@ -119,7 +120,7 @@ struct agentmem_unit_line {
 	uint8_t digest[8];		/* its first bytes, to tell units apart */
 };
 
-/* Ages and limits of the user's broker; a field that is 0 is left as it is. */
+/* Ages and limits of the user's broker, or of the machine's module; a field that is 0 is left as it is. */
 struct agentmem_settings {
 	size_t size;
 	uint64_t warm_after_ms, cold_after_ms, thorough_after_ms;
@@ -142,7 +143,7 @@ int agentmem_set_importance(agentmem_t *am, uint32_t importance);
 
 /* A unit with this content; known content costs no memory. bytes may be 0 for a conversation only. EDQUOT, E2BIG (over 4 GiB), ENOMEM. */
 int agentmem_alloc(agentmem_t *am, int kind, const void *data, size_t bytes, agentmem_unit_t *unit);
-/* The same from a memfd of the caller's with all of SEAL, SHRINK, GROW, WRITE set; nothing is copied. EPERM (not sealed), EBADF. The descriptor stays the caller's. */
+/* The same from a memfd of the caller's with all of SEAL, SHRINK, GROW, WRITE set; nothing is copied but by the module, once. EPERM (not sealed), EBADF. The descriptor stays the caller's. */
 int agentmem_alloc_fd(agentmem_t *am, int kind, int memfd, agentmem_unit_t *unit);
 /* Conversations only, else EINVAL. The cost depends on `bytes` alone. */
 int agentmem_append(agentmem_t *am, agentmem_unit_t unit, const void *data, size_t bytes);
@@ -170,7 +171,7 @@ int agentmem_free(agentmem_t *am, agentmem_unit_t unit);
 /* For control centers: lines with a number above `after`, smallest first; how many were written, or a negative errno. Not in the private backend: 1 and its own units. */
 int agentmem_agents(agentmem_t *am, uint64_t after, struct agentmem_agent_line *lines, unsigned most);
 int agentmem_units(agentmem_t *am, uint64_t agent, uint64_t after, struct agentmem_unit_line *lines, unsigned most);
-/* Sets what is not 0, then fills in what is in force. */
+/* Sets what is not 0, then fills in what is in force. Of the module: EACCES but for root; EOPNOTSUPP for what it does not have. */
 int agentmem_settings(agentmem_t *am, struct agentmem_settings *settings);
 
 /*

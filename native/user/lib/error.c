@@ -11,7 +11,7 @@ static const struct {
 	{ EINVAL, "an argument makes no sense" },
 	{ ENOMEM, "there is no memory left for this" },
 	{ ENODEV, "the backend that was asked for is not there" },
-	{ EACCES, "not allowed: no agent has this token, or the broker is not this user's" },
+	{ EACCES, "not allowed: no agent has this token, the broker is not this user's, or only root may set this" },
 	{ EPROTO, "the broker speaks another version, or said what makes no sense" },
 	{ ENOENT, "this agent holds no such unit" },
 	{ EDQUOT, "the agent's quota does not allow so many bytes" },
