@@ -57,7 +57,7 @@ const grows = define({
       }]
     })
   },
-  lookDeeper: ['perf.page-faults', 'bpftrace.page-faults'],
+  lookDeeper: ['bpftrace.growth', 'perf.page-faults'],
 })
 
 export const leaks: readonly Rule[] = [grows]

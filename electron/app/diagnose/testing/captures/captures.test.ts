@@ -1,0 +1,71 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
+import { evidenceSchema, type Evidence } from '../../../../../helper/contract/evidence.ts'
+import { judge } from '../../engine.ts'
+import type { Looks } from '../../rule.ts'
+import { rules } from '../../rules/all.ts'
+import { patchBetween, patched, type Patch } from './patch.ts'
+
+/** What must be found first, then what goes with it. */
+const EXPECTED: Readonly<Record<string, readonly string[]>> = {
+  'compressed-twice': ['swap.compressed-twice'],
+  'disk-first': ['hardening.swap-plain', 'swap.order'],
+  'disk-only': ['hardening.swap-plain', 'swap.only-disk'],
+  'hugetlb-left': ['huge-pages.reserved-unused'],
+  incompressible: ['swap.poor-compression'],
+  ksmtuned: ['rivals.ksmtuned'],
+  'leaking-process': ['leaks.process-grows'],
+  'locked-memory': ['virtual-memory.locked'],
+  'low-addresses': ['hardening.low-addresses'],
+  'memfd-hoarder': ['memory-files.memfd'],
+  'no-aslr': ['hardening.aslr'],
+  'no-swap': ['swap.none'],
+  'page-faults': ['virtual-memory.minor-faults'],
+  promised: ['virtual-memory.promised'],
+  refaults: ['pressure.refaults'],
+  'reserve-too-large': ['pressure.reserve-too-large'],
+  'several-killers': ['rivals.several-killers'],
+  'slow-compressor': ['swap.slow-compressor'],
+  'swap-full': ['swap.nearly-full', 'hardening.swap-plain'],
+  swappiness: ['swap.swappiness-low'],
+  swapspace: ['rivals.swapspace'],
+  thrashing: ['pressure.thrashing', 'virtual-memory.major-faults'],
+  'tmpfs-full': ['memory-files.nearly-full'],
+  'tmpfs-hoarder': ['memory-files.tmpfs'],
+  tuned: ['rivals.tuned'],
+  zombies: ['agents.zombies'],
+  'zram-too-large': ['swap.zram-too-large'],
+  'zswap-pool-full': ['swap.zswap-pool-full', 'hardening.swap-plain'],
+  'zswap-without-swap': ['swap.none', 'swap.zswap-without-swap'],
+}
+
+const read = (name: string): unknown => JSON.parse(readFileSync(new URL(`${name}.json`, import.meta.url), 'utf8'))
+const quiet = evidenceSchema.parse(read('quiet'))
+const looksOf = (name: string): Looks => {
+  const [first, ...rest] = (read(name) as Patch[]).map((patch): Evidence => evidenceSchema.parse(patched(quiet, patch)))
+  return [first ?? quiet, ...rest]
+}
+
+describe('conditions that were really made', () => {
+  test.each(Object.entries(EXPECTED))('%s', (name, expected) => {
+    expect(judge(rules, looksOf(name)).findings.map((finding) => finding.rule)).toEqual(expected)
+  })
+
+  test('nothing is found on the machine when it is quiet', () => {
+    expect(judge(rules, [quiet]).findings).toEqual([])
+  })
+
+  test('every capture is looked at, and they make 25 rules or more fire', () => {
+    const files = readdirSync(import.meta.dirname).flatMap((name) => (name.endsWith('.json') && name !== 'quiet.json' ? [name.slice(0, -5)] : []))
+    expect(files.toSorted()).toEqual(Object.keys(EXPECTED).toSorted())
+    expect(new Set(Object.values(EXPECTED).flat()).size).toBeGreaterThanOrEqual(25)
+  })
+
+  test('a look and its difference from another make the same look again', () => {
+    for (const name of Object.keys(EXPECTED)) for (const look of looksOf(name)) expect(evidenceSchema.parse(patched(quiet, patchBetween(quiet, look)))).toEqual(look)
+  })
+
+  test('nobody\'s names or folders are in them', () => {
+    for (const name of ['quiet', ...Object.keys(EXPECTED)]) expect(JSON.stringify(read(name)), name).not.toMatch(/\/home\/|\/root\/|\/tmp\/|\/work\/|claude|token|secret|sandbox|model_/iu)
+  })
+})
