@@ -73,6 +73,23 @@ const waitForQuiet = async (): Promise<void> => {
   shown('share of time in which somebody waits for a CPU', cpuPressurePercent(), '%')
 }
 
+/** The app as it runs in the background of somebody's session. */
+const startApp = async (env: NodeJS.ProcessEnv): Promise<ChildProcess> => {
+  const child = spawn(process.execPath, [join(projectDir, 'electron/browser/main.ts'), '--no-open'], { stdio: 'ignore', env: { ...process.env, ...env } })
+  const socket = join(work, 'run/agentmem/app.sock')
+  for (let i = 0; i < 600 && !existsSync(socket); i += 1) {
+    if (child.exitCode !== null) throw new Error(`the app ended with ${child.exitCode}`)
+    await sleep(100)
+  }
+  return child
+}
+
+/** It ends its session bus and helper before itself. */
+const endApp = async (child: ChildProcess): Promise<void> => {
+  child.kill('SIGTERM')
+  for (let i = 0; i < 100 && child.exitCode === null && child.signalCode === null; i += 1) await sleep(100)
+}
+
 const judgementSchema = z.object({ processes: z.int(), findings: z.array(z.object({ rule: z.string(), subject: z.string() })), silent: z.array(z.string()), couldNotLook: z.array(z.unknown()) })
 
 const looked = (what: string, words: readonly string[], env: NodeJS.ProcessEnv = {}): void => {
@@ -97,8 +114,10 @@ const onCaptures = (program: string): void => {
   const looking = new Set<string>()
   for (const name of names) {
     const folder = join(machines, name)
-    for (const words of [[program, '--root', folder], [program, '--looks', join(folder, 'looks')]]) if (run(words).out !== run(words).out) differing += 1
-    const judgement = judgementSchema.parse(JSON.parse(run([program, '--looks', join(folder, 'looks')]).out))
+    const ofLooks = [program, '--looks', join(folder, 'looks')]
+    const ways = existsSync(join(folder, 'proc/meminfo')) ? [ofLooks, [program, '--root', folder]] : [ofLooks]
+    for (const words of ways) if (run(words).out !== run(words).out) differing += 1
+    const judgement = judgementSchema.parse(JSON.parse(run(ofLooks).out))
     const found = judgement.findings.map(({ rule, subject }) => `${rule} ${subject}`.trim())
     const expected = expectedOf(folder)
     for (const one of [...found.filter((each) => !expected.includes(each)), ...expected.filter((each) => !found.includes(each))]) {
@@ -122,6 +141,7 @@ const watching = (agentmemctl: string, env: NodeJS.ProcessEnv): void => {
 }
 
 const sleepers: ChildProcess[] = []
+let app: ChildProcess | null = null
 try {
   writeFileSync(usageModule, `import { readFileSync, writeFileSync } from 'node:fs'\nprocess.on('exit', () => { const { user, system } = process.cpuUsage(); const peak = /^VmHWM:\\s+(\\d+)/mu.exec(readFileSync('/proc/self/status', 'utf8')); writeFileSync(${JSON.stringify(usageFile)}, JSON.stringify({ peakKib: Number(peak[1]), cpuMs: (user + system) / 1000 })) })\n`)
   const program = await bundled('electron/app/diagnose/judge-cli.ts', 'judge.mjs')
@@ -133,13 +153,17 @@ try {
   await waitForQuiet()
   shown('Node alone, peak resident memory', run(['-e', '0']).peakMb, 'MB')
   looked('a look and all rules', [program])
-  const built = join(projectDir, 'build/cli/agentmemctl.mjs')
-  const agentmemctl = existsSync(built) ? built : join(projectDir, 'electron/cli/agentmemctl.js')
-  // A home of its own: no journal, no history, nobody's settings.
-  const env = { HOME: work, XDG_STATE_HOME: join(work, 'state'), XDG_CONFIG_HOME: join(work, 'config'), XDG_CACHE_HOME: join(work, 'cache') }
-  looked(`agentmemctl memory-diagnose${agentmemctl === built ? '' : ' (from its sources)'}`, [agentmemctl, 'memory-diagnose', '--json'], env)
+  // A home of its own: no journal, no history, nobody's settings, no app that answers.
+  const env = { HOME: work, XDG_STATE_HOME: join(work, 'state'), XDG_CONFIG_HOME: join(work, 'config'), XDG_CACHE_HOME: join(work, 'cache'), XDG_RUNTIME_DIR: join(work, 'run'), NODE_COMPILE_CACHE: join(work, 'compiled') }
+  const built = spawnSync(process.execPath, [join(projectDir, 'tools/cli-bundle.mjs')], { encoding: 'utf8' })
+  if (built.status !== 0) throw new Error(`tools/cli-bundle.mjs: ${built.stderr}`)
+  const agentmemctl = join(projectDir, 'build/cli/agentmemctl.js')
+  looked('agentmemctl memory-diagnose, no app running', [agentmemctl, 'memory-diagnose', '--json'], env)
+  app = await startApp(env)
+  looked('agentmemctl memory-diagnose, the app running', [agentmemctl, 'memory-diagnose', '--json'], env)
   watching(agentmemctl, env)
 } finally {
+  if (app !== null) await endApp(app)
   await endSleepers(sleepers)
   rmSync(work, { recursive: true, force: true })
 }

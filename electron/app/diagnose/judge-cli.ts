@@ -1,7 +1,7 @@
 import { readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { evidenceSchema, type Evidence } from '../../../helper/contract/evidence.ts'
+import type { Evidence } from '../../../helper/contract/evidence.ts'
 import { readEvidence } from '../../../helper/observe/evidence/read.ts'
 import { judge } from './engine.ts'
 import { kernelFeatures } from './features.ts'
@@ -15,10 +15,13 @@ import { lastOf, seriesOf } from './series.ts'
  */
 const { values } = parseArgs({ options: { root: { type: 'string', default: '/' }, looks: { type: 'string' } } })
 
-const fromFolder = (folder: string): Evidence[] =>
-  readdirSync(folder).filter((name) => name.endsWith('.json')).toSorted().map((name) => evidenceSchema.parse(JSON.parse(readFileSync(join(folder, name), 'utf8'))))
+/** Schemas are loaded where something comes from outside: they are a third of the memory this takes. */
+const fromFolder = async (folder: string): Promise<Evidence[]> => {
+  const { evidenceSchema } = await import('../../../helper/contract/evidence.ts')
+  return readdirSync(folder).filter((name) => name.endsWith('.json')).toSorted().map((name) => evidenceSchema.parse(JSON.parse(readFileSync(join(folder, name), 'utf8'))))
+}
 
-const series = seriesOf(values.looks === undefined ? [await readEvidence(values.root, { uid: null, privileged: process.getuid?.() === 0 })] : fromFolder(values.looks))
+const series = seriesOf(values.looks === undefined ? [await readEvidence(values.root, { uid: null, privileged: process.getuid?.() === 0 })] : await fromFolder(values.looks))
 if (series === null) {
   console.error(`expected looks (*.json) in ${values.looks ?? ''}, got none`)
   process.exitCode = 2
