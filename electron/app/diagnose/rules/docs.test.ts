@@ -18,7 +18,7 @@ Each rule is tested just beside its limits on one healthy machine (\`testing/cas
 `
 
 const limitWords = ([name, value]: readonly [string, number]): string => {
-  const unit = /bytes/iu.test(name) && value >= 1024 ? amount(value) : /ms$/u.test(name) ? `${value / 1000} s` : String(value)
+  const unit = name.toLowerCase().includes('bytes') && value >= 1024 ? amount(value) : name.endsWith('ms') ? `${value / 1000} s` : String(value)
   return `${name.replaceAll(/[A-Z]/gu, (letter) => ` ${letter.toLowerCase()}`)} ${unit}`
 }
 

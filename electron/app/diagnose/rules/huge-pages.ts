@@ -23,7 +23,7 @@ const always = define({
   title: 'Huge pages for every program make small data large',
   needs: [needsMm(thp('enabled')), needsMeminfo('AnonHugePages', 'AnonPages', 'MemTotal', 'MemAvailable')],
   thresholds: { hugePercentOfAnon: 30, availablePercent: 40 },
-  because: 'Documentation/admin-guide/mm/transhuge.rst: with "always" an application "may potentially end up using more memory", since a region of 2 MB is filled for the one page that is touched; that is why "madvise" exists.',
+  because: 'Documentation/admin-guide/mm/transhuge.rst: with "always" an "application may end up allocating more memory resources": it may touch 1 byte, and "a 2M page might be allocated instead of a 4k page for no good"; that is why "madvise" exists.',
   find: (looks, limit) => {
     const look = lastOf(looks)
     const share = percentOf(mem(look, 'AnonHugePages'), mem(look, 'AnonPages'))

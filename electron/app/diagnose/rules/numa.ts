@@ -93,7 +93,7 @@ const zoneReclaim = define({
   title: 'The kernel empties a near part of memory rather than use a far one',
   needs: [needsNodes, needsSysctl(vm('zone_reclaim_mode'))],
   thresholds: { mode: 0 },
-  because: 'Documentation/admin-guide/sysctl/vm.rst: zone_reclaim_mode is off by default; "it may be beneficial to leave it disabled" for whatever profits from its data being cached.',
+  because: 'Documentation/admin-guide/sysctl/vm.rst: off by default; for "workloads that benefit from having their data cached, zone_reclaim_mode should be left disabled as the caching effect is likely to be more important than data locality".',
   find: (looks, limit) => {
     const mode = numberIn(lastOf(looks).sysctl, vm('zone_reclaim_mode')) ?? 0
     if (mode === limit.mode) return []

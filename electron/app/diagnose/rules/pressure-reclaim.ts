@@ -49,7 +49,7 @@ const allocationStalls = define({
   title: 'Requests for memory are made to wait',
   needs: [needsSpan(RATE_MS), needsCounter(...STALLS)],
   thresholds: { stallsPerSecond: 10 },
-  because: 'allocstall_* of /proc/vmstat counts entries into direct reclaim (mm/vmscan.c, do_try_to_free_pages): each is a program that stood still. A healthy desktop counts none for hours.',
+  because: 'allocstall_* of /proc/vmstat counts entries into direct reclaim (mm/vmscan.c, do_try_to_free_pages): each is a program that stood still. Documentation/admin-guide/sysctl/vm.rst (watermark_scale_factor): a high rate of them "can indicate that the number of free pages kswapd maintains for latency reasons is too small for the allocation bursts". A healthy desktop counts none for hours.',
   find: (looks, limit) => {
     const last = recent(looks)
     const look = lastOf(last)
