@@ -76,6 +76,8 @@ static bool prepare(void)
 		if (!unpacked.context) {
 			kvfree(unpacked.plain);
 			kvfree(unpacked.workspace);
+			unpacked.plain = NULL;
+			unpacked.workspace = NULL;
 		}
 	}
 	ready = unpacked.context;
