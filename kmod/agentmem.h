@@ -58,6 +58,9 @@ extern ulong am_warm_after_ms;
 extern ulong am_quota_bytes;
 extern ulong am_user_most_bytes;
 extern ulong am_hot_most_bytes;
+extern ulong am_cold_after_ms;
+extern ulong am_free_least_bytes;
+extern ulong am_warm_most_bytes;
 extern uint am_user_agents_most;
 extern uint am_agent_units_most;
 
@@ -67,6 +70,7 @@ struct am_counts {
 	atomic64_t content_bytes;
 	atomic64_t hot_bytes;	/* pages, whole ones */
 	atomic64_t warm_bytes;	/* compressed, as stored */
+	atomic64_t cold_bytes;	/* on the backing file, as stored */
 };
 
 extern struct am_counts am_all;
@@ -133,11 +137,25 @@ struct am_unit {
 	struct am_talk *talk;
 };
 
-/* Compressed bytes: whole pages and the rest, so that no size class wastes up to half. */
+enum am_where {
+	AM_IN_MEMORY,
+	AM_ON_FILE,
+	AM_LOST,	/* was on a file that could not be read when it was taken away */
+};
+
+/* Compressed bytes: in memory whole pages and the rest, so that no size class wastes up to half; or a place on the backing file. */
 struct am_blob {
 	u32 bytes;
+	u8 where;		/* enum am_where */
+	bool plain;		/* on the file as it is: it does not pay to compress it */
 	u64 sum;		/* xxh64, page by page */
-	void *rest;
+	union {
+		void *rest;
+		struct {
+			u64 place;
+			struct llist_node later;
+		};
+	};
 	struct page *pages[];
 };
 
@@ -152,6 +170,7 @@ struct am_content {
 	refcount_t ref;
 	struct rcu_head rcu;
 	struct llist_node later;
+	struct am_item *item;
 	struct am_domain *domain;
 	struct mem_cgroup *memcg;	/* of who handed it in: pays for the compressed bytes too */
 	struct am_unit *unit;	/* the flat unit of it, not counted; am_store_lock */
@@ -160,15 +179,22 @@ struct am_content {
 	u64 bytes;
 	u64 used_ms;
 	u64 pinned_until_ms;
+	u64 look_ms;		/* not looked at before; 0 for at once */
 	u32 generation;
+	u32 kind;		/* of what was handed in first */
 	/* What the last walk over the agents saw. */
 	u32 seen_walk;
 	u32 seen_state;
 	u32 seen_importance;
 	u32 extents_count;
 	u32 hot_pages;		/* content->lock */
-	u32 warm_bytes;		/* of extents that have no pages, plain; content->lock */
+	/* Of extents that have no pages, plain, by where they are; content->lock. */
+	u64 warm_bytes;
+	u64 cold_bytes;
+	u64 packed_bytes;	/* compressed, in memory, as stored; content->lock */
 	bool incompressible;
+	bool spared;		/* reclaim met it once, and let it be */
+	bool retired;		/* not in the table any more: it cannot be read, and another may take its place; am_store_lock */
 	struct am_run *run;	/* a block of a conversation, compressed with others of it; content->lock */
 	u32 run_offset;
 	struct am_extent extents[];
@@ -239,18 +265,28 @@ struct am_content *am_content_next(unsigned long *number);
 void am_content_used(struct am_content *content);
 
 /* extents.c */
+struct am_packer;
 u32 am_extent_plain(const struct am_content *content, u32 extent);
 int am_extent_restore(struct am_content *content, u32 extent);
 struct page *am_content_page(struct am_content *content, u64 index);
 ssize_t am_content_read_user(struct am_content *content, u64 offset, void __user *to, size_t bytes);
 int am_content_read(struct am_content *content, u64 offset, u8 *to, size_t bytes);
 int am_content_restore(struct am_content *content);
+/* Under content->lock for writing: */
+void am_extent_count_out(struct am_content *content, u32 extent, int sign);
+void am_blob_count(struct am_content *content, const struct am_blob *blob, int sign);
+void am_extent_drop_pages(struct am_content *content, u32 extent);
+int am_extent_restore_locked(struct am_content *content, u32 extent, gfp_t gfp);
+int am_extent_pack(struct am_content *content, u32 extent, struct am_packer *packer);
 /* Plain bytes that left their pages, or an error. `trying`: nobody is waited for. */
-struct am_packer;
 s64 am_content_pack(struct am_content *content, struct am_packer *packer, bool trying);
+/* For reclaim: pages that went, and bytes, of at least so many where there are. */
 u64 am_content_drop_copies(struct am_content *content);
+s64 am_content_pack_some(struct am_content *content, struct am_packer *packer, u64 want_bytes);
 /* It is in the run too, and nowhere else from now on; bytes that left their pages. */
 s64 am_content_join(struct am_content *content, struct am_run *run, u32 offset);
+/* Under content->lock for writing. */
+void am_content_part(struct am_content *content);
 void am_content_free_extents(struct am_content *content);
 u64 am_content_stored(struct am_content *content);
 
@@ -263,7 +299,29 @@ struct am_packer *am_packer_new(void);
 void am_packer_free(struct am_packer *packer);
 int am_pack(struct am_packer *packer, struct page **pages, u32 bytes, struct am_blob **blob);
 int am_unpack(const struct am_blob *blob, struct page **pages, u32 bytes);
+int am_unpack_pages(struct page *const *packed, u32 packed_bytes, struct page **pages, u32 bytes);
 void am_blob_free(struct am_blob *blob);
+/* Room of a packer's for one extent, as what is on its way through. */
+struct page **am_packer_pages(struct am_packer *packer);
+void am_packer_copy_blob(struct am_packer *packer, const struct am_blob *blob);
+void am_packer_copy_pages(struct am_packer *packer, struct page *const *pages, u32 bytes);
+int am_packer_keep(struct am_packer *packer, u32 bytes, struct am_blob **blob);
+
+/* cold.c: a place on the backing file for as long as the blob is there. */
+extern u64 am_cold_most_bytes;
+int am_cold_open(void);
+void am_cold_close(void);
+bool am_cold_there(void);
+bool am_cold_ready(void);
+int am_cold_write(struct page *const *pages, u32 bytes, bool plain, struct am_blob *blob);
+int am_cold_read(const struct am_blob *blob, struct page **pages);
+void am_cold_drop(struct am_blob *blob);
+void am_cold_lost(u32 bytes);
+int am_cold_backing(struct agentmem_abi_backing *args);
+
+/* chill.c */
+s64 am_content_chill(struct am_content *content, struct am_packer *packer);
+int am_cold_drain(void);
 
 /* runs.c */
 struct am_run;
@@ -305,9 +363,20 @@ int am_give(void __user *to, const void *from, size_t known);
 int am_evict_open(void);
 void am_evict_close(void);
 void am_evict_kick(u32 pressure);
+/* Something is set in another way: look again, with the same pressure. */
+void am_evict_kick_same(void);
+void am_evict_short(void);
 void am_evict_over(void);
 s64 am_evict_agent(struct am_agent *agent);
 int am_restore_agent(struct am_agent *agent);
+
+/* reclaim.c: what the kernel takes back; an item for each content. */
+struct am_item;
+int am_reclaim_open(void);
+void am_reclaim_close(void);
+struct am_item *am_item_new(struct am_content *content);
+void am_item_add(struct am_item *item);
+void am_item_free(struct am_item *item);
 
 /* stats.c */
 int am_stat_unit(struct am_agent *agent, struct am_unit *unit, struct am_content *content, struct agentmem_abi_unit_stat *stat);
@@ -318,7 +387,6 @@ int am_list_units(struct am_agent *agent, struct agentmem_abi_list *list);
 int am_stats_open(void);
 void am_stats_close(void);
 void am_count_pages(struct am_content *content, s64 pages);
-void am_count_warm(struct am_content *content, s64 bytes);
 
 static inline u64 am_now_ms(void)
 {

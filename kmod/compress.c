@@ -2,6 +2,7 @@
 /* Compression through the crypto API, so that software and hardware go the same way. */
 #include <linux/crypto.h>
 #include <linux/scatterlist.h>
+#include <linux/sched/mm.h>
 #include <linux/xxhash.h>
 
 #include "agentmem.h"
@@ -139,6 +140,11 @@ void am_blob_free(struct am_blob *blob)
 {
 	if (!blob)
 		return;
+	if (blob->where == AM_ON_FILE) {
+		am_cold_drop(blob);
+		return;
+	}
+	/* What is lost has no bytes. */
 	for (u32 i = 0; i < blob->bytes / PAGE_SIZE; i++) {
 		if (blob->pages[i])
 			__free_page(blob->pages[i]);
@@ -177,6 +183,37 @@ failed:
 	return NULL;
 }
 
+struct page **am_packer_pages(struct am_packer *packer)
+{
+	return packer->room;
+}
+
+void am_packer_copy_blob(struct am_packer *packer, const struct am_blob *blob)
+{
+	u32 whole = blob->bytes / PAGE_SIZE, rest = blob->bytes % PAGE_SIZE;
+
+	for (u32 i = 0; i < whole; i++)
+		copy_page(page_address(packer->room[i]), page_address(blob->pages[i]));
+	if (rest) {
+		memcpy(page_address(packer->room[whole]), blob->rest, rest);
+		/* Whole pages go on: with nothing in them of what was there before. */
+		memset(page_address(packer->room[whole]) + rest, 0, PAGE_SIZE - rest);
+	}
+}
+
+void am_packer_copy_pages(struct am_packer *packer, struct page *const *pages, u32 bytes)
+{
+	for (u32 i = 0; i < DIV_ROUND_UP(bytes, PAGE_SIZE); i++)
+		copy_page(page_address(packer->room[i]), page_address(pages[i]));
+}
+
+/* What stands in the packer's pages, in memory for good. */
+int am_packer_keep(struct am_packer *packer, u32 bytes, struct am_blob **blob)
+{
+	*blob = blob_of(packer->room, bytes);
+	return *blob ? 0 : -ENOMEM;
+}
+
 /* -E2BIG where it does not save a page and an eighth. */
 int am_pack(struct am_packer *packer, struct page **pages, u32 bytes, struct am_blob **blob)
 {
@@ -192,6 +229,13 @@ int am_pack(struct am_packer *packer, struct page **pages, u32 bytes, struct am_
 	if (packed == 0 || (u32)packed > most)
 		return -E2BIG;
 	*blob = blob_of(packer->room, packed);
+	if (!*blob) {
+		/* The pages go in a moment: what is needed to free them may be more than is allowed. */
+		unsigned int before = memalloc_noreclaim_save();
+
+		*blob = blob_of(packer->room, packed);
+		memalloc_noreclaim_restore(before);
+	}
 	return *blob ? 0 : -ENOMEM;
 }
 
@@ -205,28 +249,14 @@ static u64 sum_of(const struct am_blob *blob)
 	return rest ? xxh64(blob->rest, rest, sum) : sum;
 }
 
-/* Fills whole pages: behind the last byte there are zeros. */
-int am_unpack(const struct am_blob *blob, struct page **pages, u32 bytes)
+/* `from` is filled in; behind it there is room for the other list. */
+static int unpack(struct scatterlist *from, u32 packed_bytes, struct page **pages, u32 bytes)
 {
-	u32 whole = blob->bytes / PAGE_SIZE, rest = blob->bytes % PAGE_SIZE;
-	u32 parts = whole + (rest ? 1 : 0);
-	struct scatterlist *from, *to;
-	int got = -ENOMEM;
+	struct scatterlist *to = from + AM_EXTENT_PAGES;
+	int got;
 
-	if (sum_of(blob) != blob->sum)
-		return -EIO;
-	from = kmalloc_array(2 * AM_EXTENT_PAGES, sizeof(*from), AM_GFP_BACK);
-	if (!from)
-		return -ENOMEM;
-	to = from + AM_EXTENT_PAGES;
-	sg_init_table(from, parts);
-	for (u32 i = 0; i < whole; i++)
-		sg_set_page(&from[i], blob->pages[i], PAGE_SIZE, 0);
-	if (rest)
-		sg_set_buf(&from[whole], blob->rest, rest);
 	table_of(to, pages, bytes);
-	got = run(from, blob->bytes, to, bytes, false);
-	kfree(from);
+	got = run(from, packed_bytes, to, bytes, false);
 	if (got < 0)
 		return got == -ENOMEM ? got : -EIO;
 	if ((u32)got != bytes)
@@ -234,4 +264,40 @@ int am_unpack(const struct am_blob *blob, struct page **pages, u32 bytes)
 	if (bytes % PAGE_SIZE)
 		memset(page_address(pages[bytes / PAGE_SIZE]) + bytes % PAGE_SIZE, 0, PAGE_SIZE - bytes % PAGE_SIZE);
 	return 0;
+}
+
+/* Fills whole pages: behind the last byte there are zeros. */
+int am_unpack(const struct am_blob *blob, struct page **pages, u32 bytes)
+{
+	u32 whole = blob->bytes / PAGE_SIZE, rest = blob->bytes % PAGE_SIZE;
+	struct scatterlist *lists;
+	int error;
+
+	if (sum_of(blob) != blob->sum)
+		return -EIO;
+	lists = kmalloc_array(2 * AM_EXTENT_PAGES, sizeof(*lists), AM_GFP_BACK);
+	if (!lists)
+		return -ENOMEM;
+	sg_init_table(lists, whole + (rest ? 1 : 0));
+	for (u32 i = 0; i < whole; i++)
+		sg_set_page(&lists[i], blob->pages[i], PAGE_SIZE, 0);
+	if (rest)
+		sg_set_buf(&lists[whole], blob->rest, rest);
+	error = unpack(lists, blob->bytes, pages, bytes);
+	kfree(lists);
+	return error;
+}
+
+/* The same from pages, which somebody has checked. */
+int am_unpack_pages(struct page *const *packed, u32 packed_bytes, struct page **pages, u32 bytes)
+{
+	struct scatterlist *lists = kmalloc_array(2 * AM_EXTENT_PAGES, sizeof(*lists), AM_GFP_BACK);
+	int error;
+
+	if (!lists)
+		return -ENOMEM;
+	table_of(lists, packed, packed_bytes);
+	error = unpack(lists, packed_bytes, pages, bytes);
+	kfree(lists);
+	return error;
 }

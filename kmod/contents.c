@@ -63,6 +63,7 @@ bool am_content_get(struct am_content *content)
 
 static void content_free(struct am_content *content)
 {
+	am_item_free(content->item);
 	am_content_free_extents(content);
 	mem_cgroup_put(content->memcg);
 	if (content->inode)
@@ -85,7 +86,8 @@ void am_content_put(struct am_content *content)
 {
 	if (!refcount_dec_and_mutex_lock(&content->ref, &am_store_lock))
 		return;
-	am_table_remove(table, &content->entry);
+	if (!content->retired)
+		am_table_remove(table, &content->entry);
 	xa_erase(&contents, content->entry.number);
 	mutex_unlock(&am_store_lock);
 	count_content(content, -1);
@@ -134,6 +136,8 @@ void am_content_used(struct am_content *content)
 {
 	WRITE_ONCE(content->used_ms, am_now_ms());
 	WRITE_ONCE(content->generation, 0);
+	WRITE_ONCE(content->look_ms, 0);
+	WRITE_ONCE(content->spared, false);
 }
 
 /* Without a lock. */
@@ -164,6 +168,11 @@ static struct am_content *content_new(struct am_domain *domain, u64 bytes)
 	init_rwsem(&content->lock);
 	am_domain_get(domain);
 	content->domain = domain;
+	content->item = am_item_new(content);
+	if (!content->item) {
+		kvfree(content);
+		return NULL;
+	}
 	content->memcg = get_mem_cgroup_from_mm(current->mm);
 	content->bytes = bytes;
 	content->extents_count = extents;
@@ -235,6 +244,17 @@ static int same(struct am_content *fresh, struct am_content *old)
 	return 1;
 }
 
+/* It cannot be read: who hands the same in again gets a new one, and who holds this keeps it. */
+static void retire(struct am_content *content)
+{
+	mutex_lock(&am_store_lock);
+	if (!content->retired) {
+		content->retired = true;
+		am_table_remove(table, &content->entry);
+	}
+	mutex_unlock(&am_store_lock);
+}
+
 /* 0: it is in the table now; 1: another one was there first. */
 static int publish(struct am_content *content)
 {
@@ -261,6 +281,7 @@ static int publish(struct am_content *content)
 	} else {
 		entry->number = number;
 		am_table_add(table, entry);
+		am_item_add(content->item);
 	}
 	mutex_unlock(&am_store_lock);
 	return error;
@@ -268,6 +289,7 @@ static int publish(struct am_content *content)
 
 static void content_abandon(struct am_content *content)
 {
+	am_item_free(content->item);
 	am_content_free_extents(content);
 	mem_cgroup_put(content->memcg);
 	am_domain_put(content->domain);
@@ -307,6 +329,11 @@ struct am_content *am_content_from(struct am_domain *domain, am_source source, v
 				content_abandon(fresh);
 				am_content_used(old);
 				return old;
+			}
+			if (is_same == -EIO) {
+				retire(old);
+				am_content_put(old);
+				continue;
 			}
 			am_content_put(old);
 			/* Two contents with one SHA-256: not to be believed, so not to be stored. */

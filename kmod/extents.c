@@ -17,10 +17,33 @@ void am_count_pages(struct am_content *content, s64 pages)
 		am_evict_over();
 }
 
-void am_count_warm(struct am_content *content, s64 bytes)
+/* A compressed form more or less, by where it is. */
+void am_blob_count(struct am_content *content, const struct am_blob *blob, int sign)
 {
-	atomic64_add(bytes, &content->domain->user->counts.warm_bytes);
-	atomic64_add(bytes, &am_all.warm_bytes);
+	struct am_counts *user = &content->domain->user->counts;
+	s64 bytes = sign * (s64)blob->bytes;
+
+	if (blob->where == AM_IN_MEMORY) {
+		WRITE_ONCE(content->packed_bytes, content->packed_bytes + bytes);
+		atomic64_add(bytes, &user->warm_bytes);
+		atomic64_add(bytes, &am_all.warm_bytes);
+	} else {
+		atomic64_add(bytes, &user->cold_bytes);
+		atomic64_add(bytes, &am_all.cold_bytes);
+	}
+}
+
+/* An extent more or less that has no pages. */
+void am_extent_count_out(struct am_content *content, u32 index, int sign)
+{
+	s64 bytes = sign * (s64)am_extent_plain(content, index);
+
+	const struct am_blob *blob = content->extents[index].blob;
+
+	if (!blob || blob->where == AM_IN_MEMORY)
+		WRITE_ONCE(content->warm_bytes, content->warm_bytes + bytes);
+	else
+		WRITE_ONCE(content->cold_bytes, content->cold_bytes + bytes);
 }
 
 /* Plain bytes of one. */
@@ -57,7 +80,7 @@ static u32 copy_bytes(const struct am_content *content, u32 extent)
 }
 
 /* Under content->lock for writing: pages go, what is compressed stays. */
-static void drop_pages(struct am_content *content, u32 index)
+void am_extent_drop_pages(struct am_content *content, u32 index)
 {
 	struct am_extent *extent = &content->extents[index];
 	struct page **pages = extent->pages;
@@ -65,8 +88,8 @@ static void drop_pages(struct am_content *content, u32 index)
 	u32 count = pages_of(content, index);
 
 	extent->pages = NULL;
-	content->hot_pages -= count;
-	content->warm_bytes += am_extent_plain(content, index);
+	WRITE_ONCE(content->hot_pages, content->hot_pages - count);
+	am_extent_count_out(content, index, 1);
 	/* Set without this lock; but who maps comes by here, and finds no pages. */
 	inode = READ_ONCE(content->inode);
 	if (inode)
@@ -87,7 +110,7 @@ void am_content_free_extents(struct am_content *content)
 		if (extent->pages)
 			free_pages_of(extent->pages, pages_of(content, i));
 		if (extent->blob && counted)
-			am_count_warm(content, -(s64)extent->blob->bytes);
+			am_blob_count(content, extent->blob, -1);
 		am_blob_free(extent->blob);
 	}
 	am_run_put(content->run);
@@ -95,8 +118,33 @@ void am_content_free_extents(struct am_content *content)
 		am_count_pages(content, -(s64)content->hot_pages);
 }
 
+/* From the backing file, through pages of its own where it is compressed. */
+static int fetch(const struct am_blob *blob, struct page **pages, u32 plain)
+{
+	u32 count = DIV_ROUND_UP(blob->bytes, PAGE_SIZE);
+	struct page **room;
+	int error = -ENOMEM;
+
+	if (blob->plain)
+		return am_cold_read(blob, pages);
+	room = kcalloc(count, sizeof(*room), GFP_KERNEL);
+	if (!room)
+		return -ENOMEM;
+	for (u32 i = 0; i < count; i++) {
+		room[i] = alloc_page(GFP_KERNEL);
+		if (!room[i])
+			goto out;
+	}
+	error = am_cold_read(blob, room);
+	if (!error)
+		error = am_unpack_pages(room, blob->bytes, pages, plain);
+out:
+	free_pages_of(room, count);
+	return error;
+}
+
 /* Under content->lock for writing. */
-static int restore(struct am_content *content, u32 index)
+int am_extent_restore_locked(struct am_content *content, u32 index, gfp_t gfp)
 {
 	struct am_extent *extent = &content->extents[index];
 	u32 plain = am_extent_plain(content, index);
@@ -106,22 +154,27 @@ static int restore(struct am_content *content, u32 index)
 
 	if (extent->pages)
 		return 0;
-	pages = kcalloc(count, sizeof(*pages), AM_GFP_BACK);
+	if (extent->blob && extent->blob->where == AM_LOST)
+		return -EIO;
+	pages = kcalloc(count, sizeof(*pages), gfp);
 	if (!pages)
 		return -ENOMEM;
 	for (u32 i = 0; i < count; i++) {
-		pages[i] = alloc_page(AM_GFP_BACK);
+		pages[i] = alloc_page(gfp);
 		if (!pages[i]) {
 			error = -ENOMEM;
 			goto failed;
 		}
 	}
-	error = extent->blob ? am_unpack(extent->blob, pages, plain) : am_run_unpack(content->run, content->run_offset, pages, plain);
+	if (!extent->blob)
+		error = am_run_unpack(content->run, content->run_offset, pages, plain);
+	else
+		error = extent->blob->where == AM_IN_MEMORY ? am_unpack(extent->blob, pages, plain) : fetch(extent->blob, pages, plain);
 	if (error)
 		goto failed;
+	am_extent_count_out(content, index, -1);
 	extent->pages = pages;
-	content->hot_pages += count;
-	content->warm_bytes -= plain;
+	WRITE_ONCE(content->hot_pages, content->hot_pages + count);
 	am_count_pages(content, count);
 	trace_agentmem_restore(content->entry.number, index, plain, copy_bytes(content, index));
 	return 0;
@@ -137,7 +190,7 @@ int am_extent_restore(struct am_content *content, u32 index)
 
 	if (down_write_killable(&content->lock))
 		return -EINTR;
-	error = restore(content, index);
+	error = am_extent_restore_locked(content, index, AM_GFP_BACK);
 	up_write(&content->lock);
 	return error;
 }
@@ -227,37 +280,46 @@ int am_content_read(struct am_content *content, u64 offset, u8 *to, size_t bytes
 	return (size_t)got == bytes ? 0 : -EINTR;
 }
 
-/* Under content->lock for writing: bytes that left, 0 where it does not pay. */
-static s64 pack(struct am_content *content, u32 index, struct am_packer *packer)
+/* Under content->lock for writing: a compressed form beside the pages. -E2BIG where it does not pay. */
+int am_extent_pack(struct am_content *content, u32 index, struct am_packer *packer)
 {
 	struct am_extent *extent = &content->extents[index];
 	u32 plain = am_extent_plain(content, index);
 	struct mem_cgroup *before;
 	int error;
 
-	if (!extent->pages)
-		return 0;
-	if (!has_copy(content, index)) {
-		/* Whoever does it: idle memory stays charged to whose it is. */
-		before = set_active_memcg(content->memcg);
-		error = am_pack(packer, extent->pages, plain, &extent->blob);
-		set_active_memcg(before);
-		trace_agentmem_compress(content->entry.number, index, plain, error ? 0 : extent->blob->bytes);
-		if (error)
-			return error == -E2BIG ? 0 : error;
-		am_count_warm(content, extent->blob->bytes);
-	}
-	drop_pages(content, index);
-	return plain;
+	/* Whoever does it: idle memory stays charged to whose it is. */
+	before = set_active_memcg(content->memcg);
+	error = am_pack(packer, extent->pages, plain, &extent->blob);
+	set_active_memcg(before);
+	trace_agentmem_compress(content->entry.number, index, plain, error ? 0 : extent->blob->bytes);
+	if (!error)
+		am_blob_count(content, extent->blob, 1);
+	return error;
 }
 
-s64 am_content_pack(struct am_content *content, struct am_packer *packer, bool trying)
+/* Under content->lock for writing: bytes that left, 0 where it does not pay. */
+static s64 pack(struct am_content *content, u32 index, struct am_packer *packer)
+{
+	struct am_extent *extent = &content->extents[index];
+	int error;
+
+	if (!extent->pages)
+		return 0;
+	error = has_copy(content, index) ? 0 : am_extent_pack(content, index, packer);
+	if (error)
+		return error == -E2BIG ? 0 : error;
+	am_extent_drop_pages(content, index);
+	return am_extent_plain(content, index);
+}
+
+static s64 pack_up_to(struct am_content *content, struct am_packer *packer, bool trying, u64 want_bytes)
 {
 	s64 freed = 0;
 
 	if (READ_ONCE(content->incompressible) || !READ_ONCE(content->hot_pages))
 		return 0;
-	for (u32 i = 0; i < content->extents_count; i++) {
+	for (u32 i = 0; i < content->extents_count && freed < want_bytes; i++) {
 		s64 packed;
 
 		if (trying ? !down_write_trylock(&content->lock) : down_write_killable(&content->lock))
@@ -274,6 +336,16 @@ s64 am_content_pack(struct am_content *content, struct am_packer *packer, bool t
 	return freed;
 }
 
+s64 am_content_pack(struct am_content *content, struct am_packer *packer, bool trying)
+{
+	return pack_up_to(content, packer, trying, S64_MAX);
+}
+
+s64 am_content_pack_some(struct am_content *content, struct am_packer *packer, u64 want_bytes)
+{
+	return pack_up_to(content, packer, true, want_bytes);
+}
+
 s64 am_content_join(struct am_content *content, struct am_run *run, u32 offset)
 {
 	struct am_extent *extent = content->extents;
@@ -283,20 +355,37 @@ s64 am_content_join(struct am_content *content, struct am_run *run, u32 offset)
 		return 0;
 	if (!content->run) {
 		am_run_get(run);
-		content->run = run;
-		content->run_offset = offset;
+		if (!extent->pages)
+			am_extent_count_out(content, 0, -1);
 		if (extent->blob) {
-			am_count_warm(content, -(s64)extent->blob->bytes);
+			am_blob_count(content, extent->blob, -1);
 			am_blob_free(extent->blob);
 			extent->blob = NULL;
 		}
+		content->run = run;
+		content->run_offset = offset;
+		WRITE_ONCE(content->packed_bytes, content->packed_bytes + am_run_share(run, content->bytes));
+		if (!extent->pages)
+			am_extent_count_out(content, 0, 1);
 		if (extent->pages) {
 			freed = content->bytes;
-			drop_pages(content, 0);
+			am_extent_drop_pages(content, 0);
 		}
 	}
 	up_write(&content->lock);
 	return freed;
+}
+
+/* Under content->lock for writing: what it needs of the run it has elsewhere. */
+void am_content_part(struct am_content *content)
+{
+	struct am_run *run = content->run;
+
+	if (!run)
+		return;
+	WRITE_ONCE(content->packed_bytes, content->packed_bytes - am_run_share(run, content->bytes));
+	content->run = NULL;
+	am_run_put(run);
 }
 
 /* Pages of which there is a compressed copy go without any work: for reclaim, which may hold whatever it likes. */
@@ -310,7 +399,7 @@ u64 am_content_drop_copies(struct am_content *content)
 		if (!content->extents[i].pages || !has_copy(content, i))
 			continue;
 		freed += pages_of(content, i);
-		drop_pages(content, i);
+		am_extent_drop_pages(content, i);
 	}
 	up_write(&content->lock);
 	return freed;

@@ -68,7 +68,8 @@ static int do_info(struct call *call)
 		.size = size,
 		.abi_version = AGENTMEM_ABI_VERSION,
 		.page_bytes = PAGE_SIZE,
-		.features = AGENTMEM_ABI_FEATURE_CONVERSATIONS | AGENTMEM_ABI_FEATURE_EDIT | (am_compress_ready() ? AGENTMEM_ABI_FEATURE_COMPRESS : 0),
+		.features = AGENTMEM_ABI_FEATURE_CONVERSATIONS | AGENTMEM_ABI_FEATURE_EDIT | (am_compress_ready() ? AGENTMEM_ABI_FEATURE_COMPRESS : 0) | (am_cold_there() ? AGENTMEM_ABI_FEATURE_COLD : 0) |
+			    AGENTMEM_ABI_FEATURE_BACKING,
 		.unit_most_bytes = AGENTMEM_ABI_UNIT_MOST,
 		.chunk_min_bytes = am_talk_sizes.min,
 		.chunk_average_bytes = am_talk_sizes.average,
@@ -446,13 +447,10 @@ static int do_list_units(struct call *call)
 static int do_settings(struct call *call)
 {
 	struct agentmem_abi_settings *args = call->args;
-	bool changes = args->warm_after_ms || args->cold_after_ms || args->hot_most_bytes || args->warm_most_bytes || args->quota_bytes || args->user_most_bytes;
+	bool changes = args->warm_after_ms || args->cold_after_ms || args->hot_most_bytes || args->warm_most_bytes || args->quota_bytes || args->user_most_bytes || args->cold_most_bytes;
 
 	if (changes && !capable(CAP_SYS_ADMIN))
 		return -EPERM;
-	/* There is no cold tier yet. */
-	if (args->cold_after_ms || args->warm_most_bytes)
-		return -EOPNOTSUPP;
 	if (args->quota_bytes > S64_MAX || args->user_most_bytes > S64_MAX)
 		return -EINVAL;
 	if (args->warm_after_ms)
@@ -463,13 +461,34 @@ static int do_settings(struct call *call)
 		WRITE_ONCE(am_quota_bytes, args->quota_bytes);
 	if (args->user_most_bytes)
 		WRITE_ONCE(am_user_most_bytes, args->user_most_bytes);
+	if (args->cold_after_ms)
+		WRITE_ONCE(am_cold_after_ms, args->cold_after_ms);
+	if (args->warm_most_bytes)
+		WRITE_ONCE(am_warm_most_bytes, args->warm_most_bytes);
+	if (args->cold_most_bytes)
+		WRITE_ONCE(am_cold_most_bytes, args->cold_most_bytes);
+	args->cold_after_ms = READ_ONCE(am_cold_after_ms);
+	args->warm_most_bytes = READ_ONCE(am_warm_most_bytes);
+	args->cold_most_bytes = READ_ONCE(am_cold_most_bytes);
 	args->warm_after_ms = READ_ONCE(am_warm_after_ms);
 	args->hot_most_bytes = READ_ONCE(am_hot_most_bytes);
 	args->quota_bytes = READ_ONCE(am_quota_bytes);
 	args->user_most_bytes = READ_ONCE(am_user_most_bytes);
 	if (changes)
-		am_evict_kick(AM_PRESSURE_NONE);
+		am_evict_kick_same();
 	return 0;
+}
+
+static int do_backing(struct call *call)
+{
+	int error;
+
+	if (!capable(CAP_SYS_ADMIN))
+		return -EPERM;
+	error = am_cold_backing(call->args);
+	if (!error)
+		am_evict_kick_same();
+	return error;
 }
 
 union args {
@@ -507,6 +526,7 @@ static const struct {
 	CALL(AGENTMEM_IOC_LIST_UNITS, do_list_units, agentmem_abi_list, 48, .any = true),
 	CALL(AGENTMEM_IOC_PRESSURE, do_pressure, agentmem_abi_value, 16, .any = true),
 	CALL(AGENTMEM_IOC_SETTINGS, do_settings, agentmem_abi_settings, 56, .any = true),
+	CALL(AGENTMEM_IOC_BACKING, do_backing, agentmem_abi_backing, 72, .flags = AGENTMEM_ABI_BACKING_GIVE | AGENTMEM_ABI_BACKING_TAKE, .any = true),
 };
 
 static long device_ioctl(struct file *file, unsigned int number, unsigned long argument)

@@ -28,6 +28,18 @@ ulong am_hot_most_bytes;
 module_param_named(hot_most_bytes, am_hot_most_bytes, ulong, 0644);
 MODULE_PARM_DESC(hot_most_bytes, "more plain bytes in memory than this are compressed whatever their age (default 0: no limit)");
 
+ulong am_free_least_bytes;
+module_param_named(free_least_bytes, am_free_least_bytes, ulong, 0644);
+MODULE_PARM_DESC(free_least_bytes, "with less memory available than this units are compressed whatever their age; twice and four times that under pressure (default 0: a 32nd of the machine)");
+
+ulong am_cold_after_ms = 48ul * 60 * 60 * 1000;
+module_param_named(cold_after_ms, am_cold_after_ms, ulong, 0644);
+MODULE_PARM_DESC(cold_after_ms, "units that were not read for so many ms go to the backing file, where there is one (default 172800000)");
+
+ulong am_warm_most_bytes;
+module_param_named(warm_most_bytes, am_warm_most_bytes, ulong, 0644);
+MODULE_PARM_DESC(warm_most_bytes, "more compressed bytes in memory than this go to the backing file whatever their age (default 0: no limit)");
+
 uint am_user_agents_most = 4096;
 module_param_named(user_agents_most, am_user_agents_most, uint, 0644);
 MODULE_PARM_DESC(user_agents_most, "agents a user may have (default 4096)");
@@ -51,7 +63,9 @@ static const struct {
 	{ am_store_open, am_store_close },
 	{ am_compress_open, am_compress_close },
 	{ am_runs_open, am_runs_close },
+	{ am_cold_open, am_cold_close },
 	{ am_files_open, am_files_close },
+	{ am_reclaim_open, am_reclaim_close },
 	{ am_evict_open, am_evict_close },
 	{ am_stats_open, am_stats_close },
 };
@@ -85,7 +99,7 @@ static void __exit agentmem_exit(void)
 {
 	misc_deregister(&device);
 	close_parts(ARRAY_SIZE(parts));
-	WARN_ON(atomic64_read(&am_all.contents) || atomic64_read(&am_all.hot_bytes) || atomic64_read(&am_all.warm_bytes));
+	WARN_ON(atomic64_read(&am_all.contents) || atomic64_read(&am_all.hot_bytes) || atomic64_read(&am_all.warm_bytes) || atomic64_read(&am_all.cold_bytes));
 }
 
 module_init(agentmem_init);

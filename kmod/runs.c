@@ -195,7 +195,7 @@ static u32 gather(struct am_run_packer *packer, struct am_talk *talk, u32 *index
 
 		if (plain + content->bytes > RUN_BYTES)
 			break;
-		if (content->extents_count != 1 || READ_ONCE(content->run) || READ_ONCE(content->incompressible) || !may_go(content, context))
+		if (content->extents_count != 1 || READ_ONCE(content->run) || READ_ONCE(content->incompressible) || READ_ONCE(content->cold_bytes) || !may_go(content, context))
 			continue;
 		am_content_get(content);
 		packer->members[packer->count++] = (struct member){ .content = content, .offset = plain };

@@ -13,16 +13,22 @@ struct am_counts am_all;
 
 /* Sums over the parts of a unit. */
 struct sums {
-	u64 hot, warm, stored;
+	u64 hot, warm, cold, stored;
 	u32 sharers;
 };
 
 static void add(struct sums *sums, struct am_content *content, u32 holders)
 {
-	u32 warm = READ_ONCE(content->warm_bytes);
+	u64 warm, cold;
 
+	/* Both of one moment, so that they add up. */
+	down_read(&content->lock);
+	warm = content->warm_bytes;
+	cold = content->cold_bytes;
+	up_read(&content->lock);
 	sums->warm += warm;
-	sums->hot += content->bytes - warm;
+	sums->cold += cold;
+	sums->hot += content->bytes - warm - cold;
 	sums->stored += div_u64(am_content_stored(content), holders ?: 1);
 	sums->sharers = max(sums->sharers, holders);
 }
@@ -45,6 +51,16 @@ static void sum_up(struct am_unit *unit, struct sums *sums)
 	sums->sharers = max(sums->sharers, holders);
 }
 
+static u32 tier_of(const struct sums *sums)
+{
+	return sums->cold ? AM_TIER_COLD : sums->warm ? AM_TIER_WARM : AM_TIER_HOT;
+}
+
+static u64 plain_of(const struct sums *sums)
+{
+	return sums->hot + sums->warm + sums->cold;
+}
+
 static u64 since(u64 ms)
 {
 	u64 now_ms = am_now_ms();
@@ -65,14 +81,15 @@ int am_stat_unit(struct am_agent *agent, struct am_unit *unit, struct am_content
 	*stat = (struct agentmem_abi_unit_stat){
 		.size = size,
 		.unit = unit ? unit->number : 0,
-		.bytes = sums.hot + sums.warm,
+		.bytes = plain_of(&sums),
 		.stored_bytes = sums.stored,
 		.hot_bytes = sums.hot,
 		.warm_bytes = sums.warm,
+		.cold_bytes = sums.cold,
 		.idle_ms = since(content ? READ_ONCE(content->used_ms) : READ_ONCE(unit->used_ms)),
 		.has_digest = content != NULL,
 		.kind = unit ? unit->kind : AM_KIND_OTHER,
-		.tier = sums.warm ? AM_TIER_WARM : AM_TIER_HOT,
+		.tier = tier_of(&sums),
 		.sharers = sums.sharers,
 		.importance = agent ? READ_ONCE(agent->importance) : 0,
 	};
@@ -82,7 +99,7 @@ int am_stat_unit(struct am_agent *agent, struct am_unit *unit, struct am_content
 }
 
 struct agent_sums {
-	u64 units, bytes, shared, hot, warm;
+	u64 units, bytes, shared, hot, warm, cold;
 };
 
 /* Each unit of the agent's with a number above `after`, until `look` says so. */
@@ -120,11 +137,12 @@ static int sum_unit(struct am_unit *unit, void *context)
 
 	sum_up(unit, &sums);
 	to->units++;
-	to->bytes += sums.hot + sums.warm;
+	to->bytes += plain_of(&sums);
 	to->hot += sums.hot;
 	to->warm += sums.warm;
+	to->cold += sums.cold;
 	if (READ_ONCE(unit->holder_count) > 1)
-		to->shared += sums.hot + sums.warm;
+		to->shared += plain_of(&sums);
 	return 0;
 }
 
@@ -158,6 +176,7 @@ static void add_user(struct agentmem_abi_all_stat *stat, struct am_user *user)
 	stat->content_bytes += atomic64_read(&user->counts.content_bytes);
 	stat->hot_bytes += atomic64_read(&user->counts.hot_bytes);
 	stat->warm_bytes += atomic64_read(&user->counts.warm_bytes);
+	stat->cold_bytes += atomic64_read(&user->counts.cold_bytes);
 }
 
 static int all_of(kuid_t uid, bool everybody, struct agentmem_abi_all_stat *stat)
@@ -243,6 +262,7 @@ int am_list_agents(struct agentmem_abi_list *list)
 		line.shared_bytes = sums.shared;
 		line.hot_bytes = sums.hot;
 		line.warm_bytes = sums.warm;
+		line.cold_bytes = sums.cold;
 		line.idle_ms = since(READ_ONCE(agent->used_ms));
 		memcpy(line.name, agent->name, sizeof(line.name));
 		memcpy(line.domain, agent->domain->name, sizeof(line.domain));
@@ -270,10 +290,10 @@ static int list_unit(struct am_unit *unit, void *context)
 	if (listing->list->count >= listing->most)
 		return 1;
 	sum_up(unit, &sums);
-	line.bytes = sums.hot + sums.warm;
+	line.bytes = plain_of(&sums);
 	line.stored_bytes = sums.stored;
 	line.idle_ms = since(READ_ONCE(unit->used_ms));
-	line.tier = sums.warm ? AM_TIER_WARM : AM_TIER_HOT;
+	line.tier = tier_of(&sums);
 	line.sharers = sums.sharers;
 	line.importance = READ_ONCE(listing->agent->importance);
 	if (unit->content && listing->with_digests)
@@ -326,7 +346,8 @@ static void show_agent(struct seq_file *file, struct am_agent *agent)
 		seq_escape(file, agent->domain->name, " \t\n\\");
 	else
 		seq_putc(file, '-');
-	seq_putc(file, '\n');
+	/* Columns that came later stand at the end. */
+	seq_printf(file, " %llu\n", sums.cold);
 }
 
 /* What was allowed to who opened it: a descriptor that is passed on shows what he would have seen. */
@@ -341,13 +362,13 @@ static int show(struct seq_file *file, void *unused)
 
 	if (error)
 		return error;
-	seq_puts(file, "agent pid uid state importance units bytes shared_bytes hot_bytes warm_bytes idle_ms name domain\n");
+	seq_puts(file, "agent pid uid state importance units bytes shared_bytes hot_bytes warm_bytes idle_ms name domain cold_bytes\n");
 	while ((agent = agent_after(&number, cred->euid, everybody))) {
 		show_agent(file, agent);
 		am_agent_put(agent);
 	}
 	seq_printf(file, "total agents %llu units %llu bytes %llu contents %llu content_bytes %llu ", stat.agents, stat.units, stat.bytes, stat.contents, stat.content_bytes);
-	seq_printf(file, "hot_bytes %llu warm_bytes %llu compressor %s\n", stat.hot_bytes, stat.warm_bytes, am_compress_driver());
+	seq_printf(file, "hot_bytes %llu warm_bytes %llu cold_bytes %llu compressor %s\n", stat.hot_bytes, stat.warm_bytes, stat.cold_bytes, am_compress_driver());
 	return 0;
 }
 

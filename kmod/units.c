@@ -68,6 +68,7 @@ struct am_unit *am_unit_of_content(struct am_content *content, u32 kind)
 		return unit;
 	}
 	content->unit = fresh;
+	WRITE_ONCE(content->kind, kind);
 	mutex_unlock(&am_store_lock);
 	return fresh;
 }

@@ -69,7 +69,7 @@ enum agentmem_abi_state {
 enum agentmem_abi_tier {
 	AGENTMEM_ABI_HOT = 1,	/* pages that can be mapped */
 	AGENTMEM_ABI_WARM = 2,	/* compressed, in memory */
-	AGENTMEM_ABI_COLD = 3,	/* on the backing file */
+	AGENTMEM_ABI_COLD = 3,	/* on the backing file or device */
 };
 
 /* How short memory is, as the helper sees it. */
@@ -84,6 +84,7 @@ enum agentmem_abi_pressure {
 #define AGENTMEM_ABI_FEATURE_COLD (1ULL << 1)		/* there is a cold tier */
 #define AGENTMEM_ABI_FEATURE_CONVERSATIONS (1ULL << 2)	/* APPEND, FORK */
 #define AGENTMEM_ABI_FEATURE_EDIT (1ULL << 3)
+#define AGENTMEM_ABI_FEATURE_BACKING (1ULL << 4)	/* BACKING gives it a cold tier */
 
 /*
  * INFO, on any descriptor of the device: what this kernel has.
@@ -325,6 +326,48 @@ struct agentmem_abi_settings {
 	__u64 warm_most_bytes;
 	__u64 quota_bytes;	/* of an agent */
 	__u64 user_most_bytes;	/* of all agents of a user */
+	__u64 cold_most_bytes;	/* of what was given by BACKING, at most so much; 0: all of it */
+};
+
+#define AGENTMEM_ABI_BACKING_GIVE 1u	/* from now on `fd` is the cold tier; EBUSY where there is one */
+#define AGENTMEM_ABI_BACKING_TAKE 2u	/* there is none any more: what is on it comes back to memory first. ENOENT without one, ENOSPC where memory is too short for it, EBUSY where it stays in use; then all is as it was */
+
+enum agentmem_abi_backing_state {
+	AGENTMEM_ABI_BACKING_NONE = 0,
+	AGENTMEM_ABI_BACKING_IN_USE = 1,
+	AGENTMEM_ABI_BACKING_FULL = 2,		/* what should go stays compressed in memory */
+	AGENTMEM_ABI_BACKING_FAILING = 3,	/* the same, for ten seconds after each write that failed */
+};
+
+/*
+ * BACKING: CAP_SYS_ADMIN in the first user namespace, else EPERM. The cold tier
+ * is a file, or a block device, open for reading and writing (else EBADF), not
+ * for appending; EINVAL for anything else. The module keeps it open until it is
+ * taken away or the module is unloaded. Bytes go there compressed, not
+ * encrypted, in pieces of 4096 bytes; with O_DIRECT they pass the page cache
+ * by. Freed pieces are punched out where that can be done.
+ *
+ * Who gives it takes care that nobody else has it: a file without a name and
+ * with mode 0600, or a device opened with O_EXCL. Whatever is on it is
+ * overwritten, nothing of it is ever read back but what this module wrote since
+ * it was given (a checksum with a number drawn at that time says so), and
+ * nothing on it means anything once it was taken away or the machine went down.
+ *
+ * A piece that cannot be read, or is not what was written, gives EIO (a mapping
+ * SIGBUS) to who wants it, and nothing else; it counts below.
+ */
+struct agentmem_abi_backing {
+	__u32 size;
+	__u32 flags;		/* AGENTMEM_ABI_BACKING_GIVE or AGENTMEM_ABI_BACKING_TAKE; 0 asks */
+	__s32 fd;		/* in: to give, else 0; out: -1 */
+	__u32 state;		/* out: enum agentmem_abi_backing_state */
+	__u64 most_bytes;	/* in: to give, the most of it that is used, 0 for its present size; else 0. out: what may be used */
+	__u64 used_bytes;	/* out: pieces in use */
+	__u64 write_errors;	/* out: writes, reads that failed, and pieces that were not what was written, since the module was loaded */
+	__u64 read_errors;
+	__u64 bad_sums;
+	__u64 lost_bytes;	/* out: plain, that could not be read when it was taken away */
+	__u64 reserved;
 };
 
 /* No size in the number: it is in the struct. */
@@ -350,5 +393,6 @@ struct agentmem_abi_settings {
 #define AGENTMEM_IOC_LIST_UNITS AGENTMEM_ABI_IOC(0x11)	/* struct agentmem_abi_list, lines of struct agentmem_abi_unit_line */
 #define AGENTMEM_IOC_PRESSURE AGENTMEM_ABI_IOC(0x12)	/* struct agentmem_abi_value */
 #define AGENTMEM_IOC_SETTINGS AGENTMEM_ABI_IOC(0x13)	/* struct agentmem_abi_settings */
+#define AGENTMEM_IOC_BACKING AGENTMEM_ABI_IOC(0x14)	/* struct agentmem_abi_backing */
 
 #endif

@@ -51,7 +51,13 @@ AT(agent_line, name, 56);
 AT(agent_line, hot_bytes, 184);
 SIZE(unit_line, 64);
 AT(unit_line, digest, 56);
-SIZE(settings, 56);
+/* 56 at first. */
+SIZE(settings, 64);
+AT(settings, user_most_bytes, 48);
+AT(settings, cold_most_bytes, 56);
+SIZE(backing, 72);
+AT(backing, most_bytes, 16);
+AT(backing, lost_bytes, 56);
 
 #define NUMBER(name, number) _Static_assert(AGENTMEM_IOC_##name == (0xC000A700u | (unsigned)(number)), #name)
 
@@ -75,3 +81,4 @@ NUMBER(LIST_AGENTS, 0x10);
 NUMBER(LIST_UNITS, 0x11);
 NUMBER(PRESSURE, 0x12);
 NUMBER(SETTINGS, 0x13);
+NUMBER(BACKING, 0x14);

@@ -21,7 +21,7 @@ void test_info(void)
 	/* What needs an agent says so. */
 	CHECK(kit_alloc(device, AGENTMEM_ABI_OTHER, "x", 1) == 0 && errno == ENOENT);
 	GIVES(ENOTTY, ioctl(device, AGENTMEM_ABI_IOC(0xff), &info));
-	GIVES(ENOTTY, ioctl(device, AGENTMEM_ABI_IOC(0x14), &info));
+	GIVES(ENOTTY, ioctl(device, AGENTMEM_ABI_IOC(0x7f), &info));
 	GIVES(ENOTTY, ioctl(device, _IO(0xA7, 0), &info));
 	GIVES(ENOTTY, ioctl(device, TCGETS, &info));
 	close(device);

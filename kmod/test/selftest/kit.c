@@ -124,6 +124,14 @@ void kit_text(uint64_t seed, char *to, size_t bytes)
 	}
 }
 
+void kit_put(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY);
+
+	CHECK(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+	close(fd);
+}
+
 bool kit_as(unsigned uid, void (*run)(void *context), void *context)
 {
 	int status = 0;

@@ -55,6 +55,7 @@ uint32_t kit_random(uint64_t *seed);
 /* Text that packs well, or bytes that do not. */
 void kit_text(uint64_t seed, char *to, size_t bytes);
 void kit_noise(uint64_t seed, void *to, size_t bytes);
+void kit_put(const char *path, const char *text);
 /* Runs in a child as this user; true where nothing failed there. */
 bool kit_as(unsigned uid, void (*run)(void *context), void *context);
 
@@ -79,6 +80,13 @@ void test_random(void);
 void test_death(void);
 void test_shrink(void);
 void test_cgroup(void);
+void test_backing(void);
+void test_cold(void);
+void test_cold_pressure(void);
+void test_cold_full(void);
+void test_cold_spoilt(void);
+void test_cold_refused(void);
+void test_cold_left(void);
 void test_race(void);
 void test_unload(void);
 

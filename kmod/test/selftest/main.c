@@ -33,8 +33,15 @@ static const struct {
 	{ "death", test_death },
 	{ "shrink", test_shrink },
 	{ "cgroup", test_cgroup },
+	{ "backing", test_backing },
+	{ "cold", test_cold },
+	{ "cold by pressure", test_cold_pressure },
+	{ "cold full", test_cold_full },
+	{ "cold spoilt", test_cold_spoilt },
+	{ "cold refused", test_cold_refused },
 	{ "race", test_race },
 	{ "unload", test_unload },
+	{ "backing left", test_cold_left },
 };
 
 int main(int argc, char **argv)
@@ -63,7 +70,7 @@ int main(int argc, char **argv)
 				break;
 			usleep(20000);
 		}
-		CHECK(left.agents == 0 && left.units == 0 && left.bytes == 0 && left.contents == 0 && left.content_bytes == 0 && left.hot_bytes == 0 && left.warm_bytes == 0);
+		CHECK(left.agents == 0 && left.units == 0 && left.bytes == 0 && left.contents == 0 && left.content_bytes == 0 && left.hot_bytes == 0 && left.warm_bytes == 0 && left.cold_bytes == 0);
 		close(device);
 		printf("%s %s\n", kit_failed ? "not ok" : "ok", tests[i].name);
 		fflush(stdout);

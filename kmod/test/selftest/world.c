@@ -50,18 +50,18 @@ void test_stats(void)
 	int agent = kit_device();
 	unsigned number, pid, uid, importance;
 	char state[20], name[100], domain[100];
-	unsigned long long units, bytes, shared, hot, warm, idle;
+	unsigned long long units, bytes, shared, hot, warm, idle, cold = 1;
 
 	GIVES(0, ioctl(agent, AGENTMEM_IOC_REGISTER, &args));
 	CHECK(kit_alloc(agent, AGENTMEM_ABI_OTHER, "0123456789", 10) != 0);
 	CHECK(slurp("/proc/agent_stats", text, sizeof(text)) > 0);
 	line = strchr(text, '\n');
-	CHECK(line != NULL && sscanf(line, "%u %u %u %19s %u %llu %llu %llu %llu %llu %llu %99s %99s", &number, &pid, &uid, state, &importance, &units, &bytes, &shared, &hot, &warm, &idle, name, domain) == 13);
+	CHECK(line != NULL && sscanf(line, "%u %u %u %19s %u %llu %llu %llu %llu %llu %llu %99s %99s %llu", &number, &pid, &uid, state, &importance, &units, &bytes, &shared, &hot, &warm, &idle, name, domain, &cold) == 14);
 	CHECK(number == args.agent && pid == (unsigned)getpid() && uid == 0 && strcmp(state, "active") == 0 && importance == 50);
-	CHECK(units == 1 && bytes == 10 && shared == 0 && hot == 10 && warm == 0);
+	CHECK(units == 1 && bytes == 10 && shared == 0 && hot == 10 && warm == 0 && cold == 0);
 	/* A name is one word, whatever is in it. */
 	CHECK(strcmp(name, "rooted\\040agent\\012") == 0 && strcmp(domain, "a\\040b") == 0);
-	CHECK(strstr(text, "total agents 1 units 1 bytes 10 contents 1 content_bytes 10 hot_bytes 4096 warm_bytes 0") != NULL);
+	CHECK(strstr(text, "total agents 1 units 1 bytes 10 contents 1 content_bytes 10 hot_bytes 4096 warm_bytes 0 cold_bytes 0") != NULL);
 	CHECK(kit_as(1000, look_at_stats, NULL));
 	close(agent);
 }

@@ -1,0 +1,381 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The backing file or device of the cold tier: places on it, reading and
+ * writing. Nothing on it says what it is: places, lengths and checksums are in
+ * memory alone, the checksums begin with a number drawn when it was given, and
+ * so what a crash or an earlier run left behind is never read.
+ */
+#include <linux/bitmap.h>
+#include <linux/blkdev.h>
+#include <linux/bvec.h>
+#include <linux/completion.h>
+#include <linux/delay.h>
+#include <linux/falloc.h>
+#include <linux/file.h>
+#include <linux/pagemap.h>
+#include <linux/random.h>
+#include <linux/workqueue.h>
+#include <linux/xxhash.h>
+
+#include "agentmem.h"
+
+#define SLOT_BYTES 4096u
+#define SLOTS_MOST (1ull << 28)	/* 1 TiB; its map takes 32 MiB */
+/* After a write that failed nothing is written for so long. */
+#define RETRY_MS 10000u
+
+/*
+ * `file` and what it is stay as they are while a place is taken: so who has one
+ * reads and writes without a lock. `busy` is for who gives and takes it away,
+ * `places` for the map.
+ */
+static DEFINE_MUTEX(busy);
+static DEFINE_MUTEX(places);
+static struct file *file;
+static unsigned long *map;
+static u64 slots, used, hint, seed;
+static bool accepting, direct, punches;
+static u64 retry_ms;
+static atomic64_t write_errors, read_errors, bad_sums, lost_bytes;
+static struct workqueue_struct *queue;
+static LLIST_HEAD(freed);
+
+u64 am_cold_most_bytes;
+
+static u64 limit_slots(void)
+{
+	u64 most = READ_ONCE(am_cold_most_bytes) / SLOT_BYTES;
+
+	return READ_ONCE(am_cold_most_bytes) ? min(most, slots) : slots;
+}
+
+bool am_cold_there(void)
+{
+	return READ_ONCE(file);
+}
+
+/* Whether it takes more now. */
+bool am_cold_ready(void)
+{
+	return READ_ONCE(accepting) && am_now_ms() >= READ_ONCE(retry_ms) && READ_ONCE(used) < limit_slots();
+}
+
+static u32 slots_of(u32 bytes)
+{
+	return DIV_ROUND_UP(bytes, SLOT_BYTES);
+}
+
+static int place_take(u32 bytes, u64 *place)
+{
+	u32 count = slots_of(bytes);
+	unsigned long at;
+	int error = 0;
+
+	mutex_lock(&places);
+	if (!accepting || used + count > limit_slots()) {
+		error = -ENOSPC;
+		goto out;
+	}
+	at = bitmap_find_next_zero_area(map, slots, hint, count, 0);
+	if (at >= slots)
+		at = bitmap_find_next_zero_area(map, slots, 0, count, 0);
+	if (at >= slots) {
+		error = -ENOSPC;
+		goto out;
+	}
+	bitmap_set(map, at, count);
+	WRITE_ONCE(used, used + count);
+	hint = at + count;
+	*place = at;
+out:
+	mutex_unlock(&places);
+	return error;
+}
+
+static void place_give(u64 place, u32 bytes)
+{
+	mutex_lock(&places);
+	bitmap_clear(map, place, slots_of(bytes));
+	WRITE_ONCE(used, used - slots_of(bytes));
+	mutex_unlock(&places);
+}
+
+/* Holes first, then the places are free: nobody's bytes are punched. */
+static void free_all(struct work_struct *work)
+{
+	struct am_blob *blob, *next;
+
+	llist_for_each_entry_safe(blob, next, llist_del_all(&freed), later) {
+		loff_t bytes = (loff_t)slots_of(blob->bytes) * SLOT_BYTES;
+
+		if (punches && vfs_fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, blob->place * SLOT_BYTES, bytes) == -EOPNOTSUPP)
+			punches = false;
+		place_give(blob->place, blob->bytes);
+		kfree(blob);
+		cond_resched();
+	}
+}
+
+static DECLARE_WORK(free_work, free_all);
+
+/* From any context: its place is free a moment later. */
+void am_cold_drop(struct am_blob *blob)
+{
+	llist_add(&blob->later, &freed);
+	queue_work(queue, &free_work);
+}
+
+/* All of it, or an error. What went through the page cache does not stay there. */
+static int transfer(u64 place, struct page *const *pages, u32 bytes, bool writing)
+{
+	struct bio_vec parts[AM_EXTENT_PAGES];
+	u32 whole = slots_of(bytes) * SLOT_BYTES, done = 0;
+	loff_t at = place * SLOT_BYTES, begin = at;
+	int error = 0;
+
+	while (done < whole) {
+		u32 count = 0;
+		struct iov_iter iter;
+		ssize_t got;
+
+		for (u32 from = done; from < whole; from = round_down(from, PAGE_SIZE) + PAGE_SIZE) {
+			u32 in_page = from % PAGE_SIZE;
+
+			parts[count++] = (struct bio_vec){ .bv_page = pages[from / PAGE_SIZE], .bv_len = min_t(u32, PAGE_SIZE - in_page, whole - from), .bv_offset = in_page };
+		}
+		iov_iter_bvec(&iter, writing ? ITER_SOURCE : ITER_DEST, parts, count, whole - done);
+		got = writing ? am_iter_write(file, &iter, &at) : vfs_iter_read(file, &iter, &at, 0);
+		if (got <= 0) {
+			error = got ?: writing ? -ENOSPC : -EIO;
+			break;
+		}
+		done += got;
+	}
+	if (!direct) {
+		if (writing && !error)
+			error = filemap_write_and_wait_range(file->f_mapping, begin, begin + whole - 1);
+		invalidate_mapping_pages(file->f_mapping, begin >> PAGE_SHIFT, (begin + whole - 1) >> PAGE_SHIFT);
+	}
+	return error;
+}
+
+static u64 sum_of(u64 place, struct page *const *pages, u32 bytes)
+{
+	u64 sum = seed + place;
+
+	for (u32 done = 0; done < bytes; done += PAGE_SIZE)
+		sum = xxh64(page_address(pages[done / PAGE_SIZE]), min_t(u32, bytes - done, PAGE_SIZE), sum);
+	return sum;
+}
+
+/* Whole pages; `plain` where they are not compressed. Without a lock. `blob` is all 0 yet; freed where it fails. */
+int am_cold_write(struct page *const *pages, u32 bytes, bool plain, struct am_blob *blob)
+{
+	int error = place_take(bytes, &blob->place);
+	if (error) {
+		kfree(blob);
+		return error;
+	}
+	blob->where = AM_ON_FILE;
+	blob->plain = plain;
+	blob->bytes = bytes;
+	blob->sum = sum_of(blob->place, pages, bytes);
+	error = transfer(blob->place, pages, bytes, true);
+	if (error) {
+		/* Full or failing: what was to go stays where it is, and is tried again later. */
+		atomic64_inc(&write_errors);
+		WRITE_ONCE(retry_ms, am_now_ms() + RETRY_MS);
+		pr_warn_ratelimited("agentmem: writing to the backing file gives %d; units stay compressed in memory\n", error);
+		am_cold_drop(blob);
+		return error;
+	}
+	return 0;
+}
+
+struct reading {
+	struct work_struct work;
+	struct completion done;
+	const struct am_blob *blob;
+	struct page **pages;
+	int error;
+};
+
+static void read_work(struct work_struct *work)
+{
+	struct reading *reading = container_of(work, struct reading, work);
+
+	reading->error = transfer(reading->blob->place, reading->pages, reading->blob->bytes, false);
+	complete(&reading->done);
+}
+
+/*
+ * In a thread of its own: the caller may be in a fault, with whatever locks of
+ * a file system its program's call has taken. -EIO where it cannot be read, or
+ * is not what was written.
+ */
+int am_cold_read(const struct am_blob *blob, struct page **pages)
+{
+	struct reading reading = { .blob = blob, .pages = pages };
+
+	INIT_WORK_ONSTACK(&reading.work, read_work);
+	init_completion(&reading.done);
+	queue_work(queue, &reading.work);
+	wait_for_completion(&reading.done);
+	destroy_work_on_stack(&reading.work);
+	if (reading.error == -ENOMEM)
+		return -ENOMEM;
+	if (reading.error) {
+		atomic64_inc(&read_errors);
+		return -EIO;
+	}
+	if (sum_of(blob->place, pages, blob->bytes) == blob->sum)
+		return 0;
+	atomic64_inc(&bad_sums);
+	pr_warn_ratelimited("agentmem: %u bytes at %llu of the backing file are not what was written\n", blob->bytes, blob->place * SLOT_BYTES);
+	return -EIO;
+}
+
+void am_cold_lost(u32 bytes)
+{
+	atomic64_add(bytes, &lost_bytes);
+}
+
+static int check_file(struct file *given)
+{
+	struct inode *inode = given->f_mapping->host;
+	umode_t mode = file_inode(given)->i_mode;
+
+	if (!S_ISREG(mode) && !S_ISBLK(mode))
+		return -EINVAL;
+	if (!(given->f_mode & FMODE_READ) || !(given->f_mode & FMODE_WRITE))
+		return -EBADF;
+	if (!given->f_op->read_iter || !given->f_op->write_iter || given->f_flags & O_APPEND)
+		return -EINVAL;
+	return IS_SWAPFILE(inode) ? -ETXTBSY : 0;
+}
+
+static int give(const struct agentmem_abi_backing *args)
+{
+	struct file *given = fget(args->fd);
+	bool device;
+	u64 most, size;
+	int error;
+
+	if (!given)
+		return -EBADF;
+	error = check_file(given);
+	if (error)
+		goto failed;
+	device = S_ISBLK(file_inode(given)->i_mode);
+	size = i_size_read(given->f_mapping->host);
+	most = args->most_bytes ?: size;
+	/* A file grows as it is written; a device does not. */
+	if (device)
+		most = min(most, size);
+	most = min(most / SLOT_BYTES, SLOTS_MOST);
+	error = -EINVAL;
+	if (!most)
+		goto failed;
+	error = -ENOMEM;
+	map = kvzalloc(BITS_TO_LONGS(most) * sizeof(*map), GFP_KERNEL);
+	if (!map)
+		goto failed;
+	slots = most;
+	hint = 0;
+	seed = get_random_u64();
+	direct = given->f_flags & O_DIRECT;
+	punches = true;
+	WRITE_ONCE(retry_ms, 0);
+	WRITE_ONCE(file, given);
+	WRITE_ONCE(accepting, true);
+	return 0;
+
+failed:
+	fput(given);
+	return error;
+}
+
+static void forget(void)
+{
+	struct file *old = file;
+
+	WRITE_ONCE(file, NULL);
+	fput(old);
+	kvfree(map);
+	map = NULL;
+	slots = 0;
+}
+
+/* Brings back what is on it. -ENOSPC where memory is too short for that: then all stays as it was. */
+static int take(void)
+{
+	int error;
+
+	if (!file)
+		return -ENOENT;
+	mutex_lock(&places);
+	accepting = false;
+	mutex_unlock(&places);
+	for (int round = 0; round < 100; round++) {
+		error = am_cold_drain();
+		flush_work(&free_work);
+		if (error || !READ_ONCE(used))
+			break;
+		/* Somebody holds a place for a moment yet. */
+		msleep(20);
+	}
+	if (!error && used)
+		error = -EBUSY;
+	if (error) {
+		WRITE_ONCE(accepting, true);
+		return error == -ENOMEM ? -ENOSPC : error;
+	}
+	forget();
+	return 0;
+}
+
+int am_cold_backing(struct agentmem_abi_backing *args)
+{
+	u32 asked = args->flags;
+	int error = 0;
+
+	if (asked == (AGENTMEM_ABI_BACKING_GIVE | AGENTMEM_ABI_BACKING_TAKE) || args->reserved)
+		return -EINVAL;
+	if (!(asked & AGENTMEM_ABI_BACKING_GIVE) && (args->fd || args->most_bytes))
+		return -EINVAL;
+	if (mutex_lock_killable(&busy))
+		return -EINTR;
+	if (asked & AGENTMEM_ABI_BACKING_GIVE)
+		error = file ? -EBUSY : give(args);
+	else if (asked & AGENTMEM_ABI_BACKING_TAKE)
+		error = take();
+	*args = (struct agentmem_abi_backing){
+		.size = args->size,
+		.flags = asked,
+		.fd = -1,
+		.state = !file ? AGENTMEM_ABI_BACKING_NONE : am_now_ms() < retry_ms ? AGENTMEM_ABI_BACKING_FAILING : used >= limit_slots() ? AGENTMEM_ABI_BACKING_FULL : AGENTMEM_ABI_BACKING_IN_USE,
+		.most_bytes = limit_slots() * SLOT_BYTES,
+		.used_bytes = used * SLOT_BYTES,
+		.write_errors = atomic64_read(&write_errors),
+		.read_errors = atomic64_read(&read_errors),
+		.bad_sums = atomic64_read(&bad_sums),
+		.lost_bytes = atomic64_read(&lost_bytes),
+	};
+	mutex_unlock(&busy);
+	return error;
+}
+
+int am_cold_open(void)
+{
+	queue = alloc_workqueue("agentmem", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
+	return queue ? 0 : -ENOMEM;
+}
+
+/* Nothing is stored any more, so nothing is on it. */
+void am_cold_close(void)
+{
+	destroy_workqueue(queue);
+	WARN_ON(used);
+	if (file)
+		forget();
+}
