@@ -28,7 +28,7 @@ export const parseSwaps = (text: string): SwapDevice[] =>
     const sizeKib = integer(size)
     const usedKib = integer(used)
     const rank = integer(priority)
-    if (name === undefined || sizeKib === null || usedKib === null || rank === null) return []
+    if (name === undefined || sizeKib === null || usedKib === null || rank === null || sizeKib < 0 || usedKib < 0) return []
     const path = placeOf(unescapeOctal(name.replace(DELETED, '')), type)
     const kind = /^\/dev\/zram\d+$/u.test(path) ? 'zram' : type === 'file' ? 'file' : 'partition'
     return [{ path, kind, sizeBytes: sizeKib * 1024, usedBytes: usedKib * 1024, priority: rank }]
