@@ -45,7 +45,7 @@ const settle = (root: string): void => {
 const build = (folder: string, { suites, packages, imageSize }: Flavour): string | null => {
   const root = join(folder, 'root')
   const options = ['--mode=root', '--variant=apt', '--format=directory', '--aptopt=APT::Install-Recommends "false"', '--aptopt=Acquire::Check-Valid-Until "false"', '--aptopt=Acquire::Check-Date "false"', `--include=${[...PACKAGES, ...packages].join(',')}`, ...LEFT_OUT.map((path) => `--dpkgopt=path-exclude=${path}`)]
-  const made = run('mmdebstrap', [...options, SUITE, root, ...suites.map((suite) => `deb ${MIRROR} ${suite} main`)])
+  const made = run('mmdebstrap', [...options, SUITE, root, ...suites.map((suite) => `deb ${MIRROR} ${suite} main`)], 40 * MINUTES)
   if (!made.ok) return `mmdebstrap failed: ${made.text}`
   settle(root)
   for (const user of USERS) {

@@ -14,8 +14,7 @@ import { unitTests } from './units.ts'
 const filter = read('/mnt/guest/filter')
 /** Guests with a compiler are for the kernel module alone. */
 const forModule = read('/mnt/guest/flavour') !== 'plain'
-const uninstalled = uninstallTests.filter((test) => !forModule || test.name.startsWith('install.sh'))
-const chosen: readonly Test[] = forModule ? [...installTests, ...moduleTests, ...uninstalled, ...moduleGoneTests] : [...installTests, ...swapTests, ...limitTests, ...suspendTests, ...pressureTests, ...ownTests, ...unitTests, ...endTests, ...uninstallTests]
+const chosen: readonly Test[] = forModule ? [...installTests, ...moduleTests, ...moduleGoneTests] : [...installTests, ...swapTests, ...limitTests, ...suspendTests, ...pressureTests, ...ownTests, ...unitTests, ...endTests, ...uninstallTests]
 console.log(`# ${run('uname', '-r').trim()}, ${run('systemctl', '--version').split('\n')[0]}`)
 await runTests(chosen.filter((test) => filter === '' || installTests.includes(test) || swapTests.includes(test) || uninstallTests.includes(test) || moduleGoneTests.includes(test) || filter.split(',').some((word) => test.name.includes(word))))
 await closeCallers()
