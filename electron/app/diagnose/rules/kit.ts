@@ -57,5 +57,17 @@ export const largestWords = (look: Evidence, count = 3): string => {
 export const processWords = (process: ProcessEvidence): string => `${process.title || process.name} (process ${process.ref.pid})`
 export const processSubject = (process: ProcessEvidence): string => `${process.ref.pid}:${process.ref.startTimeTicks}`
 
+const byProcess = new WeakMap<Evidence, ReadonlyMap<string, ProcessEvidence>>()
+
+/** The same process in another look; looks may have hundreds, and several rules follow each of them. */
+export const sameProcess = (look: Evidence, process: ProcessEvidence): ProcessEvidence | undefined => {
+  let known = byProcess.get(look)
+  if (known === undefined) {
+    known = new Map(look.processes.map((each) => [processSubject(each), each]))
+    byProcess.set(look, known)
+  }
+  return known.get(processSubject(process))
+}
+
 /** Zones that programs' memory comes from, where there is enough of them to judge. */
 export const largeZones = (look: Evidence) => look.zones.filter((zone) => zone.managedPages * look.pageBytes >= 64 * MB)

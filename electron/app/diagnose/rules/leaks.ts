@@ -4,9 +4,9 @@ import { durationText } from '../../report/format.ts'
 import { above, figure, historyOf } from '../figures.ts'
 import { needsSpan } from '../needs.ts'
 import type { Rule } from '../rule.ts'
-import { lastOf, spanMs } from '../series.ts'
+import { firstOf, lastOf, spanMs } from '../series.ts'
 import { define } from './define.ts'
-import { MB, percentOf, processSubject, processWords } from './kit.ts'
+import { MB, percentOf, processSubject, processWords, sameProcess } from './kit.ts'
 import { advice, limitAgents, suspendIdle } from './offers.ts'
 
 /** Growth that is plain from a few looks; slow leaks are told from the history. */
@@ -14,7 +14,7 @@ import { advice, limitAgents, suspendIdle } from './offers.ts'
 const own = (process: ProcessEvidence): number | null => (process.anonBytes.value === null ? null : process.anonBytes.value + (process.swapBytes.value ?? 0))
 
 const inLook = (look: Evidence, process: ProcessEvidence): number | null => {
-  const there = look.processes.find((other) => other.ref.pid === process.ref.pid && other.ref.startTimeTicks === process.ref.startTimeTicks)
+  const there = sameProcess(look, process)
   return there === undefined ? null : own(there)
 }
 
@@ -28,6 +28,8 @@ const grows = define({
   find: (looks, limit) => {
     const look = lastOf(looks)
     return look.processes.flatMap((process) => {
+      // Most did not grow at all: those are told from two looks.
+      if ((inLook(look, process) ?? 0) - (inLook(firstOf(looks), process) ?? 0) <= limit.bytes) return []
       const values = looks.map((each) => inLook(each, process))
       if (values.some((value) => value === null)) return []
       const curve = values.map((value) => value ?? 0)

@@ -6,7 +6,7 @@ import type { Looks, Rule } from '../rule.ts'
 import { cacheCases, pressureCases, swapCases } from '../testing/cases-pressure.ts'
 import { fragmentationCases, hugePageCases, ksmCases, numaCases, slabCases } from '../testing/cases-kernel.ts'
 import { agentCases, cgroupCases, hardeningCases, memoryFileCases, rivalCases, virtualMemoryCases } from '../testing/cases-user.ts'
-import type { Case } from '../testing/edit.ts'
+import { meminfo, pressure, swap, total, type Case } from '../testing/edit.ts'
 import { healthyLooks } from '../testing/healthy.ts'
 import { rules } from './all.ts'
 
@@ -41,6 +41,41 @@ describe('each rule, just beside its limit', () => {
   test('every rule has such a case', () => {
     const covered = new Set(cases.map((it) => it.rule))
     expect(rules.map((rule) => rule.id).filter((id) => !covered.has(id))).toEqual([])
+  })
+})
+
+describe('each limit', () => {
+  /** Which subjects are found, and how severe. */
+  const outcome = (rule: Rule, looks: Looks, limits: Rule['thresholds']): string => JSON.stringify(rule.find(looks, limits).map(({ subject, severity }) => [subject, severity]))
+
+  test('decides: moving it far enough changes what is found on one of the rule\'s machines', () => {
+    const dead: string[] = []
+    for (const rule of rules) {
+      const machines = cases.filter((it) => it.rule === rule.id).flatMap((it) => [edited(it, 'below'), edited(it, 'above')]).filter((looks) => rule.needs.every((need) => need(looks) === null))
+      for (const [name, value] of Object.entries(rule.thresholds)) {
+        const moved = [0, value / 1000, value / 2, value * 2, value * 1000, value + 1, -1].filter((other) => other !== value)
+        const matters = machines.some((looks) => moved.some((other) => outcome(rule, looks, { ...rule.thresholds, [name]: other }) !== outcome(rule, looks, rule.thresholds)))
+        if (!matters) dead.push(`${rule.id} ${name}`)
+      }
+    }
+    expect(dead).toEqual([])
+  })
+
+  test('of severity: the worse case is told as worse', () => {
+    const severityOf = (id: string, edit: (looks: Looks) => void): string | undefined => {
+      const looks = healthyLooks()
+      edit(looks)
+      return judge([ruleOf(id)], looks).findings[0]?.severity
+    }
+    const full = (percent: number) => (looks: Looks): void => pressure(looks, 'memory', {}, { avg10Percent: percent })
+    expect(severityOf('pressure.stalled', full(20))).toBe('warning')
+    expect(severityOf('pressure.stalled', full(20.1))).toBe('critical')
+    const available = (percent: number) => (looks: Looks): void => meminfo(looks, 'MemAvailable', (look) => Math.ceil((total(look) * percent) / 100))
+    expect(severityOf('pressure.low-available', available(4))).toBe('warning')
+    expect(severityOf('pressure.low-available', available(3.9))).toBe('critical')
+    const noSwap = (percent: number) => (looks: Looks): void => { swap(looks, []); available(percent)(looks) }
+    expect(severityOf('swap.none', noSwap(25))).toBe('advice')
+    expect(severityOf('swap.none', noSwap(24.9))).toBe('warning')
   })
 })
 

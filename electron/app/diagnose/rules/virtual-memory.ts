@@ -1,11 +1,11 @@
-import type { Evidence, ProcessEvidence } from '../../../../helper/contract/evidence.ts'
+import type { ProcessEvidence } from '../../../../helper/contract/evidence.ts'
 import { amount, counted, listed, often, percent, times } from '../../amounts.ts'
 import { above, figure, historyOf, is } from '../figures.ts'
 import { needsMeminfo, needsSpan, needsSysctl, type Need } from '../needs.ts'
 import type { Looks, Rule } from '../rule.ts'
 import { lastOf, numberIn, rateOf, type Rate } from '../series.ts'
 import { define } from './define.ts'
-import { heldBy, MB, mem, percentOf, processSubject, processWords, RATE_MS, recent, totalOf, vm } from './kit.ts'
+import { heldBy, MB, mem, percentOf, processSubject, processWords, RATE_MS, recent, sameProcess, totalOf, vm } from './kit.ts'
 import { advice, command, compressedSwapOn, endUnneeded, leaveIt, limitAgents, MACHINE, moreMemory, pageOutIdle, suspendIdle, tunable } from './offers.ts'
 
 /** What programs were promised, what they lock, and what their page faults cost. */
@@ -133,7 +133,6 @@ const pageTables = define({
   lookDeeper: ['perf.page-faults'],
 })
 
-const sameProcess = (look: Evidence, process: ProcessEvidence): ProcessEvidence | undefined => look.processes.find((other) => other.ref.pid === process.ref.pid && other.ref.startTimeTicks === process.ref.startTimeTicks)
 const faults = (looks: Looks, process: ProcessEvidence, which: 'minorFaults' | 'majorFaults'): Rate | null => {
   // One that began in between is counted from the look in which it was first seen.
   const [first, ...rest] = looks.filter((look) => sameProcess(look, process) !== undefined)
