@@ -3,8 +3,8 @@ import type { Evidence } from '../../../../helper/contract/evidence.ts'
 import { amount, counted, listed, percent } from '../../amounts.ts'
 import { durationText, plural } from '../../report/format.ts'
 import { above, figure, historyOf } from '../figures.ts'
-import { needsMeminfo, type Need } from '../needs.ts'
-import type { Rule } from '../rule.ts'
+import { needsMeminfo } from '../needs.ts'
+import type { Looks, Rule } from '../rule.ts'
 import { lastOf } from '../series.ts'
 import { define } from './define.ts'
 import { costOf, hasCompressedSwap, idleAgents, MB, percentOf, totalOf } from './kit.ts'
@@ -12,7 +12,7 @@ import { advice, command, compressedSwapOn, endLeftovers, endUnneeded, leaveIt, 
 
 /** What agents and their servers hold, and what they left behind. */
 
-const needsAgents: Need = (looks) => (lastOf(looks).agents.length > 0 ? null : 'agents that run')
+const hasAgents = (looks: Looks): boolean => lastOf(looks).agents.length > 0
 const alive = (look: Evidence): readonly Agent[] => look.agents.filter((agent) => agent.state !== 'gone')
 
 interface Servers { readonly count: number; readonly bytes: number; readonly labels: readonly string[] }
@@ -31,7 +31,8 @@ const tooManyServers = define({
   id: 'agents.many-mcp-servers',
   topic: 'agents',
   title: 'Agents run very many MCP servers',
-  needs: [needsAgents, needsMeminfo('MemTotal')],
+  appliesTo: hasAgents,
+  needs: [needsMeminfo('MemTotal')],
   thresholds: { perAgent: 4, servers: 8, bytes: 256 * MB },
   because: 'Measured: an MCP server on Node takes 40 to 60 MB, and every session starts its own set. Above four for each agent they rival the agents themselves.',
   find: (looks, limit) => {
@@ -62,7 +63,8 @@ const duplicates = define({
   id: 'agents.duplicate-servers',
   topic: 'agents',
   title: 'The same server runs many times',
-  needs: [(looks) => (lastOf(looks).agents.length + lastOf(looks).duplicates.length > 0 ? null : 'agents that run')],
+  appliesTo: (looks) => lastOf(looks).duplicates.length > 0,
+  needs: [],
   thresholds: { couldSaveBytes: 256 * MB },
   because: 'The same program with the same settings, several times; what one for all would save is the sum less the largest.',
   find: (looks, limit) => lastOf(looks).duplicates.filter((duplicate) => (duplicate.couldSaveBytes.value ?? 0) > limit.couldSaveBytes).map((duplicate) => ({
@@ -110,7 +112,8 @@ const idle = define({
   id: 'agents.idle',
   topic: 'agents',
   title: 'Idle agents hold much memory',
-  needs: [needsAgents, needsMeminfo('MemTotal')],
+  appliesTo: hasAgents,
+  needs: [needsMeminfo('MemTotal')],
   thresholds: { idleMs: 10 * 60_000, percentOfMemory: 15 },
   because: 'Measured: an idle agent needs 5 to 10 % of its memory to wait for a key; 6.8 GB of 25 idle agents took 2.05 GB when compressed. Ten minutes without work, and 15 % of memory, are worth a click.',
   find: (looks, limit) => {
@@ -137,7 +140,8 @@ const oneLarge = define({
   id: 'agents.one-large',
   topic: 'agents',
   title: 'One agent holds a large part of memory',
-  needs: [needsAgents, needsMeminfo('MemTotal')],
+  appliesTo: hasAgents,
+  needs: [needsMeminfo('MemTotal')],
   thresholds: { percentOfMemory: 25 },
   because: 'Measured: agents at their prompt cost 0.14 to 0.63 GB. A quarter of memory in one is a build, a test run or a leak in it.',
   find: (looks, limit) => {

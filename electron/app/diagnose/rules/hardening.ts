@@ -62,7 +62,8 @@ const swapPlain = define({
   id: 'hardening.swap-plain',
   topic: 'hardening',
   title: 'Memory of programs lies on a disk as it is',
-  needs: [(looks) => (lastOf(looks).swapDevices.length > 0 ? null : 'a swap device')],
+  appliesTo: (looks) => lastOf(looks).swapDevices.length > 0,
+  needs: [],
   thresholds: { usedBytes: 0 },
   because: 'What is swapped out is written as it is: keys, tokens, conversations. It stays on the disk after the program has ended, and after a restart until it is overwritten. zram never leaves memory; dm-crypt and LUKS are encrypted.',
   find: (looks, limit) => {

@@ -2,8 +2,8 @@ import type { Evidence } from '../../../../helper/contract/evidence.ts'
 import { amount, counted, percent, times } from '../../amounts.ts'
 import { durationText } from '../../report/format.ts'
 import { above, figure, historyOf, is } from '../figures.ts'
-import { needsMm, needsReading, needsSpan, type Need } from '../needs.ts'
-import type { Rule } from '../rule.ts'
+import { needsMm, needsReading, needsSpan } from '../needs.ts'
+import type { Looks, Rule } from '../rule.ts'
 import { firstOf, lastOf, numberIn, rateOf, spanMs } from '../series.ts'
 import { define } from './define.ts'
 import { ksm, ksmRuns, MB, mem, percentOf, RATE_MS, recent } from './kit.ts'
@@ -11,7 +11,7 @@ import { advice, command, leaveIt, MACHINE, preset, trial } from './offers.ts'
 
 /** Merging of equal pages (KSM): what it wins, what it costs. */
 
-const needsRunning: Need = (looks) => (ksmRuns(lastOf(looks)) ? null : 'merging of equal pages (KSM), switched on')
+const isMerging = (looks: Looks): boolean => ksmRuns(lastOf(looks))
 const at = (look: Evidence, name: string): number => numberIn(look.mm, ksm(name)) ?? 0
 
 const stop = () => trial({
@@ -54,7 +54,8 @@ const nothingOffered = define({
   id: 'ksm.nothing-offered',
   topic: 'ksm',
   title: 'Merging is on, but no program offers its memory',
-  needs: [needsRunning, needsMm(ksm('pages_sharing'))],
+  appliesTo: isMerging,
+  needs: [needsMm(ksm('pages_sharing'))],
   thresholds: { pages: 0 },
   because: 'Documentation/admin-guide/mm/ksm.rst: KSM only looks at areas that a program marked with MADV_MERGEABLE or prctl(PR_SET_MEMORY_MERGE, 6.4+). Without any, pages_shared, pages_unshared and pages_volatile stay 0.',
   find: (looks, limit) => {
@@ -80,7 +81,8 @@ const noProfit = define({
   id: 'ksm.no-profit',
   topic: 'ksm',
   title: 'Merging costs more memory than it saves',
-  needs: [needsRunning, needsMm(ksm('general_profit')), needsMm(ksm('full_scans'))],
+  appliesTo: isMerging,
+  needs: [needsMm(ksm('general_profit')), needsMm(ksm('full_scans'))],
   thresholds: { profitBytes: 0, rounds: 2, pagesLookedAt: 1000 },
   because: 'Documentation/admin-guide/mm/ksm.rst (6.4+): general_profit = what merging saves - what its own bookkeeping (rmap items) takes. After two full rounds everything there is has been found.',
   find: (looks, limit) => {
@@ -106,7 +108,8 @@ const wasted = define({
   id: 'ksm.mostly-unequal',
   topic: 'ksm',
   title: 'Merging goes over pages that have no equal',
-  needs: [needsRunning, needsMm(ksm('pages_unshared')), needsMm(ksm('pages_sharing')), needsMm(ksm('full_scans'))],
+  appliesTo: isMerging,
+  needs: [needsMm(ksm('pages_unshared')), needsMm(ksm('pages_sharing')), needsMm(ksm('full_scans'))],
   thresholds: { unsharedToSharing: 20, unsharedPages: 25_000, rounds: 2 },
   because: 'Documentation/admin-guide/mm/ksm.rst: "a high ratio of pages_unshared to pages_sharing indicates wasted effort". Measured on agents: 2 to 8. 25,000 pages are 100 MB.',
   find: (looks, limit) => {
@@ -132,7 +135,8 @@ const cost = define({
   id: 'ksm.cost',
   topic: 'ksm',
   title: 'Merging takes much CPU time',
-  needs: [needsSpan(RATE_MS), needsRunning, needsReading('CPU time of ksmd', (look) => look.kernelThreadsCpuMs.ksmd)],
+  appliesTo: isMerging,
+  needs: [needsSpan(RATE_MS), needsReading('CPU time of ksmd', (look) => look.kernelThreadsCpuMs.ksmd)],
   thresholds: { corePercent: 25 },
   because: 'Measured: settling takes 17 CPU seconds for 7 GB of agents; a rate that is not lowered afterwards goes on with 15 to 58 % of a core.',
   find: (looks, limit) => {
@@ -165,7 +169,8 @@ const flat = define({
   id: 'ksm.flat',
   topic: 'ksm',
   title: 'Merging goes on although it finds nothing more',
-  needs: [needsSpan(5 * 60_000), needsRunning, needsReading('CPU time of ksmd', (look) => look.kernelThreadsCpuMs.ksmd), needsMm(ksm('pages_sharing'))],
+  appliesTo: isMerging,
+  needs: [needsSpan(5 * 60_000), needsReading('CPU time of ksmd', (look) => look.kernelThreadsCpuMs.ksmd), needsMm(ksm('pages_sharing'))],
   thresholds: { corePercent: 3, changePercent: 1, savedBytes: 16 * MB },
   because: 'Measured: profit is flat 98 s after agents were started; the scan goes on at full rate unless somebody lowers it.',
   find: (looks, limit) => {

@@ -72,7 +72,8 @@ const nearlyFull = define({
   id: 'memory-files.nearly-full',
   topic: 'memory-files',
   title: 'A folder that lives in memory is nearly full',
-  needs: [(looks) => (lastOf(looks).memoryFileSystems.length > 0 ? null : 'a tmpfs')],
+  appliesTo: (looks) => lastOf(looks).memoryFileSystems.length > 0,
+  needs: [],
   thresholds: { usedPercent: 90, sizeBytes: 64 * MB },
   because: 'Documentation/filesystems/tmpfs.rst (size=): beyond it writing fails with "no space left on device", which builds and installers rarely explain.',
   find: (looks, limit) => lastOf(looks).memoryFileSystems.flatMap((fs) => {

@@ -1,8 +1,8 @@
 import type { Evidence } from '../../../../helper/contract/evidence.ts'
 import { amount, counted, percent } from '../../amounts.ts'
 import { above, below, figure, historyOf, isNot } from '../figures.ts'
-import { needsSpan, needsSysctl, type Need } from '../needs.ts'
-import type { Rule } from '../rule.ts'
+import { needsSpan, needsSysctl } from '../needs.ts'
+import type { Looks, Rule } from '../rule.ts'
 import { lastOf, numberIn, rateOf } from '../series.ts'
 import { define } from './define.ts'
 import { GB, percentOf, processSubject, processWords, RATE_MS, recent, vm } from './kit.ts'
@@ -10,7 +10,7 @@ import { advice, command, leaveIt, MACHINE } from './offers.ts'
 
 /** Machines whose memory lies in several places (NUMA), some nearer to a processor than others. */
 
-const needsNodes: Need = (looks) => (withMemory(lastOf(looks)).length > 1 ? null : 'several memory nodes (NUMA); this machine has one')
+const hasNodes = (looks: Looks): boolean => withMemory(lastOf(looks)).length > 1
 const withMemory = (look: Evidence): Evidence['numa'] => look.numa.filter((node) => node.totalBytes > 0)
 
 const balancing = () => command({
@@ -35,7 +35,8 @@ const imbalance = define({
   id: 'numa.imbalance',
   topic: 'numa',
   title: 'One part of memory is full while another is free',
-  needs: [needsNodes],
+  appliesTo: hasNodes,
+  needs: [],
   thresholds: { fullFreePercent: 5, otherFreePercent: 30 },
   because: 'Documentation/admin-guide/mm/numa_memory_policy.rst: memory is taken from the local node first; processes bound to it (cpusets, mbind) are reclaimed and swapped there although others have room.',
   find: (looks, limit) => {
@@ -62,7 +63,8 @@ const remote = define({
   id: 'numa.remote',
   topic: 'numa',
   title: 'Much memory is taken from far away',
-  needs: [needsSpan(RATE_MS), needsNodes],
+  appliesTo: hasNodes,
+  needs: [needsSpan(RATE_MS)],
   thresholds: { missPercent: 10, pagesPerSecond: 1000 },
   because: 'Documentation/admin-guide/numastat.rst: numa_miss counts pages taken from a node because the wanted one had none. 1000 pages are 4 MB a second.',
   find: (looks, limit) => {
@@ -91,7 +93,8 @@ const zoneReclaim = define({
   id: 'numa.zone-reclaim',
   topic: 'numa',
   title: 'The kernel empties a near part of memory rather than use a far one',
-  needs: [needsNodes, needsSysctl(vm('zone_reclaim_mode'))],
+  appliesTo: hasNodes,
+  needs: [needsSysctl(vm('zone_reclaim_mode'))],
   thresholds: { mode: 0 },
   because: 'Documentation/admin-guide/sysctl/vm.rst: off by default; for "workloads that benefit from having their data cached, zone_reclaim_mode should be left disabled as the caching effect is likely to be more important than data locality".',
   find: (looks, limit) => {
@@ -112,7 +115,8 @@ const split = define({
   id: 'numa.split-process',
   topic: 'numa',
   title: 'A large program lies in several parts of memory',
-  needs: [needsNodes],
+  appliesTo: hasNodes,
+  needs: [],
   thresholds: { bytes: GB, otherPercent: 30 },
   because: '/proc/PID/numa_maps. A program that would fit into one part but lies in two pays for the way on each far access; 30 % keeps out what only spilled over.',
   find: (looks, limit) => {

@@ -1,8 +1,8 @@
 import type { Evidence } from '../../../../helper/contract/evidence.ts'
 import { counted, listed, percent } from '../../amounts.ts'
 import { above, below, figure, is } from '../figures.ts'
-import { needsMeminfo, type Need } from '../needs.ts'
-import type { Rule } from '../rule.ts'
+import { needsMeminfo } from '../needs.ts'
+import type { Looks, Rule } from '../rule.ts'
 import { lastOf } from '../series.ts'
 import { define } from './define.ts'
 import { availablePercent, ksmRuns, percentOf, swapSize, swapUsed, totalOf } from './kit.ts'
@@ -12,7 +12,7 @@ import { advice, command, compressedSwapOn, endUnneeded, leaveIt, limitAgents, M
 
 type Rival = Evidence['rivals'][number]
 const rival = (look: Evidence, ...ids: readonly Rival['id'][]): Rival | undefined => look.rivals.find((each) => ids.includes(each.id) && each.running)
-const needsRival = (...ids: readonly Rival['id'][]): Need => (looks) => (rival(lastOf(looks), ...ids) === undefined ? `${ids.join(' or ')}, running` : null)
+const runs = (...ids: readonly Rival['id'][]) => (looks: Looks): boolean => rival(lastOf(looks), ...ids) !== undefined
 const textOf = (found: Rival | undefined): string => Object.values(found?.settings ?? {}).join('\n')
 
 /** "systemctl stop" and the way back. */
@@ -24,7 +24,8 @@ const tuned = define({
   id: 'rivals.tuned',
   topic: 'rivals',
   title: 'TuneD sets the same memory settings as this program',
-  needs: [needsRival('tuned')],
+  appliesTo: runs('tuned'),
+  needs: [],
   thresholds: {},
   because: 'tuned-profiles(7): a profile writes vm.* and transparent huge pages when it starts and whenever it changes; with [sysctl] of power-saver profiles that includes dirty_* and swappiness. What one has tried, the other undoes.',
   find: (looks) => {
@@ -51,7 +52,8 @@ const oomd = define({
   id: 'rivals.systemd-oomd',
   topic: 'rivals',
   title: 'systemd-oomd is about to end a whole group because swap is full',
-  needs: [needsRival('systemd-oomd'), (looks) => (swapSize(lastOf(looks)) > 0 ? null : 'swap'), needsMeminfo('MemTotal', 'MemAvailable')],
+  appliesTo: (looks) => swapSize(lastOf(looks)) > 0 && runs('systemd-oomd')(looks),
+  needs: [needsMeminfo('MemTotal', 'MemAvailable')],
   thresholds: { percentOfItsLimit: 85 },
   because: 'oomd.conf(5): above SwapUsedLimit (90 %) of swap and as much of memory it ends every process of the group that uses most swap. Paging out idle agents fills compressed swap on purpose, which it cannot know.',
   find: (looks, limit) => {
@@ -87,7 +89,8 @@ const earlyoom = define({
   id: 'rivals.earlyoom',
   topic: 'rivals',
   title: 'earlyoom is about to end a program',
-  needs: [needsRival('earlyoom', 'nohang'), needsMeminfo('MemTotal', 'MemAvailable')],
+  appliesTo: runs('earlyoom', 'nohang'),
+  needs: [needsMeminfo('MemTotal', 'MemAvailable')],
   thresholds: { percentAboveItsLimit: 5 },
   because: 'earlyoom(1): ends the largest program once available memory and free swap are both below their limits (10 % each). Where paging out fills swap, only memory is left to hold it back.',
   find: (looks, limit) => {
@@ -117,7 +120,8 @@ const severalKillers = define({
   id: 'rivals.several-killers',
   topic: 'rivals',
   title: 'Several services end programs when memory is short',
-  needs: [needsRival(...KILLERS)],
+  appliesTo: runs(...KILLERS),
+  needs: [],
   thresholds: { services: 1 },
   because: 'Each acts by its own measure and knows nothing of the others (earlyoom(1), systemd-oomd.service(8)): at one shortage two programs are ended instead of one.',
   find: (looks, limit) => {
@@ -143,7 +147,8 @@ const twoZrams = define({
   id: 'rivals.several-zram',
   topic: 'rivals',
   title: 'Compressed swap was set up twice',
-  needs: [(looks) => (lastOf(looks).rivals.some((each) => (ZRAM_MAKERS as readonly string[]).includes(each.id)) ? null : 'zram-generator or zram-tools'), needsMeminfo('MemTotal')],
+  appliesTo: (looks) => lastOf(looks).rivals.some((each) => (ZRAM_MAKERS as readonly string[]).includes(each.id)),
+  needs: [needsMeminfo('MemTotal')],
   thresholds: { devices: 1, percentOfMemory: 100 },
   because: 'Each compressed swap promises memory of its own: two of half your memory each promise all of it. zram.rst expects two to one.',
   find: (looks, limit) => {
@@ -173,7 +178,8 @@ const ksmtuned = define({
   id: 'rivals.ksmtuned',
   topic: 'rivals',
   title: 'ksmtuned switches merging on and off by itself',
-  needs: [needsRival('ksmtuned')],
+  appliesTo: runs('ksmtuned'),
+  needs: [],
   thresholds: {},
   because: 'ksmtuned (qemu) writes /sys/kernel/mm/ksm/run and pages_to_scan every minute by how much memory virtual machines use: merging that was switched on here ends within a minute.',
   find: (looks) => {
@@ -193,7 +199,8 @@ const swapspace = define({
   id: 'rivals.swapspace',
   topic: 'rivals',
   title: 'swapspace adds swap files on the disk by itself',
-  needs: [needsRival('swapspace')],
+  appliesTo: runs('swapspace'),
+  needs: [],
   thresholds: {},
   because: 'swapspace(8) makes swap files when memory and swap get full. They lie on the disk, unencrypted where the disk is, and are slow; compressed swap that fills is a reason for it to begin.',
   find: (looks) => {

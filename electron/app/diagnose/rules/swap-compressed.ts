@@ -1,8 +1,8 @@
 import type { Evidence } from '../../../../helper/contract/evidence.ts'
 import { amount, counted, percent, times } from '../../amounts.ts'
 import { above, below, figure, historyOf, is, rateHistoryOf } from '../figures.ts'
-import { needsCounter, needsMeminfo, needsMm, needsRoot, needsSpan, type Need } from '../needs.ts'
-import type { Offer, Rule } from '../rule.ts'
+import { needsCounter, needsMeminfo, needsMm, needsSpan } from '../needs.ts'
+import type { Looks, Offer, Rule } from '../rule.ts'
 import { lastOf, numberIn, rateOf, vmstatRate } from '../series.ts'
 import { define } from './define.ts'
 import { MB, mem, percentOf, RATE_MS, recent, totalOf, zswap, zswapOn } from './kit.ts'
@@ -10,7 +10,7 @@ import { compressedSwapOn, endUnneeded, leaveIt, MACHINE, suspendIdle, trial } f
 
 /** zswap and zram: how full, how well it compresses, and whether the two are in each other's way. */
 
-const needsZswap: Need = (looks) => (zswapOn(lastOf(looks)) ? null : 'zswap, switched on')
+const hasZswap = (looks: Looks): boolean => zswapOn(lastOf(looks))
 const compressorOf = (look: Evidence): string => look.mm[zswap('compressor')]?.value ?? 'unknown'
 
 const poolTo = (id: string, title: string, poolPercent: number): Offer => trial({
@@ -43,7 +43,8 @@ const poolFull = define({
   id: 'swap.zswap-pool-full',
   topic: 'swap',
   title: 'The compressed pool (zswap) is full',
-  needs: [needsZswap, needsMm(zswap('max_pool_percent')), needsMeminfo('Zswap', 'Zswapped', 'MemTotal')],
+  appliesTo: hasZswap,
+  needs: [needsMm(zswap('max_pool_percent')), needsMeminfo('Zswap', 'Zswapped', 'MemTotal')],
   thresholds: { fullPercent: 95 },
   because: 'Documentation/admin-guide/mm/zswap.rst: max_pool_percent is the most of memory the pool may take. At the limit pages are written to disk, or refused, until it falls below accept_threshold_percent (90).',
   find: (looks, limit) => {
@@ -87,7 +88,8 @@ const rejects = define({
   id: 'swap.zswap-rejects',
   topic: 'swap',
   title: 'The compressed pool (zswap) turns pages away',
-  needs: [needsSpan(RATE_MS), needsRoot('/sys/kernel/debug/zswap'), needsZswap, (looks) => (rejected(lastOf(looks)) === null ? 'counters in /sys/kernel/debug/zswap' : null)],
+  appliesTo: hasZswap,
+  needs: [needsSpan(RATE_MS), (looks) => (rejected(lastOf(looks)) === null ? '/sys/kernel/debug/zswap: only root may read it' : null)],
   thresholds: { pagesPerSecond: 25 },
   because: 'mm/zswap.c counts why a page was not stored: no memory for the pool, it compressed badly, or the limit was hit. 25 pages are 0.1 MB a second: less never adds up.',
   find: (looks, limit) => {
@@ -115,7 +117,8 @@ const writesBack = define({
   id: 'swap.zswap-writes-back',
   topic: 'swap',
   title: 'Compressed pages are moved on to the disk',
-  needs: [needsSpan(RATE_MS), needsCounter('zswpwb'), needsZswap],
+  appliesTo: hasZswap,
+  needs: [needsSpan(RATE_MS), needsCounter('zswpwb')],
   thresholds: { pagesPerSecond: 256 },
   because: 'zswpwb of /proc/vmstat (6.8+): pages that zswap unpacked and wrote to the swap behind it. 256 pages are 1 MB a second.',
   find: (looks, limit) => {
@@ -144,7 +147,8 @@ const useless = define({
   id: 'swap.zswap-without-swap',
   topic: 'swap',
   title: 'zswap is on and can hold nothing: there is no swap behind it',
-  needs: [needsZswap],
+  appliesTo: hasZswap,
+  needs: [],
   thresholds: { swapDevices: 0 },
   because: 'Documentation/admin-guide/mm/zswap.rst: zswap is a cache for swap pages. Measured: it stores nothing without a swap device.',
   find: (looks, limit) => {
@@ -178,7 +182,8 @@ const slowCompressor = define({
   id: 'swap.slow-compressor',
   topic: 'swap',
   title: 'Compressed swap uses a slow compressor',
-  needs: [(looks) => (zswapOn(lastOf(looks)) || lastOf(looks).zram.length > 0 ? null : 'zswap or zram in use')],
+  appliesTo: (looks) => zswapOn(lastOf(looks)) || lastOf(looks).zram.length > 0,
+  needs: [],
   thresholds: {},
   because: 'Measured on 6.8 GB of agents: deflate took 171 CPU seconds for a pool of 1.3 GB, lz4 and lzo 15 for 1.9 GB. zswap may keep an old compressor without a word when it lacks the one asked for.',
   find: (looks) => {
@@ -199,7 +204,8 @@ const twice = define({
   id: 'swap.compressed-twice',
   topic: 'swap',
   title: 'Memory is compressed twice: zswap lies before zram',
-  needs: [needsZswap],
+  appliesTo: hasZswap,
+  needs: [],
   thresholds: { zramDevices: 0 },
   because: 'Documentation/admin-guide/mm/zswap.rst: zswap takes pages on their way to any swap device. With zram behind it, what leaves the pool is unpacked and compressed again into memory.',
   find: (looks, limit) => {
@@ -227,7 +233,8 @@ const poorCompression = define({
   id: 'swap.poor-compression',
   topic: 'swap',
   title: 'What is in compressed swap hardly compresses',
-  needs: [(looks) => (zswapOn(lastOf(looks)) || lastOf(looks).zram.length > 0 ? null : 'zswap or zram in use')],
+  appliesTo: (looks) => zswapOn(lastOf(looks)) || lastOf(looks).zram.length > 0,
+  needs: [],
   thresholds: { ratio: 1.5, storedBytes: 256 * MB },
   because: 'Measured on agents: 2.0 (lz4) to 3.9 (zstd with text). Below 1.5 a page gives back less than a third of itself.',
   find: (looks, limit) => {

@@ -47,7 +47,8 @@ const nearlyFull = define({
   id: 'swap.nearly-full',
   topic: 'swap',
   title: 'Swap is nearly full',
-  needs: [(looks) => (lastOf(looks).swapDevices.length > 0 ? null : 'a swap device')],
+  appliesTo: (looks) => lastOf(looks).swapDevices.length > 0,
+  needs: [],
   thresholds: { usedPercent: 90 },
   because: 'Once swap is full, programs\' own data can no longer go anywhere and every further request is paid with file cache, then with an OOM kill. systemd-oomd ends programs from 90 % on (oomd.conf, SwapUsedLimit).',
   find: (looks, limit) => {
@@ -85,7 +86,8 @@ const onlyDisk = define({
   id: 'swap.only-disk',
   topic: 'swap',
   title: 'Swap lies on a disk only: little is won, and waking is slow',
-  needs: [(looks) => (lastOf(looks).swapDevices.length > 0 ? null : 'a swap device')],
+  appliesTo: (looks) => lastOf(looks).swapDevices.length > 0,
+  needs: [],
   thresholds: { usedBytes: 256 * MB },
   because: 'Measured on 25 idle agents: page out to plain disk swap gave back 0.12 GB, to compressed swap 4.4 GB; pages stay in the swap cache. A disk answers in 0.1 to 10 ms, unpacking a page takes microseconds.',
   find: (looks, limit) => {
@@ -116,7 +118,8 @@ const order = define({
   id: 'swap.order',
   topic: 'swap',
   title: 'Swap on disk is filled before compressed swap',
-  needs: [(looks) => (lastOf(looks).swapDevices.length > 1 ? null : 'two swap devices')],
+  appliesTo: (looks) => lastOf(looks).swapDevices.length > 1,
+  needs: [],
   thresholds: {},
   because: 'swapon(8): devices are filled in the order of their priority, equal ones in turns. Compressed swap in memory is the faster one, so it belongs first.',
   find: (looks) => {
@@ -158,7 +161,8 @@ const swappinessLow = define({
   id: 'swap.swappiness-low',
   topic: 'swap',
   title: 'The kernel is told to avoid swap that is cheap to use',
-  needs: [needsSysctl(vm('swappiness')), (looks) => (hasCompressedSwap(lastOf(looks)) ? null : 'compressed swap')],
+  appliesTo: (looks) => hasCompressedSwap(lastOf(looks)),
+  needs: [needsSysctl(vm('swappiness'))],
   thresholds: { swappiness: 60 },
   because: 'Documentation/admin-guide/sysctl/vm.rst: swappiness weighs the cost of swapping against that of reading files again; 100 means equal, and "for in-memory swap, like zram or zswap" values beyond 100 can be considered. The default is 60; less is old advice for disks.',
   find: (looks, limit) => {
@@ -189,7 +193,8 @@ const pageCluster = define({
   id: 'swap.page-cluster',
   topic: 'swap',
   title: 'More pages are unpacked from swap than were asked for',
-  needs: [needsSysctl(vm('page-cluster')), needsMeminfo('MemTotal'), (looks) => (hasCompressedSwap(lastOf(looks)) ? null : 'compressed swap')],
+  appliesTo: (looks) => hasCompressedSwap(lastOf(looks)),
+  needs: [needsSysctl(vm('page-cluster')), needsMeminfo('MemTotal')],
   thresholds: { pageCluster: 0, usedPercentOfMemory: 10 },
   because: 'Documentation/admin-guide/sysctl/vm.rst: 2^page-cluster pages are read from swap at a time; "lower values mean lower latencies for initial faults". Reading ahead pays for disks that must seek. Compressed memory has no seeks; on a test machine 938 of 6.5 million pages read ahead were ever used.',
   find: (looks, limit) => {
@@ -220,7 +225,8 @@ const zramTooLarge = define({
   id: 'swap.zram-too-large',
   topic: 'swap',
   title: 'Compressed swap is larger than it can ever hold',
-  needs: [needsMeminfo('MemTotal'), (looks) => (lastOf(looks).zram.length > 0 ? null : 'a zram device')],
+  appliesTo: (looks) => lastOf(looks).zram.length > 0,
+  needs: [needsMeminfo('MemTotal')],
   thresholds: { percentOfMemory: 200 },
   because: 'Documentation/admin-guide/blockdev/zram.rst: "There is little point creating a zram of greater than twice the size of memory since we expect a 2:1 compression ratio."',
   find: (looks, limit) => {
