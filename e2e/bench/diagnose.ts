@@ -15,7 +15,6 @@ import { createRows, quantile } from './parts/rows.ts'
  */
 const PROCESSES = 300
 const ROUNDS = 5
-const WATCH_LOOKS = 31
 const projectDir = fileURLToPath(new URL('../..', import.meta.url))
 const machines = join(projectDir, 'helper/test/machines')
 const { atMost, below, atLeast, shown, print } = createRows('diagnose')
@@ -132,12 +131,49 @@ const onCaptures = (program: string): void => {
   shown('  rules that looked there', looking.size, '')
 }
 
-const watching = (agentmemctl: string, env: NodeJS.ProcessEnv): void => {
-  const words = (count: number): string[] => [agentmemctl, 'memory-watch', '--interval', '1', '--json', '--count', String(count)]
-  const start = run(words(1), env)
-  const long = run(words(WATCH_LOOKS), env)
-  below('memory-watch, one look a second, share of a core', ((long.cpuMs - start.cpuMs) / ((WATCH_LOOKS - 1) * 1000)) * 100, 1, '%')
-  shown('  peak resident memory', long.peakMb, 'MB')
+/** CPU time so far of a process and of everything it started, by pid: a session helper that the command starts counts too. */
+const treeCpuMs = (top: number): Map<number, number> => {
+  const parents = new Map<number, { parent: number; cpuMs: number }>()
+  for (const name of readdirSync('/proc')) {
+    if (!/^\d+$/u.test(name)) continue
+    try {
+      const text = readFileSync(`/proc/${name}/stat`, 'utf8')
+      const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
+      parents.set(Number(name), { parent: Number(fields[1]), cpuMs: (Number(fields[11]) + Number(fields[12])) * 10 })
+    } catch {
+      // ended in between
+    }
+  }
+  const isBelow = (pid: number): boolean => pid === top || (pid > 1 && isBelow(parents.get(pid)?.parent ?? 0))
+  return new Map([...parents].flatMap(([pid, { cpuMs }]): [number, number][] => (isBelow(pid) ? [[pid, cpuMs]] : [])))
+}
+
+const SETTLE_MS = 6000
+const WATCH_MS = 40_000
+
+/** From where it has started: a command that is left running starts once. */
+const watching = async (agentmemctl: string, env: NodeJS.ProcessEnv): Promise<void> => {
+  const child = spawn(process.execPath, [agentmemctl, 'memory-watch', '--interval', '1', '--json'], { stdio: ['ignore', 'pipe', 'ignore'], env: { ...process.env, ...env } })
+  const top = child.pid ?? 0
+  const seen = { looks: 0 }
+  child.stdout.on('data', (text: Buffer) => { seen.looks += text.toString('utf8').split('\n').length - 1 })
+  const ended = new Promise((resolve) => child.once('close', resolve))
+  try {
+    while (seen.looks === 0 && child.exitCode === null) await sleep(50)
+    await sleep(SETTLE_MS)
+    const [before, looksBefore, startedMs] = [treeCpuMs(top), seen.looks, performance.now()]
+    await sleep(WATCH_MS)
+    const after = treeCpuMs(top)
+    const elapsedMs = performance.now() - startedMs
+    const spentMs = [...after].reduce((sum, [pid, cpuMs]) => sum + cpuMs - (before.get(pid) ?? 0), 0)
+    below('memory-watch, one look a second, share of a core', (spentMs / elapsedMs) * 100, 1, '%')
+    atLeast('  looks a second', ((seen.looks - looksBefore) * 1000) / elapsedMs, 0.8, '')
+    shown('  processes, with those it started', after.size, '')
+    shown('  resident memory of its own', Number(/^VmRSS:\s+(\d+)/mu.exec(readFileSync(`/proc/${top}/status`, 'utf8'))?.[1] ?? 0) / 1024, 'MB')
+  } finally {
+    child.kill('SIGINT')
+    await ended
+  }
 }
 
 const sleepers: ChildProcess[] = []
@@ -159,9 +195,9 @@ try {
   if (built.status !== 0) throw new Error(`tools/cli-bundle.mjs: ${built.stderr}`)
   const agentmemctl = join(projectDir, 'build/cli/agentmemctl.js')
   looked('agentmemctl memory-diagnose, no app running', [agentmemctl, 'memory-diagnose', '--json'], env)
+  await watching(agentmemctl, env)
   app = await startApp(env)
   looked('agentmemctl memory-diagnose, the app running', [agentmemctl, 'memory-diagnose', '--json'], env)
-  watching(agentmemctl, env)
 } finally {
   if (app !== null) await endApp(app)
   await endSleepers(sleepers)
