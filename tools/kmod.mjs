@@ -13,6 +13,7 @@ import { buildModule } from './kmod/build.mjs'
 import { debugSeries, ensureDebugKernels, isBuilt } from './kmod/debug.mjs'
 import { runGuest } from './kmod/guest.mjs'
 import { ensureKernels, matrix } from './kmod/kernels.mjs'
+import { nodeForGuest } from './kmod/node.mjs'
 import { buildPrograms, planOf } from './kmod/plans.mjs'
 import { buildForGuest, testWanted } from './kmod/programs.mjs'
 import { ensureRoot, lacking } from './kmod/root.mjs'
@@ -20,6 +21,8 @@ import { ensureRoot, lacking } from './kmod/root.mjs'
 const projectDir = dirname(dirname(fileURLToPath(import.meta.url)))
 const work = join(projectDir, 'build', 'kmod')
 const known = [...matrix.map((kernel) => kernel.series), ...debugSeries]
+/** With Node unpacked in memory. */
+const NODE_MIB = 1536
 const OPTIONS = ['--fresh', '--build', '--cached', '--quick']
 
 /** @type {{ suite: string, passed: number, failed: number, skipped: number, skips: { name: string, reason: string }[], failures: string[] }} */
@@ -38,7 +41,7 @@ const fail = (name) => {
   result.failed += 1
 }
 
-/** @param {import('./kmod/kernels.mjs').Kernel} kernel @param {import('./kmod/plans.mjs').Programs} programs @param {Record<string, string>} library @param {{ onlyBuild: boolean, quick: boolean }} options */
+/** @param {import('./kmod/kernels.mjs').Kernel} kernel @param {import('./kmod/plans.mjs').Programs} programs @param {{ native: Record<string, string>, node: Record<string, string> }} library of its tests; Node's under the stock kernels alone, the debug ones are too slow @param {{ onlyBuild: boolean, quick: boolean }} options */
 const testKernel = (kernel, programs, library, { onlyBuild, quick }) => {
   const built = buildModule(kernel)
   if (!built.ok) return fail(`${kernel.series}: builds without a warning\n${built.text}`)
@@ -53,7 +56,7 @@ const testKernel = (kernel, programs, library, { onlyBuild, quick }) => {
   const { plan, problem } = planOf(kernel, programs, quick)
   if (problem !== null) fail(`${kernel.series}: ${problem}`)
   const started = Date.now()
-  const { passed, failures, console: text } = runGuest(kernel, { module: built.module, selftest: programs.selftest, programs: library, folder: join(work, kernel.series), ...plan })
+  const { passed, failures, console: text } = runGuest(kernel, { module: built.module, selftest: programs.selftest, programs: { ...library.native, ...(kernel.debug === true ? {} : library.node) }, ...(kernel.debug === true ? {} : { memoryMiB: NODE_MIB }), folder: join(work, kernel.series), ...plan })
   for (const line of text.split('\n').filter((one) => one.startsWith('# '))) console.log(`  ${line.trim()}`)
   result.passed += passed.length
   for (const failure of failures) fail(`${kernel.series}: ${failure}`)
@@ -84,11 +87,13 @@ const main = () => {
   if (missing !== null) for (const name of names) skip(name, missing)
   else {
     const { programs, problems } = buildPrograms(work)
-    const library = buildForGuest(testWanted())
-    if (!library.ok) problems.push(library.text)
+    const native = buildForGuest(testWanted())
+    const node = nodeForGuest()
+    for (const part of [native, node]) if (!part.ok) problems.push(part.text)
+    const library = { native: native.ok ? native.files : {}, node: node.ok ? node.files : {} }
     for (const problem of problems) fail(`the tests do not compile: ${problem}`)
     const kernels = kernelsFor(names, { fresh: args.includes('--fresh'), cached: args.includes('--cached') })
-    if (problems.length === 0) for (const kernel of kernels) testKernel(kernel, programs, library.ok ? library.files : {}, { onlyBuild: args.includes('--build'), quick: args.includes('--quick') })
+    if (problems.length === 0) for (const kernel of kernels) testKernel(kernel, programs, library, { onlyBuild: args.includes('--build'), quick: args.includes('--quick') })
   }
   mkdirSync(join(projectDir, 'build', 'results'), { recursive: true })
   writeFileSync(join(projectDir, 'build', 'results', 'kmod.json'), `${JSON.stringify(result, null, 2)}\n`)

@@ -6,7 +6,7 @@ import { pathToFileURL } from 'node:url'
 
 export const [packageDir = '', backend = '', how = ''] = process.argv.slice(2)
 
-/** Whether map() has to give the memory that all have: not in the private backend, nor where copies are `forced`, nor where the addon is one that is `refused` this. */
+/** Whether map() has to give the memory that all have: not in the private backend, nor in the module, which gives nobody pages to write over, nor where copies are `forced`, nor where the addon is one that is `refused` this. */
 export const isZeroCopy = backend === 'broker' && how !== 'forced' && how !== 'refused'
 
 /** @type {typeof import('../../user/node/index.ts')} */
@@ -14,7 +14,7 @@ export const bindings = await import(pathToFileURL(join(packageDir, 'index.js'))
 export const { AgentMemory } = bindings
 
 /** @param {import('../../user/node/index.ts').OpenOptions} [options] */
-export const open = (options = {}) => AgentMemory.open({ backend: /** @type {'private' | 'broker'} */ (backend), copiesMaps: how === 'forced', ...options })
+export const open = (options = {}) => AgentMemory.open({ backend: /** @type {'private' | 'broker' | 'module'} */ (backend), copiesMaps: how === 'forced', ...options })
 
 /** Rejected with that code, as one of ours with all it has to have. @param {string} code @param {() => Promise<unknown>} call */
 export const refuses = async (code, call) => {

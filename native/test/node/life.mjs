@@ -134,7 +134,7 @@ open1.unmap()
 await collectUntil(() => ownMaps() === expected && libraryMaps() <= expected)
 
 // One that is closed frees what it owns and what was not kept, and so does one that is forgotten
-if (backend === 'broker') {
+if (backend !== 'private') {
   /** @param {bigint} agent */
   const unitsOf = async (agent) => (await memory.agents()).find((line) => line.agent === agent)?.units ?? 0
   const closed = await open()
