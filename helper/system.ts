@@ -1,6 +1,8 @@
 import { existsSync, mkdirSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
+import { hasEnded } from './actions/process-check.ts'
 import { pruneCache } from './actions/prune-cache.ts'
 import { reclaim } from './actions/reclaim.ts'
 import { removeStaleInstances } from './actions/trace/instance.ts'
@@ -155,17 +157,25 @@ const tellRecovered = (records: readonly RunRecord[]): void => {
   for (const line of records.flatMap(recordLines)) console.error(line)
 }
 
+/** One that was killed is in the kernel for a moment still when the next begins. */
+const ENDING_MS = 500
+const ENDING_TRIES = 10
+
 /** Tracing that a helper left behind which was killed: its instance of tracefs, and files of perf. */
-const forgetTraces = (): void => {
-  const { removed, problems } = removeStaleInstances(root, kernel, (pid) => existsSync(join(root, 'proc', String(pid))))
-  if (removed > 0) console.error(logLine(`removed ${removed} tracing ${removed === 1 ? 'instance' : 'instances'} left behind`))
-  for (const problem of problems) console.error(logLine(`tracing left behind: ${problem}`))
+const forgetTraces = async (): Promise<void> => {
   removeStaleFiles(runtimeDir)
+  for (let tries = 0; tries < ENDING_TRIES; tries += 1) {
+    const { removed, problems, left } = removeStaleInstances(root, kernel, (pid) => pid === process.pid || !hasEnded(root, pid))
+    if (removed > 0) console.error(logLine(`removed ${removed} tracing ${removed === 1 ? 'instance' : 'instances'} left behind`))
+    for (const problem of problems) console.error(logLine(`tracing left behind: ${problem}`))
+    if (left === 0) return
+    await sleep(ENDING_MS, undefined, { ref: false })
+  }
 }
 
 /** --recover and --rollback-all: nobody is served. Limits that systemd knows it has to forget as well, or it sets them again; at boot there are none. */
 const withoutService = async (): Promise<number> => {
-  forgetTraces()
+  await forgetTraces()
   const signatures = signaturesOrStop()
   const bus = values['rollback-all'] && root === '/' && existsSync('/run/systemd/system') ? await openBus(values.bus) : null
   const agents = createAgents(signatures, bus?.ok === true ? bus.value : null)
@@ -217,7 +227,7 @@ const serve = async (bus: Bus): Promise<void> => {
   const id = busId.ok && typeof busId.value[0] === 'string' ? busId.value[0] : ''
   const authoriser = createAuthoriser(bus, createGrants(id === '' ? null : grantsPath, id))
 
-  forgetTraces()
+  void forgetTraces()
   const tracer = createTracer({ root, kernel, runtimeDir, ownerOf: (process) => ownerOf(root, process) })
   const callerGone = (sender: string): void => {
     authoriser.forget(sender)

@@ -69,9 +69,17 @@ export const makeInstance = async (root: string, kernel: KernelFiles, number: nu
   return ok(instance)
 }
 
+export interface Stale {
+  removed: number
+  problems: string[]
+  /** Of processes that are there still: others' that run, or one that is just ending. */
+  left: number
+}
+
 /** Removes instances that a helper left behind that is gone: their number is its process's. */
-export const removeStaleInstances = (root: string, kernel: KernelFiles, isAlive: (pid: number) => boolean): { removed: number; problems: string[] } => {
-  const stale = (listNames(under(root, `${TRACEFS}/instances`)).value ?? []).flatMap((name) => /^agentmem-(?<number>\d{1,7})$/u.exec(name)?.groups?.['number'] ?? []).map(Number).filter((pid) => !isAlive(pid))
+export const removeStaleInstances = (root: string, kernel: KernelFiles, isAlive: (pid: number) => boolean): Stale => {
+  const all = (listNames(under(root, `${TRACEFS}/instances`)).value ?? []).flatMap((name) => /^agentmem-(?<number>\d{1,7})$/u.exec(name)?.groups?.['number'] ?? []).map(Number)
+  const stale = all.filter((pid) => !isAlive(pid))
   const results = stale.map((pid) => kernel.removeGroup(traceInstance(pid)))
-  return { removed: results.filter((result) => result.ok).length, problems: results.flatMap((result) => (result.ok ? [] : [result.error.message])) }
+  return { removed: results.filter((result) => result.ok).length, problems: results.flatMap((result) => (result.ok ? [] : [result.error.message])), left: all.length - stale.length }
 }

@@ -172,7 +172,7 @@ const watchOwner = (deps: TraceDeps, process: ProcessRef | null, uid: number, st
   const check = (): Result<null> => {
     if (process === null || !problem.ok) return problem
     const owner = deps.ownerOf(process)
-    if (owner === null) problem = fail('process-gone', 'The process ended while it was looked at.', { about: String(process.pid) })
+    if (owner === null) problem = fail('process-gone', 'The process has ended, so that nothing of it is shown.', { about: String(process.pid) })
     else if (owner !== uid) problem = fail('not-yours', `Process ${process.pid} belongs to another user by now.`, { about: String(process.pid), expected: `a process of user ${uid}` })
     if (!problem.ok) stop.abort()
     return problem
