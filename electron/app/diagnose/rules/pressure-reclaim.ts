@@ -1,10 +1,10 @@
 import { amount, often, percent } from '../../amounts.ts'
-import { above, figure, rateHistoryOf } from '../figures.ts'
-import { needsCounter, needsReading, needsSpan } from '../needs.ts'
+import { above, below, figure, rateHistoryOf } from '../figures.ts'
+import { needsCounter, needsMeminfo, needsReading, needsSpan } from '../needs.ts'
 import type { Looks, Rule } from '../rule.ts'
 import { lastOf, rateOf, vmstatOf, vmstatRate } from '../series.ts'
 import { define } from './define.ts'
-import { percentOf, RATE_MS, recent } from './kit.ts'
+import { availablePercent, percentOf, RATE_MS, recent } from './kit.ts'
 import { beginEarlier, endUnneeded, keepFree, moreMemory, pageOutIdle, suspendIdle } from './offers.ts'
 
 /** How the kernel makes room: in time by itself (kswapd), or so late that programs must do it. */
@@ -70,19 +70,19 @@ const kswapd = define({
   id: 'pressure.kswapd-cpu',
   topic: 'pressure',
   title: 'The kernel spends much CPU time on making room',
-  needs: [needsSpan(RATE_MS), needsReading('CPU time of kswapd', (look) => look.kernelThreadsCpuMs.kswapd)],
-  thresholds: { corePercent: 10 },
-  because: 'kswapd sleeps while free memory is above the high watermark (Documentation/admin-guide/mm/concepts.rst). A tenth of a core for minutes means that it hardly ever gets there.',
+  needs: [needsSpan(RATE_MS), needsReading('CPU time of kswapd', (look) => look.kernelThreadsCpuMs.kswapd), needsMeminfo('MemTotal', 'MemAvailable')],
+  thresholds: { corePercent: 10, availablePercent: 25 },
+  because: 'kswapd sleeps while free memory is above the high watermark (Documentation/admin-guide/mm/concepts.rst). A tenth of a core for minutes means that it hardly ever gets there. With much memory available it only turns over the file cache, as when large files are copied.',
   find: (looks, limit) => {
     const last = recent(looks)
     const rate = rateOf(last, (look) => look.kernelThreadsCpuMs.kswapd.value).value
     const share = rate === null ? 0 : rate.perSecond / 10
-    if (share <= limit.corePercent) return []
+    if (share <= limit.corePercent || availablePercent(lastOf(last)) >= limit.availablePercent) return []
     return [{
       subject: '',
       severity: 'warning',
       explanation: `kswapd, the part of the kernel that makes room in the background, used ${percent(share)} of one core lately. It looks at page after page for something that can go, and what it gives back is used up at once: more is in use than fits, or what could go (idle agents) has nowhere to go.`,
-      figures: [figure({ what: 'CPU time of kswapd, of one core', value: share, unit: 'percent', source: '/proc/PID/stat of kswapd', threshold: above(limit.corePercent) })],
+      figures: [figure({ what: 'CPU time of kswapd, of one core', value: share, unit: 'percent', source: '/proc/PID/stat of kswapd', threshold: above(limit.corePercent) }), figure({ what: 'Available, of all memory', value: availablePercent(lastOf(last)), unit: 'percent', source: '/proc/meminfo MemAvailable', threshold: below(limit.availablePercent) })],
       solutions: [pageOutIdle(), suspendIdle(), endUnneeded(), moreMemory()],
     }]
   },

@@ -2,7 +2,7 @@ import { amount, counted, percent } from '../../amounts.ts'
 import { plural } from '../../report/format.ts'
 import { above, figure, rateHistoryOf } from '../figures.ts'
 import { needsCounter, needsMeminfo, needsSpan } from '../needs.ts'
-import type { Rule } from '../rule.ts'
+import type { Looks, Rule } from '../rule.ts'
 import { firstOf, lastOf, numberIn, vmstatRate } from '../series.ts'
 import { define } from './define.ts'
 import { hasCompressedSwap, MB, percentOf, RATE_MS, recent, totalOf, vm } from './kit.ts'
@@ -15,14 +15,16 @@ const thrashing = define({
   topic: 'pressure',
   title: 'Memory is moved out and back in all the time (thrashing)',
   needs: [needsSpan(RATE_MS), needsCounter('pswpin'), needsCounter('pswpout')],
-  thresholds: { bytesPerSecondEachWay: 4 * MB },
-  because: 'pswpin and pswpout of /proc/vmstat, in pages. Paging out idle agents moves much one way; only when as much comes back at the same time is what is needed larger than memory.',
+  thresholds: { bytesPerSecondEachWay: 8 * MB },
+  because: 'pswpin and pswpout of /proc/vmstat, in pages. Paging out idle agents moves much one way; only when as much comes back at the same time, from look to look, is what is needed larger than memory.',
   find: (looks, limit) => {
     const last = recent(looks)
     const { pageBytes } = lastOf(last)
-    const inBytes = (vmstatRate(last, 'pswpin').value?.perSecond ?? 0) * pageBytes
-    const outBytes = (vmstatRate(last, 'pswpout').value?.perSecond ?? 0) * pageBytes
-    if (Math.min(inBytes, outBytes) <= limit.bytesPerSecondEachWay) return []
+    const bothWays = (part: Looks): readonly [number, number] => [(vmstatRate(part, 'pswpin').value?.perSecond ?? 0) * pageBytes, (vmstatRate(part, 'pswpout').value?.perSecond ?? 0) * pageBytes]
+    const [inBytes, outBytes] = bothWays(last)
+    // One agent that wakes while another is paged out looks alike for a moment: it must go on all the time.
+    const steady = last.slice(1).every((look, i) => Math.min(...bothWays([last[i] ?? look, look])) > limit.bytesPerSecondEachWay)
+    if (!steady || Math.min(inBytes, outBytes) <= limit.bytesPerSecondEachWay) return []
     return [{
       subject: '',
       severity: 'warning',

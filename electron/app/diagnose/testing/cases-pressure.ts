@@ -14,9 +14,11 @@ export const pressureCases: readonly Case[] = [
     ...beside((looks, share) => { vmstat(looks, 'pgsteal_direct', share * 100); vmstat(looks, 'pgsteal_kswapd', (100 - share) * 100) }, (limit) => limit['sharePercent'] ?? 0, (limit) => (limit['sharePercent'] ?? 0) + 0.1),
   },
   { rule: 'pressure.allocation-stalls', edit: 'allocstall_normal', looks: 2, ...over('stallsPerSecond', (looks, value) => vmstat(looks, 'allocstall_normal', value), 1.01) },
-  { rule: 'pressure.kswapd-cpu', edit: 'CPU time of kswapd', looks: 2, ...over('corePercent', (looks, value) => thread(looks, 'kswapd', value)) },
+  { rule: 'pressure.kswapd-cpu', edit: 'CPU time of kswapd', looks: 2, ...over('corePercent', (looks, value) => { meminfo(looks, 'MemAvailable', (look) => percentOfMemory(look, 20)); thread(looks, 'kswapd', value) }) },
+  { rule: 'pressure.kswapd-cpu', edit: 'MemAvailable', looks: 2, ...under('availablePercent', (looks, value) => { meminfo(looks, 'MemAvailable', (look) => Math.ceil((total(look) * value) / 100)); thread(looks, 'kswapd', 30) }) },
   { rule: 'pressure.thrashing', edit: 'pages in and out', looks: 2, ...over('bytesPerSecondEachWay', (looks, value) => { vmstat(looks, 'pswpin', value / PAGE); vmstat(looks, 'pswpout', (value * 2) / PAGE) }) },
   { rule: 'pressure.thrashing', edit: 'pages out, hardly any in', looks: 2, ...over('bytesPerSecondEachWay', (looks, value) => { vmstat(looks, 'pswpin', (value * 2) / PAGE); vmstat(looks, 'pswpout', value / PAGE) }) },
+  { rule: 'pressure.thrashing', edit: 'a pause in it', looks: 4, ...beside((looks, pausedLook) => each(looks, (look, seconds) => { for (const name of ['pswpin', 'pswpout']) look.vmstat[name] = (looks[0]?.vmstat[name] ?? 0) + Math.round((seconds - (seconds >= pausedLook ? 60 : 0)) * 10_000) }), () => 120, () => 9999) },
   { rule: 'pressure.refaults', edit: 'workingset_refault_file', looks: 2, ...over('bytesPerSecond', (looks, value) => vmstat(looks, 'workingset_refault_file', value / PAGE)) },
   {
     rule: 'pressure.oom-kill', edit: 'an OOM kill an hour ago',
