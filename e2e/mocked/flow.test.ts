@@ -256,12 +256,12 @@ describe('keyboard', () => {
   it('has one key a page, by number and by letter', async () => {
     const { page } = await start(scenarios.full)
     await seen(page, /Agents use/u)
-    const titles = ['Overview', 'Agents', 'Leftovers', 'Fixes', 'Layers', 'Units', 'Compare', 'History', 'Settings']
+    const titles = ['Overview', 'Agents', 'Leftovers', 'Fixes', 'Layers', 'Units', 'Compare', 'Diagnosis', 'Leaks']
     for (const [i, title] of titles.entries()) {
       await page.keyboard.press(String(i + 1))
       await page.waitForFunction((want) => document.title.startsWith(want), title)
     }
-    for (const [key, title] of Object.entries({ o: 'Overview', a: 'Agents', r: 'Leftovers', f: 'Fixes', l: 'Layers', u: 'Units', c: 'Compare', h: 'History', s: 'Settings' })) {
+    for (const [key, title] of Object.entries({ o: 'Overview', a: 'Agents', r: 'Leftovers', f: 'Fixes', l: 'Layers', u: 'Units', c: 'Compare', d: 'Diagnosis', k: 'Leaks', h: 'History', j: 'Journal', s: 'Settings' })) {
       await page.keyboard.press(key)
       await page.waitForFunction((want) => document.title.startsWith(want), title)
     }
@@ -282,7 +282,7 @@ describe('keyboard', () => {
     const { page } = await start(scenarios.full)
     await seen(page, /Agents use/u)
     await page.keyboard.press('?')
-    await seen(page, 'Filter the agents')
+    await seen(page, 'Filter or search')
     await page.keyboard.press('Escape')
     await page.getByRole('dialog').waitFor({ state: 'detached' })
   })
