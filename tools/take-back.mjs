@@ -4,7 +4,7 @@
  * are given back by the installed program itself, which knows what it changed.
  */
 import { spawnSync } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, readSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { say } from './toolchain.mjs'
 
@@ -25,6 +25,33 @@ const readOr = (path) => {
 /** Whether a process that runs was started with this folder's name, or in it. @param {string} folder */
 const isInUse = (folder) =>
   readdirSync('/proc').some((name) => /^\d+$/u.test(name) && (readOr(`/proc/${name}/cmdline`).includes(folder) || readOr(`/proc/${name}/environ`).includes(folder)))
+
+const LOCK = '/tmp/agentmem-kernel.lock'
+/** Swap that a test makes itself, past the helper, has this label: 16 bytes from byte 1052 of its first page. */
+const SWAP_LABEL = 'agentmem-test'
+const LABEL_AT = 1052
+
+/** @param {string} device */
+const labelOf = (device) => {
+  const bytes = Buffer.alloc(16)
+  const file = openSync(device, 'r')
+  try {
+    readSync(file, bytes, 0, bytes.length, LABEL_AT)
+  } finally {
+    closeSync(file)
+  }
+  return bytes.toString('latin1').replace(/\0.*$/su, '')
+}
+
+const removeSwap = () => {
+  // Somebody's test holds the kernel's settings just now.
+  if (spawnSync('flock', ['--nonblock', LOCK, 'true']).status !== 0) return
+  for (const [, device = '', name] of readOr('/proc/swaps').matchAll(/^(\/dev\/(zram\d+))\s/gmu)) {
+    if (labelOf(device) !== SWAP_LABEL) continue
+    say(`An earlier test left ${device} in use as swap: taking it away.`)
+    if (spawnSync('swapoff', [device]).status === 0) writeFileSync(`/sys/block/${name}/reset`, '1')
+  }
+}
 
 /** Users that tests made carry the number of the process that made them. */
 const USER = /^(?<name>agentmem-e2e-(?<pid>\d+)):/u
@@ -62,4 +89,5 @@ export const takeBackLeftovers = () => {
     rmSync(folder, { recursive: true, force: true })
   }
   removeUsers()
+  removeSwap()
 }

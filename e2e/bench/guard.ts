@@ -74,7 +74,7 @@ const makeSwap = (): void => {
   const device = `/dev/zram${number}`
   undo.push(() => writeFileSync('/sys/class/zram-control/hot_remove', number))
   writeFileSync(`/sys/block/zram${number}/disksize`, String(1536 * MIB))
-  for (const [command = '', ...args] of [['mkswap', device], ['swapon', '-p', '10', device]]) {
+  for (const [command = '', ...args] of [['mkswap', '-L', 'agentmem-test', device], ['swapon', '-p', '10', device]]) {
     const out = spawnSync(command, args, { encoding: 'utf8' })
     if (out.status !== 0) throw new Error(`${command} ${device}: ${out.stderr}`)
   }

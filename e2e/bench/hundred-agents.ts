@@ -81,7 +81,7 @@ const zramPeer = async (pids: readonly number[]): Promise<void> => {
   const device = `/dev/zram${number}`
   try {
     writeFileSync(`/sys/block/zram${number}/disksize`, String(12 * 1024 ** 3))
-    for (const [command = '', ...args] of [['mkswap', device], ['swapon', '-p', '100', device]]) {
+    for (const [command = '', ...args] of [['mkswap', '-L', 'agentmem-test', device], ['swapon', '-p', '100', device]]) {
       const out = spawnSync(command, args, { encoding: 'utf8' })
       if (out.status !== 0) throw new Error(`${command}: ${out.stderr}`)
     }

@@ -103,7 +103,7 @@ describe.skipIf(reason !== null)(`real agents suspended through the installed he
     const answer = await own.call('Suspend', { agent: await targetOf(agentAt(0)), cause: 'user' })
     expect(answer).toMatchObject({ ok: false, error: { code: 'not-supported', message: expect.stringContaining('swap') } })
     expect((await ask(own, 'Held', {})).suspend).toMatchObject({ how: null, text: expect.stringContaining('swap') })
-    await runCommand('sh', ['-ec', 'echo lz4 > /sys/block/zram0/comp_algorithm; echo 4G > /sys/block/zram0/disksize; mkswap /dev/zram0; swapon /dev/zram0'])
+    await runCommand('sh', ['-ec', 'echo lz4 > /sys/block/zram0/comp_algorithm; echo 4G > /sys/block/zram0/disksize; mkswap -L agentmem-test /dev/zram0; swapon /dev/zram0'])
     expect((await ask(own, 'Held', {})).suspend).toMatchObject({ how: 'helper' })
   })
 
