@@ -47,8 +47,15 @@ const field = (fields: ReadonlyMap<string, number>, ...names: readonly string[])
   return there.length === 0 ? missing('not-supported', `status has no ${names[0] ?? ''}`) : known(there.reduce((sum, value) => sum + value, 0))
 }
 
+const NOT_OURS = missing('not-permitted', 'belongs to another user')
 const NOT_ASKED = missing('not-measured', 'smaps_rollup was read of the largest processes alone')
 const ONE_NODE = missing('not-supported', 'one node')
+
+/** Page tables and descriptors are shown to the owner and to root; of a captured tree, to everybody. */
+const mayWalk = (root: string): ((uid: number) => boolean) => {
+  const reader = root === '/' ? process.getuid?.() : 0
+  return (uid) => reader === 0 || reader === uid
+}
 
 interface Rollup { readonly pssBytes: Reading; readonly anonHugeBytes: Reading; readonly numaBytes: ProcessEvidence['numaBytes'] }
 
@@ -94,13 +101,14 @@ const readStat = (root: string, pid: number): Stat[] => {
   return stat === null ? [] : [{ ...stat, minorFaults: integer(text.slice(text.lastIndexOf(')') + 2).split(' ')[10 - 3]) ?? 0 }]
 }
 
-const readOne = (root: string, stat: Stat, options: ProcessOptions, ofAgent: OfAgent | undefined): ProcessEvidence | null => {
+const readOne = (root: string, stat: Stat, options: ProcessOptions, ofAgent: OfAgent | undefined, may: (uid: number) => boolean): ProcessEvidence | null => {
   const { pid } = stat
   const status = readText(under(root, `/proc/${pid}/status`), 'vanished')
   const fields = parseStatusFields(status.value ?? '')
   const uid = fields.get('Uid')
   if (uid === undefined || (options.uid !== null && uid !== options.uid)) return null
   const of = (...names: string[]): Reading => field(fields, ...names)
+  const unread = may(uid) ? NOT_ASKED : NOT_OURS
   return {
     ref: { pid, startTimeTicks: stat.startTimeTicks },
     parentPid: stat.parentPid,
@@ -109,7 +117,7 @@ const readOne = (root: string, stat: Stat, options: ProcessOptions, ofAgent: OfA
     title: titleOf(stat.comm, parseCommandLine(readText(under(root, `/proc/${pid}/cmdline`), 'vanished').value ?? '')),
     agentId: ofAgent?.agentId ?? null,
     rssBytes: of('VmRSS'),
-    pssBytes: ofAgent?.pssBytes ?? NOT_ASKED,
+    pssBytes: ofAgent?.pssBytes ?? unread,
     anonBytes: of('RssAnon'),
     fileBytes: of('RssFile'),
     shmemBytes: of('RssShmem'),
@@ -119,12 +127,12 @@ const readOne = (root: string, stat: Stat, options: ProcessOptions, ofAgent: OfA
     stackBytes: of('VmStk'),
     lockedBytes: of('VmLck', 'VmPin'),
     hugetlbBytes: of('HugetlbPages'),
-    anonHugeBytes: NOT_ASKED,
+    anonHugeBytes: unread,
     minorFaults: known(stat.minorFaults),
     majorFaults: known(stat.majorFaults),
     memfdBytes: options.memoryFiles ? readMemoryFiles(root, pid, options.captured) : missing('not-measured', 'too little shared memory on the whole machine to matter'),
     oomScoreAdj: readInteger(under(root, `/proc/${pid}/oom_score_adj`)),
-    numaBytes: options.nodes > 1 ? NOT_ASKED : ONE_NODE,
+    numaBytes: options.nodes > 1 ? unread : ONE_NODE,
   }
 }
 
@@ -145,8 +153,9 @@ export const readProcesses = async (root: string, options: ProcessOptions): Prom
   const stats = pids.flatMap((pid) => readStat(root, pid))
   const ofAgents = agentsByPid(options.agents)
   const users = stats.filter((stat) => !stat.kernelThread)
-  const processes = users.flatMap((stat) => (stat.kernelState === 'Z' ? [] : (readOne(root, stat, options, ofAgents.get(`${stat.pid} ${stat.startTimeTicks}`)) ?? [])))
-  const largest = processes.toSorted((a, b) => (b.rssBytes.value ?? 0) - (a.rssBytes.value ?? 0) || a.ref.pid - b.ref.pid).slice(0, options.rollups)
+  const may = mayWalk(root)
+  const processes = users.flatMap((stat) => (stat.kernelState === 'Z' ? [] : (readOne(root, stat, options, ofAgents.get(`${stat.pid} ${stat.startTimeTicks}`), may) ?? [])))
+  const largest = processes.filter(({ uid }) => may(uid)).toSorted((a, b) => (b.rssBytes.value ?? 0) - (a.rssBytes.value ?? 0) || a.ref.pid - b.ref.pid).slice(0, options.rollups)
   const rollups = new Map(await Promise.all(largest.map(async ({ ref }): Promise<[number, Rollup]> => [ref.pid, await readRollup(root, ref.pid, options.nodes)])))
   return {
     processes: processes.map((each) => {
