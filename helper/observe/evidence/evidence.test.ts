@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { Agent } from '../../contract/agents.ts'
 import { evidenceSchema, rootEvidenceSchema } from '../../contract/evidence.ts'
+import { known, missing } from '../../contract/reading.ts'
 import { makeRoot, type MadeRoot } from '../../test/proc-tree.ts'
 import { parseMeminfoFields } from './counters.ts'
 import { bootParameter } from './hardening.ts'
@@ -51,6 +53,29 @@ describe('a look', () => {
     expect(evidence.kernelThreadsCpuMs.kswapd).toEqual({ value: 120 })
     expect(JSON.stringify(evidence)).not.toMatch(/sk-123|secret|karla/u)
     expect((await look({ uid: 1001 })).processes.map((process) => process.ref.pid)).toEqual([103])
+  })
+
+  test('knows which processes and cgroups are agents\', and keeps their snapshot\'s figures', async () => {
+    made.put('/proc/mounts', 'x /sys/fs/cgroup cgroup2 rw 0 0\n')
+    made.put('/sys/fs/cgroup/cgroup.controllers', 'memory\n')
+    made.put('/sys/fs/cgroup/app.slice/agent-1.scope/memory.current', '5000\n')
+    made.put('/sys/fs/cgroup/app.slice/memory.current', '6000\n')
+    made.run({ pid: 100, argv: ['claude'], pssKib: 900 }, { pid: 101, parent: 100, argv: ['sh'] }, { pid: 102, argv: ['other'] })
+    const memory = { pssBytes: 111, rssBytes: 1, pssAnonBytes: known(1), pssFileBytes: known(1), pssShmemBytes: known(1), swapPssBytes: 0, ussBytes: 0 }
+    const member = (pid: number, startTimeTicks: number): Agent['processes'][number] => ({ pid, startTimeTicks, parentPid: 1, role: 'main', label: 'x', comm: 'x', kernelState: 'S', cpuMs: 0, memory: known(memory) })
+    const id = '00000000-1111-4222-8333-444444444444:100:500000'
+    const agent: Agent = {
+      id, pid: 100, startTimeTicks: 500_000, kind: 'claude-code', title: 'Claude Code', name: 'project', projectFolder: missing('not-measured'), uid: 1000, state: 'idle', idleMs: known(1), ageMs: 1,
+      cgroup: known('/app.slice/agent-1.scope'), ownCgroup: true, mergeable: known(false), processes: [member(100, 500_000), member(102, 1)],
+      cost: { costBytes: 1, pssBytes: 1, anonBytes: known(1), fileBytes: known(1), swapPssBytes: 0, compressedBytes: 0, diskSwapBytes: 0, ussBytes: 0, rssBytes: 1, unmeasured: 0 },
+    }
+    const evidence = evidenceSchema.parse(await look({ agents: [agent] }))
+    // 102 has the number of an agent's process, and another start time: it is a later one.
+    expect(evidence.processes.map(({ ref, agentId }) => [ref.pid, agentId])).toEqual([[100, id], [101, null], [102, null]])
+    expect(evidence.processes[0]?.pssBytes).toEqual({ value: 111 })
+    expect(evidence.cgroups.value?.map(({ path, agents }) => `${path} ${agents}`)).toEqual(['/ 0', '/app.slice 0', '/app.slice/agent-1.scope 1'])
+    expect(evidence.agents).toEqual([agent])
+    expect(scrubEvidence(evidence)).toMatchObject({ agents: [], cgroups: { value: [{}, {}, { agents: 0 }] } })
   })
 
   test('takes agents\' cgroups with all above them, those something happened to, and the top', async () => {
