@@ -69,7 +69,7 @@ const index = define({
   id: 'fragmentation.index',
   topic: 'fragmentation',
   title: 'Medium-sized pieces of memory cannot be had',
-  needs: [(looks) => (lastOf(looks).zones.some((zone) => zone.fragmentationIndex.value !== null) ? null : '/sys/kernel/debug/extfrag/extfrag_index: only root may read it')],
+  needs: [needsReading('/sys/kernel/debug/extfrag/extfrag_index', ({ zones }) => zones.find((zone) => zone.fragmentationIndex.value !== null)?.fragmentationIndex ?? zones[0]?.fragmentationIndex ?? { value: null, reason: 'not-supported' })],
   thresholds: { index: 0.5, order: 4 },
   because: 'Documentation/admin-guide/sysctl/vm.rst (extfrag_threshold): towards 0 a request fails for want of memory, towards 1000 (here 1) because of fragmentation; the kernel compacts above 500. Drivers and kernel stacks ask for up to order 4 (64 kB).',
   find: (looks, limit) => {

@@ -89,7 +89,7 @@ const rejects = define({
   topic: 'swap',
   title: 'The compressed pool (zswap) turns pages away',
   appliesTo: hasZswap,
-  needs: [needsSpan(RATE_MS), (looks) => (rejected(lastOf(looks)) === null ? '/sys/kernel/debug/zswap: only root may read it' : null)],
+  needs: [needsSpan(RATE_MS), (looks) => (rejected(lastOf(looks)) === null ? '/sys/kernel/debug/zswap: only root may read it, where debugfs is mounted' : null)],
   thresholds: { pagesPerSecond: 25 },
   because: 'mm/zswap.c counts why a page was not stored: no memory for the pool, it compressed badly, or the limit was hit. 25 pages are 0.1 MB a second: less never adds up.',
   find: (looks, limit) => {
