@@ -62,7 +62,7 @@ export const traceLines: readonly TraceLineData[] = [
     `tracepoint:vmscan:mm_vmscan_direct_reclaim_begin${ofProcess} { @start[tid] = nsecs; } tracepoint:vmscan:mm_vmscan_direct_reclaim_end /@start[tid]/ { @us = hist((nsecs - @start[tid]) / 1000); delete(@start[tid]); } END { clear(@start); }`),
   bpftrace('swap-in', 'How long reading from swap takes', 'A histogram of how long programs waited for a page from swap, in microseconds: compressed swap takes a few, a disk hundreds.', 'optional', (ofProcess) =>
     `kprobe:do_swap_page${ofProcess} { @start[tid] = nsecs; } kretprobe:do_swap_page /@start[tid]/ { @us = hist((nsecs - @start[tid]) / 1000); delete(@start[tid]); } END { clear(@start); }`),
-  bpftrace('slab', "Who takes the kernel's memory", 'Which functions of the kernel take memory from its caches, in bytes, the largest first.', 'optional', (ofProcess) =>
+  bpftrace('slab', "Who takes the kernel's memory", 'Which functions of the kernel take memory from its caches, in bytes, the largest last.', 'optional', (ofProcess) =>
     `tracepoint:kmem:kmem_cache_alloc${ofProcess} { @bytes[ksym(args->call_site)] = sum(args->bytes_alloc); } tracepoint:kmem:kmalloc${ofProcess} { @bytes[ksym(args->call_site)] = sum(args->bytes_alloc); } END { print(@bytes, 20); clear(@bytes); }`),
   bpftrace('shared-memory', 'Memory files made and grown', 'How often memory files are made, and to what size they are set.', 'optional', (ofProcess) =>
     `tracepoint:syscalls:sys_enter_memfd_create${ofProcess} { @made = count(); } tracepoint:syscalls:sys_enter_ftruncate${ofProcess} { @set_to_bytes = hist(args->length); } tracepoint:syscalls:sys_enter_fallocate${ofProcess} { @filled_bytes = hist(args->len); }`),

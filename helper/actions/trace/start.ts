@@ -3,7 +3,7 @@ import { fail, ok, type Result } from '../../contract/errors.ts'
 import { trustedProgram } from './programs.ts'
 
 /** Nothing of the caller's is among it: no home, no settings, no path of its own. */
-const ENVIRONMENT = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C', HOME: '/nonexistent', PERF_CONFIG: '/dev/null', BPFTRACE_MAX_MAP_KEYS: '4096' }
+const ENVIRONMENT = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C', HOME: '/nonexistent', PERF_CONFIG: '/dev/null', BPFTRACE_MAX_MAP_KEYS: '4096', BPFTRACE_MAP_KEYS_MAX: '4096' }
 
 export interface Started {
   text: string

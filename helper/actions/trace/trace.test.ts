@@ -104,8 +104,13 @@ describe('the process is watched while it is looked at', () => {
     expect(answer.ok && [answer.value.text.length, answer.value.truncated]).toEqual([65_536, true])
   })
 
+  test('of bpftrace what it saw is passed on', async () => {
+    const answer = await createTracer(deps({ program: shell('echo "ERROR: could not set RLIMIT_MEMLOCK" >&2; printf "Attaching 2 probes...\\n\\n\\n\\n@made: 7\\n\\n"', 'bpftrace') })).run(caller, { id: 'bpftrace.shared-memory', process: null, seconds: 1 })
+    expect(answer.ok && answer.value.text).toBe('Attaching 2 probes...\n\n@made: 7\n')
+  })
+
   test('what a tool says when it fails is passed on', async () => {
-    expect(await createTracer(deps({ program: shell('echo "No permission to count" >&2; exit 255') })).run(caller, { id: 'perf.page-faults', process: null, seconds: 1 })).toMatchObject({ ok: false, error: { code: 'not-supported', message: expect.stringContaining('No permission to count') } })
+    expect(await createTracer(deps({ program: shell('echo "Attaching 4 probes..."; echo "ERROR: RLIMIT_MEMLOCK"; echo "No permission to count" >&2; exit 255') })).run(caller, { id: 'perf.page-faults', process: null, seconds: 1 })).toMatchObject({ ok: false, error: { code: 'not-supported', message: expect.stringContaining('No permission to count') } })
   })
 
   test('a program that does not end is killed with what it started', async () => {

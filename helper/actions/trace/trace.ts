@@ -15,7 +15,7 @@ import { perfReportTable, perfStatTable, tableOf, textOf, type Table } from './t
 
 const MOST_TEXT_BYTES = 64 * 1024
 const MOST_ROWS = 200
-/** Of what ftrace saw; more is left out and said. */
+/** Of what ftrace saw; more is left out, and that is said. */
 const MOST_TRACE_BYTES = 16 * 1024 ** 2
 /** Name of the folder for perf's file, before six letters. */
 const FILES = 'trace-'
@@ -58,7 +58,9 @@ const runTool = async (look: Look, program: string, args: readonly string[], mos
   if (!done.ok) return done
   if (done.value.status === 0) return ok(done.value)
   const words = done.value.text.trim().split('\n').filter((line) => line.trim() !== '')
-  return fail('not-supported', `${program} ended with ${done.value.status ?? 'a signal'}: ${(words[0] ?? 'it said nothing').slice(0, 300)}`, { about: program, got: words.slice(0, 5).join(' / ').slice(0, 1000) })
+  // Of several lines the one that says what is wrong; what bpftrace says of a limit it then does without is not that.
+  const reason = words.find((line) => /\b(?:error|fail|cannot|could not|unable|denied|permission)/iu.test(line) && !line.includes('RLIMIT_MEMLOCK')) ?? words[0] ?? 'it said nothing'
+  return fail('not-supported', `${program} ended with ${done.value.status ?? 'a signal'}: ${reason.trim().slice(0, 300)}`, { about: program, got: words.slice(0, 5).join(' / ').slice(0, 1000) })
 }
 
 const count = async (look: Look, line: TraceLineData & { count: readonly string[] }): Promise<Result<Seen>> => {
@@ -158,7 +160,10 @@ const look = async (it: Look, line: TraceLineData): Promise<Result<Seen>> => {
   const program = need(it, 'bpftrace')
   if (!program.ok) return program
   const done = await runTool(it, program.value, ['-e', bpftraceScript(line, it.numbers)])
-  return done.ok ? ok({ ...done.value, table: null }) : done
+  if (!done.ok) return done
+  // It says so on kernels where it does without; and leaves empty lines for maps that it cleared.
+  const text = done.value.text.replaceAll(/^.*RLIMIT_MEMLOCK.*\n/gmu, '').replaceAll(/\n{3,}/gu, '\n\n').trim()
+  return ok({ ...done.value, text: `${text}\n`, table: null })
 }
 
 /** Files of a look that ended with the helper. */
