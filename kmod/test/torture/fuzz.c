@@ -41,12 +41,14 @@ static const uint16_t sizes[] = {
 	sizeof(struct agentmem_abi_share), sizeof(struct agentmem_abi_unit), sizeof(struct agentmem_abi_open), sizeof(struct agentmem_abi_read),
 	sizeof(struct agentmem_abi_unit), sizeof(struct agentmem_abi_unit_stat), sizeof(struct agentmem_abi_agent_stat), sizeof(struct agentmem_abi_all_stat),
 	sizeof(struct agentmem_abi_list), sizeof(struct agentmem_abi_list), sizeof(struct agentmem_abi_value), sizeof(struct agentmem_abi_settings),
+	sizeof(struct agentmem_abi_backing),
 };
 #define KNOWN (sizeof(sizes) / sizeof(sizes[0]))
 
 struct fuzzer {
 	uint64_t seed;
 	int fds[FDS];
+	int file;		/* with no name */
 	struct {
 		char *at;
 		size_t bytes;
@@ -151,6 +153,7 @@ union any {
 	struct agentmem_abi_agent_stat agent;
 	struct agentmem_abi_list list;
 	struct agentmem_abi_settings settings;
+	struct agentmem_abi_backing backing;
 	uint32_t words[64];
 	uint8_t bytes[256];
 };
@@ -213,7 +216,13 @@ static void plausible(struct fuzzer *f, unsigned number, union any *args)
 		args->list.agent = number == _IOC_NR(AGENTMEM_IOC_LIST_UNITS) ? draw(f, 40) : 0;
 		break;
 	case AGENTMEM_IOC_SETTINGS:
-		args->settings = (struct agentmem_abi_settings){ .warm_after_ms = draw(f, 1000), .hot_most_bytes = draw(f, 1 << 24), .user_most_bytes = draw(f, 2) ? 0 : 1 + draw(f, 96 << 20) };
+		args->settings = (struct agentmem_abi_settings){ .warm_after_ms = draw(f, 1000), .cold_after_ms = draw(f, 2000), .hot_most_bytes = draw(f, 1 << 24), .user_most_bytes = draw(f, 2) ? 0 : 1 + draw(f, 96 << 20) };
+		break;
+	case AGENTMEM_IOC_BACKING:
+		args->backing.flags = draw(f, 3);
+		/* As a rule the file that is for it. */
+		args->backing.fd = args->backing.flags != AGENTMEM_ABI_BACKING_GIVE ? 0 : draw(f, 4) ? f->file : any_fd(f);
+		args->backing.most_bytes = args->backing.flags == AGENTMEM_ABI_BACKING_GIVE ? 1 + draw(f, 16 << 20) : 0;
 		break;
 	default:
 		break;
@@ -418,6 +427,7 @@ static void be_process(uint64_t seed, bool root)
 		_exit(3);
 	for (int i = 0; i < 2; i++)
 		signal(deadly[i], caught);
+	f.file = open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	f.shut = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	f.data = mmap(NULL, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	mprotect(f.data + DATA_BYTES, 8192, PROT_NONE);
@@ -447,6 +457,17 @@ static void be_process(uint64_t seed, bool root)
 			;
 	}
 	_exit(0);
+}
+
+/* Where one is left: nothing is on it. */
+static void take_backing(void)
+{
+	int device = kit_device();
+
+	GIVES(0, ioctl(device, AGENTMEM_IOC_SETTINGS, &SIZED(settings, .cold_after_ms = 1u << 30)));
+	if (ioctl(device, AGENTMEM_IOC_BACKING, &SIZED(backing, .flags = AGENTMEM_ABI_BACKING_TAKE)) < 0)
+		CHECK(errno == ENOENT);
+	close(device);
 }
 
 void torture_fuzz(unsigned seconds, uint64_t seed)
@@ -497,4 +518,5 @@ void torture_fuzz(unsigned seconds, uint64_t seed)
 		CHECK(counts->taken[i] > 0);
 	torture_settings(300000, 1ull << 40, 64ull << 30);
 	torture_nothing_left("after the fuzzing");
+	take_backing();
 }

@@ -41,8 +41,8 @@ struct worker {
 };
 
 /* Counted by all of them, in memory they share. */
-enum { ALLOCS, READS, MAPS, APPENDS, EDITS, FORKS, SHARES, PASSED, SUSPENDS, KILLS, COUNTS };
-static const char *const names[COUNTS] = { "allocated", "read", "mapped", "appended", "edited", "forked", "shared", "passed on", "suspended", "killed" };
+enum { ALLOCS, READS, MAPS, APPENDS, EDITS, FORKS, SHARES, PASSED, SUSPENDS, BACKINGS, KILLS, COUNTS };
+static const char *const names[COUNTS] = { "allocated", "read", "mapped", "appended", "edited", "forked", "shared", "passed on", "suspended", "backing changed", "killed" };
 static uint64_t *counts;
 
 static void count(int what)
@@ -368,13 +368,38 @@ static pid_t start(int slot, uint64_t seed, const int mail[2], int device)
 	_exit(1);
 }
 
+/* A file without a name, in memory here. */
+#define BACKING_BYTES (24u << 20)
+
+static void give_backing(int device)
+{
+	int fd = open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+	CHECK(fd >= 0);
+	GIVES(0, ioctl(device, AGENTMEM_IOC_BACKING, &SIZED(backing, .flags = AGENTMEM_ABI_BACKING_GIVE, .fd = fd, .most_bytes = BACKING_BYTES)));
+	close(fd);
+}
+
+/* Taken away under them, and given anew; where it is in use, or memory is short, it stays. */
+static void change_backing(int device)
+{
+	if (ioctl(device, AGENTMEM_IOC_BACKING, &SIZED(backing, .flags = AGENTMEM_ABI_BACKING_TAKE)) < 0)
+		CHECK(errno == EBUSY || errno == ENOSPC);
+	else
+		give_backing(device);
+	count(BACKINGS);
+}
+
 /* What the machine does to them meanwhile. */
 static void disturb(int device, uint64_t *seed)
 {
 	char text[4096];
 	int fd;
 
-	switch (kit_random(seed) % 6) {
+	switch (kit_random(seed) % 7) {
+	case 6:
+		change_backing(device);
+		break;
 	case 0:
 		CHECK(torture_put("/proc/sys/vm/drop_caches", "2"));
 		break;
@@ -382,7 +407,7 @@ static void disturb(int device, uint64_t *seed)
 		GIVES(0, ioctl(device, AGENTMEM_IOC_PRESSURE, &SIZED(value, .value = kit_random(seed) % 3)));
 		break;
 	case 2:
-		GIVES(0, ioctl(device, AGENTMEM_IOC_SETTINGS, &SIZED(settings, .warm_after_ms = 1 + kit_random(seed) % 400, .hot_most_bytes = (1 + kit_random(seed) % 16) << 20)));
+		GIVES(0, ioctl(device, AGENTMEM_IOC_SETTINGS, &SIZED(settings, .warm_after_ms = 1 + kit_random(seed) % 400, .cold_after_ms = 1 + kit_random(seed) % 1000, .hot_most_bytes = (1 + kit_random(seed) % 16) << 20, .warm_most_bytes = (1 + kit_random(seed) % 8) << 20)));
 		break;
 	case 3:
 		fd = open("/proc/agent_stats", O_RDONLY);
@@ -422,6 +447,7 @@ void torture_race(unsigned seconds, uint64_t seed)
 	CHECK(socketpair(AF_UNIX, SOCK_DGRAM, 0, mail) == 0);
 	CHECK(mkdir("/cgroup/race", 0755) == 0 && torture_put("/cgroup/race/memory.high", GROUP_HIGH));
 	torture_settings(50, 8 << 20, 128 << 20);
+	give_backing(device);
 	for (int i = 0; i < WORKERS; i++)
 		workers[i] = start(i, kit_random(&seed), mail, device);
 	while (time(NULL) - begun < (time_t)seconds && !kit_failed) {
@@ -437,7 +463,7 @@ void torture_race(unsigned seconds, uint64_t seed)
 			struct agentmem_abi_all_stat all = kit_all(device);
 
 			told = time(NULL);
-			printf("# %ld s: %llu units, %llu contents, %llu hot, %llu warm\n", (long)(told - begun), all.units, all.contents, all.hot_bytes, all.warm_bytes);
+			printf("# %ld s: %llu units, %llu contents, %llu hot, %llu warm, %llu cold\n", (long)(told - begun), all.units, all.contents, all.hot_bytes, all.warm_bytes, all.cold_bytes);
 			fflush(stdout);
 		}
 	}
@@ -447,6 +473,9 @@ void torture_race(unsigned seconds, uint64_t seed)
 	while ((fd = take(mail[1])) >= 0)
 		close(fd);
 	close(mail[1]);
+	torture_nothing_left("after the race");
+	GIVES(0, ioctl(device, AGENTMEM_IOC_BACKING, &SIZED(backing, .flags = AGENTMEM_ABI_BACKING_TAKE)));
+	GIVES(0, ioctl(device, AGENTMEM_IOC_SETTINGS, &SIZED(settings, .cold_after_ms = 1u << 30, .warm_most_bytes = 1ull << 40)));
 	close(device);
 	printf("# race:");
 	for (int i = 0; i < COUNTS; i++) {
@@ -455,7 +484,6 @@ void torture_race(unsigned seconds, uint64_t seed)
 		CHECK(counts[i] > 0);
 	}
 	torture_settings(300000, 1ull << 40, 64ull << 30);
-	torture_nothing_left("after the race");
 	for (int i = 0; i < 100 && rmdir("/cgroup/race") < 0; i++)
 		usleep(20000);
 }
