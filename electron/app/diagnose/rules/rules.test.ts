@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { evidenceSchema, type Evidence } from '../../../../helper/contract/evidence.ts'
 import { findingSchema, type Finding } from '../../../contract/diagnosis.ts'
@@ -121,6 +122,13 @@ describe('what a rule says', () => {
       for (const text of [finding.explanation, ...finding.solutions.flatMap((solution) => [solution.what, solution.tradeOff, solution.sideEffects])]) expect(text, finding.rule).toMatch(/[.!?)"]$/u)
       expect(finding.explanation.length, finding.rule).toBeGreaterThan(80)
     }
+  })
+
+  test('names presets that are there', () => {
+    const there = new Set(readdirSync(new URL('../../../../assets/presets', import.meta.url)).map((name) => name.replace(/\.json$/u, '')))
+    const named = all.flatMap((finding) => finding.solutions.flatMap(({ act }) => (act.how === 'preset' ? [act.presetId] : [])))
+    expect(named.length).toBeGreaterThan(20)
+    expect(named.filter((id) => !there.has(id))).toEqual([])
   })
 
   test('names settings that can be tried as what they are', () => {
