@@ -214,6 +214,8 @@ struct am_talk {
 	u32 tail_bytes;
 	u32 tail_room;
 	u32 tail_seen;		/* of these no cut was found in that many */
+	bool has_digest;	/* of all of it, as it is now */
+	struct am_digest digest;
 };
 
 /* agents.c */
@@ -353,6 +355,8 @@ struct am_unit *am_talk_fork(struct am_unit *unit, u64 prefix_bytes);
 void am_talk_close_tail(struct am_unit *unit);
 ssize_t am_talk_read(struct am_unit *unit, u64 offset, void __user *to, size_t bytes);
 struct am_content *am_talk_snapshot(struct am_unit *unit);
+int am_talk_digest(struct am_unit *unit);
+bool am_talk_known(struct am_unit *unit, struct am_digest *digest);
 
 /* ioctl.c */
 extern const struct file_operations am_device_ops;

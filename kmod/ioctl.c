@@ -69,7 +69,7 @@ static int do_info(struct call *call)
 		.abi_version = AGENTMEM_ABI_VERSION,
 		.page_bytes = PAGE_SIZE,
 		.features = AGENTMEM_ABI_FEATURE_CONVERSATIONS | AGENTMEM_ABI_FEATURE_EDIT | (am_compress_ready() ? AGENTMEM_ABI_FEATURE_COMPRESS : 0) | (am_cold_there() ? AGENTMEM_ABI_FEATURE_COLD : 0) |
-			    AGENTMEM_ABI_FEATURE_BACKING,
+			    AGENTMEM_ABI_FEATURE_BACKING | AGENTMEM_ABI_FEATURE_TALK_DIGEST,
 		.unit_most_bytes = AGENTMEM_ABI_UNIT_MOST,
 		.chunk_min_bytes = am_talk_sizes.min,
 		.chunk_average_bytes = am_talk_sizes.average,
@@ -178,6 +178,31 @@ static struct am_unit *unit_by_digest(struct am_agent *agent, const struct agent
 	return ERR_PTR(-ENOENT);
 }
 
+/* The same of conversations: those whose digest was asked for, and that have not changed since. */
+static struct am_unit *talk_by_digest(struct am_agent *agent, const struct agentmem_abi_alloc *args)
+{
+	struct am_holding *holding;
+	unsigned long number = 0;
+
+	for (;;) {
+		struct am_unit *unit = NULL;
+		struct am_digest digest;
+
+		rcu_read_lock();
+		holding = xa_find_after(&agent->units, &number, ULONG_MAX, XA_PRESENT);
+		if (holding && holding->unit->talk && READ_ONCE(holding->unit->talk->has_digest) && kref_get_unless_zero(&holding->unit->ref))
+			unit = holding->unit;
+		rcu_read_unlock();
+		if (!holding)
+			return ERR_PTR(-ENOENT);
+		if (unit && am_talk_known(unit, &digest) && !memcmp(digest.bytes, args->digest, sizeof(digest.bytes)))
+			return unit;
+		if (unit)
+			am_unit_put(unit);
+		cond_resched();
+	}
+}
+
 static int open_unit(struct call *call, struct am_unit *unit, s32 *fd)
 {
 	struct am_content *content = unit->content;
@@ -199,14 +224,14 @@ static int do_alloc(struct call *call)
 
 	if (!args->kind || args->kind >= AM_KIND_END)
 		return -EINVAL;
-	if (by_digest ? args->data || args->bytes || args->kind == AM_KIND_CONVERSATION : !args->bytes && args->kind != AM_KIND_CONVERSATION)
+	if (by_digest ? args->data || args->bytes : !args->bytes && args->kind != AM_KIND_CONVERSATION)
 		return -EINVAL;
 	if (!by_digest && memchr_inv(args->digest, 0, sizeof(args->digest)))
 		return -EINVAL;
 	if (args->bytes > AGENTMEM_ABI_UNIT_MOST)
 		return -E2BIG;
 	if (by_digest) {
-		unit = unit_by_digest(agent, args);
+		unit = args->kind == AM_KIND_CONVERSATION ? talk_by_digest(agent, args) : unit_by_digest(agent, args);
 	} else {
 		/* What is being handed in counts too: any number of threads may be at it. */
 		error = am_agent_charge(agent, args->bytes);
@@ -417,7 +442,9 @@ static int do_stat_unit(struct call *call)
 
 	if (!unit)
 		return -ENOENT;
-	error = am_stat_unit(call->agent, unit, unit->content, args);
+	error = unit->talk && (args->flags & AGENTMEM_ABI_STAT_DIGEST) ? am_talk_digest(unit) : 0;
+	if (!error)
+		error = am_stat_unit(call->agent, unit, unit->content, args);
 	am_unit_put(unit);
 	return error;
 }
@@ -519,7 +546,7 @@ static const struct {
 	CALL(AGENTMEM_IOC_OPEN, do_open, agentmem_abi_open, 32),
 	CALL(AGENTMEM_IOC_READ, do_read, agentmem_abi_read, 48),
 	CALL(AGENTMEM_IOC_FREE, do_free, agentmem_abi_unit, 16),
-	CALL(AGENTMEM_IOC_STAT_UNIT, do_stat_unit, agentmem_abi_unit_stat, 120),
+	CALL(AGENTMEM_IOC_STAT_UNIT, do_stat_unit, agentmem_abi_unit_stat, 120, .flags = AGENTMEM_ABI_STAT_DIGEST),
 	CALL(AGENTMEM_IOC_STAT_AGENT, do_stat_agent, agentmem_abi_agent_stat, 72),
 	CALL(AGENTMEM_IOC_STAT_ALL, do_stat_all, agentmem_abi_all_stat, 80, .any = true),
 	CALL(AGENTMEM_IOC_LIST_AGENTS, do_list_agents, agentmem_abi_list, 48, .any = true),

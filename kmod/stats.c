@@ -72,7 +72,8 @@ static u64 since(u64 ms)
 int am_stat_unit(struct am_agent *agent, struct am_unit *unit, struct am_content *content, struct agentmem_abi_unit_stat *stat)
 {
 	struct sums sums = { };
-	u32 size = stat->size;
+	u32 size = stat->size, flags = stat->flags;
+	struct am_digest digest;
 
 	if (unit)
 		sum_up(unit, &sums);
@@ -80,6 +81,7 @@ int am_stat_unit(struct am_agent *agent, struct am_unit *unit, struct am_content
 		add(&sums, content, 1);
 	*stat = (struct agentmem_abi_unit_stat){
 		.size = size,
+		.flags = flags,
 		.unit = unit ? unit->number : 0,
 		.bytes = plain_of(&sums),
 		.stored_bytes = sums.stored,
@@ -93,8 +95,12 @@ int am_stat_unit(struct am_agent *agent, struct am_unit *unit, struct am_content
 		.sharers = sums.sharers,
 		.importance = agent ? READ_ONCE(agent->importance) : 0,
 	};
-	if (content)
+	if (content) {
 		memcpy(stat->digest, content->entry.digest.bytes, sizeof(stat->digest));
+	} else if (am_talk_known(unit, &digest)) {
+		memcpy(stat->digest, digest.bytes, sizeof(stat->digest));
+		stat->has_digest = 1;
+	}
 	return 0;
 }
 

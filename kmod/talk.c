@@ -191,6 +191,7 @@ static int publish(struct am_talk *talk, struct growth *growth, u32 keep, u32 re
 	}
 	talk->tail_bytes = growth->bytes;
 	talk->tail_seen = growth->seen;
+	talk->has_digest = false;
 	up_write(&talk->lock);
 	for (u32 i = 0; i < gone_count; i++)
 		am_content_put(gone[keep + i].content);
@@ -511,4 +512,60 @@ struct am_content *am_talk_snapshot(struct am_unit *unit)
 	content = am_content_from(unit->domain, source_talk, unit, READ_ONCE(unit->bytes));
 	mutex_unlock(&unit->talk->writer);
 	return content;
+}
+
+/* Nobody writes meanwhile. All of it is read, and so comes back to memory. */
+static int digest_of(struct am_unit *unit, struct am_digest *to)
+{
+	u64 bytes = READ_ONCE(unit->bytes);
+	u8 *page = kmalloc(PAGE_SIZE, GFP_KERNEL_ACCOUNT);
+	am_sha256 sha;
+	int error = page ? 0 : -ENOMEM;
+
+	sha256_init(&sha);
+	for (u64 done = 0; done < bytes && !error; done += PAGE_SIZE) {
+		size_t piece = min_t(u64, bytes - done, PAGE_SIZE);
+
+		error = fatal_signal_pending(current) ? -EINTR : source_talk(unit, done, page, piece);
+		if (!error)
+			sha256_update(&sha, page, piece);
+		cond_resched();
+	}
+	sha256_final(&sha, to->bytes);
+	kfree(page);
+	return error;
+}
+
+/* From now on it is known, until the conversation changes. */
+int am_talk_digest(struct am_unit *unit)
+{
+	struct am_talk *talk = unit->talk;
+	struct am_digest digest;
+	int error = 0;
+
+	if (mutex_lock_killable(&talk->writer))
+		return -EINTR;
+	if (!am_talk_known(unit, &digest)) {
+		error = digest_of(unit, &digest);
+		if (!error) {
+			down_write(&talk->lock);
+			talk->digest = digest;
+			talk->has_digest = true;
+			up_write(&talk->lock);
+		}
+	}
+	mutex_unlock(&talk->writer);
+	return error;
+}
+
+bool am_talk_known(struct am_unit *unit, struct am_digest *digest)
+{
+	struct am_talk *talk = unit->talk;
+	bool known;
+
+	down_read(&talk->lock);
+	known = talk->has_digest;
+	*digest = talk->digest;
+	up_read(&talk->lock);
+	return known;
 }

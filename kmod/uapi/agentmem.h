@@ -85,6 +85,7 @@ enum agentmem_abi_pressure {
 #define AGENTMEM_ABI_FEATURE_CONVERSATIONS (1ULL << 2)	/* APPEND, FORK */
 #define AGENTMEM_ABI_FEATURE_EDIT (1ULL << 3)
 #define AGENTMEM_ABI_FEATURE_BACKING (1ULL << 4)	/* BACKING gives it a cold tier */
+#define AGENTMEM_ABI_FEATURE_TALK_DIGEST (1ULL << 5)	/* AGENTMEM_ABI_STAT_DIGEST, and ALLOC by digest of a conversation */
 
 /*
  * INFO, on any descriptor of the device: what this kernel has.
@@ -131,7 +132,7 @@ struct agentmem_abi_value {
 	__u32 reserved;
 };
 
-#define AGENTMEM_ABI_BY_DIGEST 1u	/* no data: the unit of this agent's that has this digest, once more; ENOENT where it holds none, whoever else does. Of conversations none */
+#define AGENTMEM_ABI_BY_DIGEST 1u	/* no data: the unit of this agent's that has this digest, once more; ENOENT where it holds none, whoever else does. As a conversation: one whose digest was asked for (AGENTMEM_ABI_STAT_DIGEST) and that has not changed since */
 #define AGENTMEM_ABI_WANT_FD 2u		/* give a descriptor too */
 
 /*
@@ -147,7 +148,7 @@ struct agentmem_abi_alloc {
 	__s32 fd;		/* out: read-only, close-on-exec, may be passed on; -1 without AGENTMEM_ABI_WANT_FD */
 	__u64 data;		/* in: address */
 	__u64 bytes;		/* in: of data; 0 for a conversation only. By digest: 0. out: of the unit */
-	__u8 digest[AGENTMEM_ABI_DIGEST_BYTES];	/* in: by digest, else 0. out: SHA-256 of the plain bytes; 0 for a conversation */
+	__u8 digest[AGENTMEM_ABI_DIGEST_BYTES];	/* in: by digest, else 0. out: SHA-256 of the plain bytes; 0 for a conversation that is handed in */
 	__u64 unit;		/* out: its number, never 0: the same for every agent of the domain that holds it, and for the same content handed in again, which is then held once more */
 };
 
@@ -224,6 +225,8 @@ struct agentmem_abi_read {
 	__u64 total_bytes;	/* out: of the unit */
 };
 
+#define AGENTMEM_ABI_STAT_DIGEST 1u	/* of a conversation too: where it is not known, all of it is read for that, and so comes back to memory. On a descriptor of the device only */
+
 /* STAT_UNIT: on a descriptor of the device by number, on one of a unit with unit 0. */
 struct agentmem_abi_unit_stat {
 	__u32 size;
@@ -236,7 +239,7 @@ struct agentmem_abi_unit_stat {
 	__u64 cold_bytes;
 	__u64 idle_ms;		/* out: since it was last read, mapped or appended to */
 	__u8 digest[AGENTMEM_ABI_DIGEST_BYTES];	/* out: 0 while has_digest is 0 */
-	__u32 has_digest;	/* out: a conversation has none */
+	__u32 has_digest;	/* out: a conversation has one from when it was asked for with AGENTMEM_ABI_STAT_DIGEST until it changes */
 	__u32 kind;		/* out */
 	__u32 tier;		/* out: the farthest of its parts; hot where it has none */
 	__u32 sharers;		/* out: holders in this domain of the same content, this one included; of a conversation the most that any part has */

@@ -169,7 +169,7 @@ void test_alloc(void)
 	args = SIZED(alloc, .kind = AGENTMEM_ABI_OTHER, .data = (uintptr_t)data, .bytes = 1, .flags = 4);
 	GIVES(EINVAL, ioctl(agent, AGENTMEM_IOC_ALLOC, &args));
 	args = SIZED(alloc, .kind = AGENTMEM_ABI_CONVERSATION, .flags = AGENTMEM_ABI_BY_DIGEST);
-	GIVES(EINVAL, ioctl(agent, AGENTMEM_IOC_ALLOC, &args));
+	GIVES(ENOENT, ioctl(agent, AGENTMEM_IOC_ALLOC, &args));
 	close(agent);
 	free(data);
 	free(back);

@@ -237,6 +237,36 @@ void test_talk(void)
 	check_talk(agent, unit, data, most, back);
 	munmap(map, bytes);
 	close(fd);
+	/* Its digest, for who asks: that of a flat unit with the same bytes; until it changes. */
+	{
+		alloc_args as_flat = SIZED(alloc, .kind = AGENTMEM_ABI_OTHER, .data = (uintptr_t)data, .bytes = most);
+		alloc_args found = SIZED(alloc, .kind = AGENTMEM_ABI_CONVERSATION, .flags = AGENTMEM_ABI_BY_DIGEST);
+		struct agentmem_abi_unit_stat asked = SIZED(unit_stat, .unit = unit, .flags = AGENTMEM_ABI_STAT_DIGEST);
+		struct agentmem_abi_unit_stat wrong = SIZED(unit_stat, .unit = unit, .flags = 2);
+
+		GIVES(0, ioctl(agent, AGENTMEM_IOC_ALLOC, &as_flat));
+		memcpy(found.digest, as_flat.digest, 32);
+		CHECK(kit_stat(agent, unit).has_digest == 0);
+		GIVES(ENOENT, ioctl(agent, AGENTMEM_IOC_ALLOC, &found));
+		GIVES(EINVAL, ioctl(agent, AGENTMEM_IOC_STAT_UNIT, &wrong));
+		GIVES(0, ioctl(agent, AGENTMEM_IOC_STAT_UNIT, &asked));
+		CHECK(asked.has_digest == 1 && memcmp(asked.digest, as_flat.digest, 32) == 0);
+		CHECK(kit_stat(agent, unit).has_digest == 1);
+		GIVES(0, ioctl(agent, AGENTMEM_IOC_ALLOC, &found));
+		CHECK(found.unit == unit && found.bytes == most);
+		GIVES(0, kit_free(agent, unit));
+		/* Nobody else's. */
+		found.bytes = 0;
+		GIVES(0, kit_free(other, unit));
+		GIVES(ENOENT, ioctl(other, AGENTMEM_IOC_ALLOC, &found));
+		GIVES(0, ioctl(agent, AGENTMEM_IOC_SHARE, &SIZED(share, .unit = unit, .agent = kit_number(other), .fd = -1)));
+		GIVES(0, kit_free(agent, as_flat.unit));
+		GIVES(0, kit_append(agent, unit, "x", 1));
+		CHECK(kit_stat(agent, unit).has_digest == 0);
+		found.bytes = 0;
+		GIVES(ENOENT, ioctl(agent, AGENTMEM_IOC_ALLOC, &found));
+		GIVES(0, ioctl(agent, AGENTMEM_IOC_EDIT, &SIZED(edit, .unit = unit, .offset = most, .old_bytes = 1)));
+	}
 	/* What is no conversation does not grow. */
 	flat = kit_alloc(agent, AGENTMEM_ABI_OTHER, "flat", 4);
 	GIVES(EINVAL, kit_append(agent, flat, "x", 1));
