@@ -36,6 +36,9 @@ export const makeInstance = async (root: string, kernel: KernelFiles, number: nu
   }
   const folder = traceInstance(number)
   const at = (name: string): string => `${folder}/${name}`
+  // One that could not be taken away before would still have its events on.
+  const cleared = kernel.removeGroup(folder)
+  if (!cleared.ok) return cleared
   const made = kernel.makeGroup(folder)
   if (!made.ok) return made
   const followed = new Set<number>()
