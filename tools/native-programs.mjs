@@ -107,7 +107,7 @@ export const benchPrograms = [
   { name: 'bench-load', sources: ['bench/load.c', ...benchParts], libs: benchLibs },
   { name: 'bench-store', sources: ['bench/store.c', ...storeSources], libs: storeLibs },
   { name: 'bench-warm', sources: ['bench/warm.c', 'bench/warm-line.c', 'bench/bench.c', 'bench/corpus.c', 'user/lib/error.c', 'user/common/digest.c', ...warmSources, ...coreSources], libs: benchLibs },
-  { name: 'bench-kmod', sources: [...['kmod', 'kmod-calls', 'kmod-evict', 'kmod-talks', 'bench'].map((name) => `bench/${name}.c`), ...libSources], libs: libLibs },
+  { name: 'bench-kmod', sources: [...['kmod', 'kmod-calls', 'kmod-cold', 'kmod-evict', 'kmod-talks', 'bench'].map((name) => `bench/${name}.c`), ...libSources], libs: libLibs },
   { name: 'bench-kmod-corpus', sources: ['bench/kmod-corpus.c', 'bench/bench.c', 'bench/corpus.c', 'user/lib/error.c'], libs: ['-l:libzstd.a'] },
   { name: 'bench-hundred', sources: ['bench/hundred.c', ...benchParts], libs: benchLibs },
 ]

@@ -2,10 +2,11 @@
  * The kernel module beside what the kernel has for the same, as ratios of one
  * run in a guest of one kernel of the matrix: calls and mappings beside memfds,
  * by time and by instructions; conversations beside zram; a hundred agents;
- * an agent under pressure beside the kernel's own LRU. Needs root and a Debian
+ * an agent under pressure beside the kernel's own LRU; what lies on a device
+ * beside a raw read. Needs root and a Debian
  * mirror once, as `npm run test:kmod`.
  *
- * --kernel 6.1|6.12|7.2, --only PART,PART (calls, map, talks, hundred, evict).
+ * --kernel 6.1|6.12|7.2, --only PART,PART (calls, map, talks, hundred, evict, cold; this one last, it overwrites the disk).
  */
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
@@ -14,9 +15,11 @@ import { parseArgs } from 'node:util'
 import { program, projectDir, textFolder } from './parts/broker.ts'
 import { createRows } from './parts/rows.ts'
 
-const CONVERSATIONS = 30
+const CONVERSATIONS = 12
+/** Of them on the disk: agents under pressure read more text than conversations are packed. */
+const WRITTEN = 30
 const CONVERSATION_BYTES = 4_000_000
-const { values } = parseArgs({ options: { kernel: { type: 'string', default: '6.12' }, only: { type: 'string', default: 'calls,map,talks,hundred,evict' } } })
+const { values } = parseArgs({ options: { kernel: { type: 'string', default: '6.12' }, only: { type: 'string', default: 'calls,map,talks,hundred,evict,cold' } } })
 const parts = values.only.split(',')
 const rows = createRows('kmod')
 
@@ -31,7 +34,7 @@ const folder = mkdtempSync('/var/tmp/agentmem-bench-')
 let seen: Map<string, number>
 try {
   const disk = join(folder, 'disk')
-  const corpus = figuresOf(program('bench-kmod-corpus', 'native-bench'), [textFolder, disk, String(CONVERSATIONS), String(CONVERSATION_BYTES)])
+  const corpus = figuresOf(program('bench-kmod-corpus', 'native-bench'), [textFolder, disk, String(WRITTEN), String(CONVERSATION_BYTES)])
   seen = new Map([...corpus, ...figuresOf(process.execPath, [join(projectDir, 'tools/kmod/bench.mjs'), disk, String(CONVERSATIONS), String(CONVERSATION_BYTES), values.kernel, ...parts])])
 } finally {
   rmSync(folder, { recursive: true, force: true })
@@ -82,6 +85,13 @@ const evict = (): void => {
   rows.shown('  peer: as ordinary memory with swap', figure('timed refaults-lru'), 'pages')
 }
 
-const all: Readonly<Record<string, () => void>> = { calls, map, talks, hundred, evict }
+const cold = (): void => {
+  rows.atMost('64 KiB back from the backing device, beside a raw O_DIRECT read', figure('timed cold-plain-ratio'), 1.3, 'x')
+  rows.shown('  back', figure('timed cold-plain'), 'us')
+  rows.shown('  peer: raw read', figure('timed cold-plain-raw'), 'us')
+  rows.shown('  of text, which lies there compressed', figure('timed cold-text-ratio'), 'x')
+}
+
+const all: Readonly<Record<string, () => void>> = { calls, map, talks, hundred, evict, cold }
 for (const part of parts) all[part]?.()
 rows.print()

@@ -2,7 +2,7 @@
 /*
  *	kmod calls ROUNDS | kmod map ROUNDS
  *	kmod talks DISK CONVERSATIONS BYTES | kmod hundred DISK AGENTS CONVERSATIONS BYTES
- *	kmod evict DISK units|lru
+ *	kmod evict DISK units|lru | kmod cold DISK
  *
  * DISK was written by kmod-corpus. Figures that are put beside each other are
  * taken in turns in one run.
@@ -98,6 +98,8 @@ int main(int count, char **words)
 		kmod_hundred(words[2], (unsigned)atoi(words[3]), (unsigned)atoi(words[4]), strtoull(words[5], NULL, 10));
 	else if (count == 4 && strcmp(words[1], "evict") == 0)
 		kmod_evict(words[2], words[3]);
+	else if (count == 3 && strcmp(words[1], "cold") == 0)
+		kmod_cold(words[2]);
 	else
 		bench_fail("usage: see the top of kmod.c");
 	return 0;

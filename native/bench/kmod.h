@@ -29,5 +29,7 @@ void kmod_map(unsigned rounds);
 void kmod_talks(const char *disk, unsigned talks, size_t bytes);
 void kmod_hundred(const char *disk, unsigned agents, unsigned talks, size_t bytes);
 void kmod_evict(const char *disk, const char *how);
+/* Overwrites the disk. */
+void kmod_cold(const char *disk);
 
 #endif

@@ -43,18 +43,18 @@ int module_stat(void *state, struct agentmem_stat *stat)
 int module_settings(void *state, struct agentmem_settings *settings)
 {
 	struct agentmem_abi_settings args = ABI(settings, .warm_after_ms = settings->warm_after_ms, .cold_after_ms = settings->cold_after_ms, .hot_most_bytes = settings->hot_most_bytes,
-						.warm_most_bytes = settings->warm_most_bytes, .quota_bytes = settings->quota_bytes);
+						.warm_most_bytes = settings->warm_most_bytes, .cold_most_bytes = settings->cold_most_bytes, .quota_bytes = settings->quota_bytes);
 	int error;
 
-	/* It has neither. */
-	if (settings->thorough_after_ms != 0 || settings->cold_most_bytes != 0)
+	/* It has none. */
+	if (settings->thorough_after_ms != 0)
 		return -EOPNOTSUPP;
 	error = module_ask(state, AGENTMEM_IOC_SETTINGS, &args);
 	if (error != 0)
 		return error;
 	*settings = (struct agentmem_settings){
 		.warm_after_ms = args.warm_after_ms, .cold_after_ms = args.cold_after_ms, .hot_most_bytes = args.hot_most_bytes,
-		.warm_most_bytes = args.warm_most_bytes, .quota_bytes = args.quota_bytes,
+		.warm_most_bytes = args.warm_most_bytes, .cold_most_bytes = args.cold_most_bytes, .quota_bytes = args.quota_bytes,
 	};
 	return 0;
 }
