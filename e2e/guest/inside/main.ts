@@ -9,12 +9,13 @@ import { ownTests } from './own.ts'
 import { pressureTests } from './pressure.ts'
 import { suspendTests } from './suspend.ts'
 import { swapTests } from './swap.ts'
+import { traceTests } from './trace.ts'
 import { unitTests } from './units.ts'
 
 const filter = read('/mnt/guest/filter')
 /** Guests with a compiler are for the kernel module alone. */
 const forModule = read('/mnt/guest/flavour') !== 'plain'
-const chosen: readonly Test[] = forModule ? [...installTests, ...moduleTests, ...moduleGoneTests] : [...installTests, ...swapTests, ...limitTests, ...suspendTests, ...pressureTests, ...ownTests, ...unitTests, ...endTests, ...uninstallTests]
+const chosen: readonly Test[] = forModule ? [...installTests, ...moduleTests, ...moduleGoneTests] : [...installTests, ...swapTests, ...limitTests, ...suspendTests, ...pressureTests, ...traceTests, ...ownTests, ...unitTests, ...endTests, ...uninstallTests]
 console.log(`# ${run('uname', '-r').trim()}, ${run('systemctl', '--version').split('\n')[0]}`)
 await runTests(chosen.filter((test) => filter === '' || installTests.includes(test) || swapTests.includes(test) || uninstallTests.includes(test) || moduleGoneTests.includes(test) || filter.split(',').some((word) => test.name.includes(word))))
 await closeCallers()
