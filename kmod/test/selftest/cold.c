@@ -334,7 +334,7 @@ void test_cold_spoilt(void)
 	struct three three = three_new(43);
 	int device = kit_device(), fd = nameless("/tmp", 0), unit_fd = kit_open(three.agent, three.noise);
 	char *map = mmap(NULL, UNIT_BYTES, PROT_READ, MAP_SHARED, unit_fd, 0);
-	backing_args before = ask(device);
+	backing_args before = ask(device), told;
 	uint64_t again;
 
 	give(device, fd, 8 << 20);
@@ -351,9 +351,11 @@ void test_cold_spoilt(void)
 	CHECK(kit_read(three.agent, again, 0, three.back, UNIT_BYTES) == UNIT_BYTES && memcmp(three.back, three.data, UNIT_BYTES) == 0);
 	CHECK(kit_read(three.agent, three.text, 0, three.back, UNIT_BYTES) < 0 && errno == EIO);
 	/* Not even there: the same. */
+	told = ask(device);
 	CHECK(ftruncate(fd, 0) == 0);
 	CHECK(kit_read(three.agent, three.text, 0, three.back, UNIT_BYTES) < 0 && errno == EIO);
-	CHECK(ask(device).read_errors > before.read_errors);
+	/* What the thread still writes behind it makes a hole of it. */
+	CHECK(ask(device).read_errors > told.read_errors || ask(device).bad_sums > told.bad_sums);
 	/* Taken away, it is lost for good, and told. */
 	take(device);
 	CHECK(ask(device).lost_bytes >= before.lost_bytes + 2 * UNIT_BYTES);
