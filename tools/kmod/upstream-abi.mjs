@@ -25,11 +25,11 @@ export const abiDocument = (header) => {
     heading('Requests', '-'),
     'Each is an ioctl on ``/dev/agentmem``, or on a descriptor of agentmem_open(),',
     'with the address of its struct. The size of the struct is no part of the number.\n',
-    ...numbers.map(([, name = '', number = '', what = '']) => ['- ', name, ` (${number}): `, `${what.replace(/^struct /u, 'struct ')}`, '.'].join('')),
+    ...numbers.map(([, name = '', number = '', what = '']) => `- ${name} (${number}): ${what}.`),
     '',
     heading('Values', '-'),
     ...enums.flatMap(([, comment, name = '', body = '']) => [...(comment === undefined ? [] : [`${safe(plain(comment))}\n`]), block(`enum ${name} {\n${body}\n};`)]),
     heading('Structs', '-'),
-    ...structs.flatMap(([, comment, name = '', body = '']) => [`${heading(name, '~')}`, ...(comment === undefined ? [] : [`${safe(plain(comment))}\n`]), block(`struct ${name} {\n${body}\n};`)]),
+    ...structs.flatMap(([, comment, name = '', body = '']) => [heading(name, '~'), ...(comment === undefined ? [] : [`${safe(plain(comment))}\n`]), block(`struct ${name} {\n${body}\n};`)]),
   ].join('\n').replaceAll(/[ \t]+$/gmu, '').replace(/\n+$/u, '\n')
 }

@@ -55,7 +55,7 @@ const kernelTypes = (text) =>
 
 const COLUMNS = 100
 /** @param {string} line */
-const widthOf = (line) => [...line].reduce((width, letter) => (letter === '\t' ? width + 8 - (width % 8) : width + 1), 0)
+const widthOf = (line) => line.split('').reduce((width, letter) => (letter === '\t' ? width + 8 - (width % 8) : width + 1), 0)
 
 /** A comment in the form of many lines, each beginning with a star. @param {string} indent @param {string} words @param {number} [columns] */
 const blockComment = (indent, words, columns = 92) => {
@@ -87,11 +87,40 @@ const kernelHabits = (text) =>
   text
     .replaceAll(/\bunsigned\b(?!\s+(?:int|long|char|short)\b)/gu, 'unsigned int')
     .replaceAll(/([A-Za-z_][\w.]*(?:(?:->|\.)\w+|\[\w+\])*) == NULL/gu, '!$1')
-    .replaceAll(/([A-Za-z_][\w.]*(?:(?:->|\.)\w+|\[\w+\])*) != NULL/gu, (whole, what, at, all) => (/=\s*$/u.test(all.slice(0, at)) ? whole : what))
+    .replaceAll(/([A-Za-z_][\w.]*(?:(?:->|\.)\w+|\[\w+\])*) != NULL/gu, (whole, what, at, all) => (/=\s*$/u.test(all.slice(0, at)) ? `!!${what}` : what))
+    .replaceAll(/(\w+\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)) == NULL/gu, '!$1')
+    .replaceAll(/(\w+\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)) != NULL/gu, (whole, what, at, all) => (/=\s*$/u.test(all.slice(0, at)) ? whole : what))
+    .replaceAll(/^(enum \w+ \{.*\};)\n(?=enum )/gmu, '$1\n\n')
     .replaceAll(/^\}(;?)\n(?=[a-z])/gmu, '}$1\n\n')
+
+const RELEASES = '/* What was written before is seen by who sees this. */'
+const ACQUIRES = '/* Sees all that was written before it was published. */'
+const LOCKS = '/* Where it stands among the locks: agentmem.h. */'
+
+/** What reviewers of a kernel tree ask for and a module for many kernels cannot have, or says elsewhere. @param {string} text */
+export const kernelReview = (text) =>
+  text
+    .replaceAll(/\b(k|kv)zalloc\(sizeof\((\*?\w+)\), /gu, '$1zalloc_obj($2, ')
+    .replaceAll(/\b(k|kv)zalloc\(([^;\n]*?) \* sizeof\((\*?\w+)\), /gu, '$1zalloc_objs($3, $2, ')
+    .replaceAll(/^(\t+(?:int|bool|long|size_t|u8|u32|u64) \w+ = [^\n]*;)\n(?=\t+(?:if|return|for|while)\b)/gmu, '$1\n\n')
+    .replaceAll(/^(#define \w+ )\(1(u|ull) << (\d+)\)/gmu, (_, name, type, bits) => `${name}0x${(2n ** BigInt(bits)).toString(16)}${type}`)
+    .replaceAll(/^([ \t]*)((?:struct mutex|spinlock_t) \w+;|DEFINE_(?:MUTEX|SPINLOCK)\(\w+\);)$/gmu, `$1${LOCKS}\n$1$2`)
+    .split('\n')
+    .flatMap((line, at, all) => {
+      if (!/\bsmp_(?:load_acquire|store_release)\(/u.test(line) || line.includes('/*') || /\*\/\s*$/u.test(all[at - 1] ?? '')) return [line]
+      return [`${/^\s*/u.exec(line)?.[0] ?? ''}${line.includes('store_release') ? RELEASES : ACQUIRES}`, line]
+    })
+    .join('\n')
 
 /** @param {string} text */
 export const upstreamText = (text) => shortComments(kernelHabits(kernelTypes(text))).replaceAll('GPL-2.0 OR Apache-2.0', 'GPL-2.0')
+
+/** Programs of tests: no names of types of their own, and the kernel's way to count. @param {string} text @param {readonly [name: string, type: string][]} typedefs */
+export const testText = (text, typedefs) =>
+  typedefs.reduce((now, [name, type]) => now.replaceAll(new RegExp(String.raw`\b${name}\b`, 'gu'), type), upstreamText(text.replaceAll(/^typedef struct \w+ \w+;\n+/gmu, ''))).replaceAll(/sizeof\((\w+)\) \/ sizeof\(\1\[0\]\)/gu, 'ARRAY_SIZE($1)')
+
+/** The names that test programs give to structs. @param {string} text @returns {[name: string, type: string][]} */
+export const typedefsOf = (text) => [...text.matchAll(/^typedef (struct \w+) (\w+);$/gmu)].map(([, type = '', name = '']) => [name, type])
 
 /** Words in lines of 72 columns; paragraphs and indented lines stay. @param {string} text */
 export const wrapped = (text) => text.split(/\n\n/u).map((part) => (part.startsWith(' ') ? part : blockComment('', part.replaceAll('\n', ' '), 72).split('\n').slice(1, -1).map((line) => line.slice(3)).join('\n'))).join('\n\n')
@@ -100,7 +129,7 @@ export const wrapped = (text) => text.split(/\n\n/u).map((part) => (part.startsW
 export const edits = {
   mmKconfig: [[/\nendmenu\n*$/u, '\nsource "mm/agentmem/Kconfig"\n\nendmenu\n']],
   mmMakefile: [[/\n*$/u, '\nobj-$(CONFIG_AGENTMEM) += agentmem/\n']],
-  maintainers: [['\nAGPGART DRIVER\n', '\nAGENTMEM (SHARED MEMORY UNITS)\nM:\tAgent Memory Center <agentmem@localhost>\nL:\tlinux-mm@kvack.org\nS:\tMaintained\nF:\tDocumentation/userspace-api/agentmem.rst\nF:\tinclude/uapi/linux/agentmem.h\nF:\tmm/agentmem/\nF:\ttools/testing/selftests/agentmem/\n\nAGPGART DRIVER\n']],
+  maintainers: [['\nAGPGART DRIVER\n', '\nAGENTMEM (SHARED MEMORY UNITS)\nM:\tAgent Memory Center <agentmem@localhost>\nL:\tlinux-mm@kvack.org\nS:\tMaintained\nF:\tmm/agentmem/\n\nAGPGART DRIVER\n']],
   syscallsHeader: [
     ['struct __aio_sigset;', 'struct __aio_sigset;\nstruct agentmem_abi_alloc;\nstruct agentmem_abi_fork;\nstruct agentmem_abi_share;'],
     [/\n\/\*\n \* Architecture-specific system calls\n/u, '\n/* mm/agentmem/syscalls.c */\nasmlinkage long sys_agentmem_open(unsigned int flags);\nasmlinkage long sys_agentmem_alloc(int fd, struct agentmem_abi_alloc __user *args);\nasmlinkage long sys_agentmem_fork(int fd, struct agentmem_abi_fork __user *args);\nasmlinkage long sys_agentmem_share(int fd, struct agentmem_abi_share __user *args);\n\n/*\n * Architecture-specific system calls\n'],

@@ -29,10 +29,10 @@ extern int kit_failed;
 /* A call that must give this errno, 0 for success. */
 #define GIVES(expected, call) \
 	do { \
-		int kit_got = (call) < 0 ? errno : 0; \
-		if (kit_got != (expected)) { \
+		int kit_want = (expected), kit_got = (call) < 0 ? errno : 0; \
+		if (kit_got != kit_want) { \
 			kit_failed++; \
-			printf("# %s:%d: %s gives %d, not %d\n", __FILE__, __LINE__, #call, kit_got, (int)(expected)); \
+			printf("# %s:%d: %s gives %d, not %d\n", __FILE__, __LINE__, #call, kit_got, kit_want); \
 			fflush(stdout); \
 		} \
 	} while (0)
