@@ -73,7 +73,7 @@ const talks = (): void => {
 const hundred = (): void => {
   rows.atLeast("100 agents' prompts and tools: duplicate bytes gone", figure('timed hundred-gone'), 95, '%')
   rows.shown('  plain', figure('timed hundred-plain'), 'MB')
-  rows.shown('  less free in the machine', figure('timed hundred-taken'), 'MB')
+  rows.shown('  stored, or less free in the machine if that is more', figure('timed hundred-taken'), 'MB')
   rows.shown('  with a conversation each, plain', figure('timed hundred-all-plain'), 'MB')
   rows.shown('    all suspended: less free in the machine', figure('timed hundred-suspended'), 'MB')
   rows.atMost('  contents left when all have gone', figure('timed hundred-left'), 0, '')
