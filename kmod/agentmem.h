@@ -59,6 +59,7 @@ extern ulong am_quota_bytes;
 extern ulong am_user_most_bytes;
 extern ulong am_hot_most_bytes;
 extern ulong am_cold_after_ms;
+extern bool am_far_node;
 extern ulong am_free_least_bytes;
 extern ulong am_warm_most_bytes;
 extern uint am_user_agents_most;
@@ -163,6 +164,7 @@ struct am_blob {
 struct am_extent {
 	struct page **pages;
 	struct am_blob *blob;
+	bool far;		/* the pages are on a node without CPUs */
 };
 
 struct am_content {
@@ -381,6 +383,13 @@ void am_reclaim_close(void);
 struct am_item *am_item_new(struct am_content *content);
 void am_item_add(struct am_item *item);
 void am_item_free(struct am_item *item);
+
+/* node.c */
+int am_node_open(void);
+void am_node_close(void);
+u64 am_far_bytes(void);
+void am_far_count(s64 pages);
+void am_content_place(struct am_content *content, const struct am_view *view, u64 warm_after_ms);
 
 /* stats.c */
 int am_stat_unit(struct am_agent *agent, struct am_unit *unit, struct am_content *content, struct agentmem_abi_unit_stat *stat);

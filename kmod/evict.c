@@ -156,6 +156,8 @@ static void look_at(struct am_content *content, const struct am_policy *policy, 
 		moved = am_content_pack(content, packer, true);
 	else if (tier == AM_TIER_COLD && view.tier != AM_TIER_COLD)
 		moved = am_content_chill(content, packer);
+	else if (view.tier == AM_TIER_HOT)
+		am_content_place(content, &view, policy->warm_after_ms);
 	if (moved > 0)
 		generation = 0;
 	else if (generation < GENERATIONS)

@@ -88,6 +88,9 @@ void am_extent_drop_pages(struct am_content *content, u32 index)
 	u32 count = pages_of(content, index);
 
 	extent->pages = NULL;
+	if (extent->far)
+		am_far_count(-(s64)count);
+	extent->far = false;
 	WRITE_ONCE(content->hot_pages, content->hot_pages - count);
 	am_extent_count_out(content, index, 1);
 	/* Set without this lock; but who maps comes by here, and finds no pages. */
@@ -107,6 +110,8 @@ void am_content_free_extents(struct am_content *content)
 	for (u32 i = 0; i < content->extents_count; i++) {
 		struct am_extent *extent = &content->extents[i];
 
+		if (extent->far)
+			am_far_count(-(s64)pages_of(content, i));
 		if (extent->pages)
 			free_pages_of(extent->pages, pages_of(content, i));
 		if (extent->blob && counted)

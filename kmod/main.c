@@ -32,6 +32,10 @@ ulong am_free_least_bytes;
 module_param_named(free_least_bytes, am_free_least_bytes, ulong, 0644);
 MODULE_PARM_DESC(free_least_bytes, "with less memory available than this units are compressed whatever their age; twice and four times that under pressure (default 0: a 32nd of the machine)");
 
+bool am_far_node = true;
+module_param_named(far_node, am_far_node, bool, 0444);
+MODULE_PARM_DESC(far_node, "what is read seldom moves to a node that has memory and no CPUs, where there is one (default y)");
+
 ulong am_cold_after_ms = 48ul * 60 * 60 * 1000;
 module_param_named(cold_after_ms, am_cold_after_ms, ulong, 0644);
 MODULE_PARM_DESC(cold_after_ms, "units that were not read for so many ms go to the backing file, where there is one (default 172800000)");
@@ -65,6 +69,7 @@ static const struct {
 	{ am_runs_open, am_runs_close },
 	{ am_cold_open, am_cold_close },
 	{ am_files_open, am_files_close },
+	{ am_node_open, am_node_close },
 	{ am_reclaim_open, am_reclaim_close },
 	{ am_evict_open, am_evict_close },
 	{ am_stats_open, am_stats_close },

@@ -374,7 +374,7 @@ static int show(struct seq_file *file, void *unused)
 		am_agent_put(agent);
 	}
 	seq_printf(file, "total agents %llu units %llu bytes %llu contents %llu content_bytes %llu ", stat.agents, stat.units, stat.bytes, stat.contents, stat.content_bytes);
-	seq_printf(file, "hot_bytes %llu warm_bytes %llu cold_bytes %llu compressor %s\n", stat.hot_bytes, stat.warm_bytes, stat.cold_bytes, am_compress_driver());
+	seq_printf(file, "hot_bytes %llu warm_bytes %llu cold_bytes %llu far_bytes %llu compressor %s\n", stat.hot_bytes, stat.warm_bytes, stat.cold_bytes, everybody ? am_far_bytes() : 0, am_compress_driver());
 	return 0;
 }
 

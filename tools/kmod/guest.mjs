@@ -9,6 +9,8 @@ import { inRoot, lastLines, rootDir, run } from './root.mjs'
 const projectDir = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
 const testDir = join(projectDir, 'kmod', 'test')
 
+/** Of the guest's memory, without a CPU near it. */
+const FAR_MIB = 128
 const LIMIT_MS = 10 * 60_000
 /** Modules that the compressors are in, in the order of loading, where the kernel has them apart. */
 const MODULES = ['lib/zstd/zstd_compress', 'crypto/zstd', 'lib/lz4/lz4_compress', 'crypto/lz4', 'crypto/deflate']
@@ -77,8 +79,10 @@ export const runGuest = (kernel, parts) => {
   const problem = makeInitrd(kernel, parts)
   if (problem !== null) return { passed: [], failures: [`initrd: ${problem}`], console: '' }
   copyFileSync(kernel.vmlinuz, join(folder, 'vmlinuz'))
+  // A second node with memory and no CPUs, as CXL has it.
+  const nodes = `-object memory-backend-ram,id=near,size=${memoryMiB - FAR_MIB}M -object memory-backend-ram,id=far,size=${FAR_MIB}M -numa node,nodeid=0,cpus=0-1,memdev=near -numa node,nodeid=1,memdev=far`
   // The root's QEMU sees the folder of this run and nothing else of the machine.
-  const qemu = ['qemu-system-x86_64', '-M q35 -cpu max', counting ? '-accel tcg,thread=single,tb-size=256 -icount shift=0,sleep=off -smp 1' : '-accel tcg,thread=multi,tb-size=256 -smp 2', '-display none -no-reboot -nodefaults -nic none', `-m ${memoryMiB}M`, disk === undefined ? '' : `-drive file=/mnt/run/${disk},if=virtio,format=raw,cache=none,aio=threads`, '-chardev stdio,id=console,signal=off,logfile=/mnt/run/console.log -serial chardev:console', '-device isa-debug-exit,iobase=0x501,iosize=0x04', '-kernel /mnt/run/vmlinuz -initrd /mnt/run/initrd.cpio', '-append "console=ttyS0 loglevel=5 panic=-1 mitigations=off nowatchdog no_timer_check kasan_multi_shot kunit.enable=1"'].join(' ')
+  const qemu = ['qemu-system-x86_64', '-M q35 -cpu max', counting ? '-accel tcg,thread=single,tb-size=256 -icount shift=0,sleep=off -smp 1' : '-accel tcg,thread=multi,tb-size=256 -smp 2', '-display none -no-reboot -nodefaults -nic none', `-m ${memoryMiB}M ${counting ? '' : nodes}`, disk === undefined ? '' : `-drive file=/mnt/run/${disk},if=virtio,format=raw,cache=none,aio=threads`, '-chardev stdio,id=console,signal=off,logfile=/mnt/run/console.log -serial chardev:console', '-device isa-debug-exit,iobase=0x501,iosize=0x04', '-kernel /mnt/run/vmlinuz -initrd /mnt/run/initrd.cpio', '-append "console=ttyS0 loglevel=5 panic=-1 mitigations=off nowatchdog no_timer_check kasan_multi_shot kunit.enable=1"'].join(' ')
   const { status, text } = inRoot(qemu, { binds: { run: folder }, timeoutMs: limitMs })
   writeFileSync(join(folder, 'console.log'), text)
   for (const file of ['vmlinuz', 'initrd.cpio']) rmSync(join(folder, file))
