@@ -86,10 +86,10 @@ const shortComments = (text) =>
 const kernelHabits = (text) =>
   text
     .replaceAll(/\bunsigned\b(?!\s+(?:int|long|char|short)\b)/gu, 'unsigned int')
-    .replaceAll(/([A-Za-z_][\w.]*(?:(?:->|\.)\w+|\[\w+\])*) == NULL/gu, '!$1')
-    .replaceAll(/([A-Za-z_][\w.]*(?:(?:->|\.)\w+|\[\w+\])*) != NULL/gu, (_whole, what, at, all) => (/=\s*$/u.test(all.slice(0, at)) ? `!!${what}` : what))
-    .replaceAll(/(\w+\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)) == NULL/gu, '!$1')
-    .replaceAll(/(\w+\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)) != NULL/gu, (whole, what, at, all) => (/=\s*$/u.test(all.slice(0, at)) ? whole : what))
+    .replaceAll(/(\*?[A-Za-z_][\w.]*(?:(?:->|\.)\w+|\[\w+\])*) == NULL/gu, '!$1')
+    .replaceAll(/(\*?[A-Za-z_][\w.]*(?:(?:->|\.)\w+|\[\w+\])*) != NULL/gu, (_whole, what, at, all) => (/=\s*$/u.test(all.slice(0, at)) ? `!!${what}` : what))
+    .replaceAll(/(\*?\w+\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)) == NULL/gu, '!$1')
+    .replaceAll(/(\*?\w+\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)) != NULL/gu, (whole, what, at, all) => (/=\s*$/u.test(all.slice(0, at)) ? whole : what))
     .replaceAll(/^(enum \w+ \{.*\};)\n(?=enum )/gmu, '$1\n\n')
     .replaceAll(/^\}(;?)\n(?=[a-z])/gmu, '}$1\n\n')
 
