@@ -50,7 +50,7 @@ static void is_seen(void)
 	struct agentmem_agent_line agents[4];
 	struct agentmem_unit_line lines[8];
 	agentmem_unit_t unit;
-	char text[9];
+	char text[24];
 
 	/* Five of two agents, two more of each, and four of another domain by the same numbers. */
 	for (int i = 0; i < 5; i++) {
