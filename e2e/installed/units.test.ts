@@ -179,7 +179,7 @@ describe.skipIf(reason !== null)(`memory that agents share, from installing to u
   test('window and command line show who holds what, with the same figures', async () => {
     const text = await place.ctl('units')
     expect(text).toMatch(/^101 MB held in \d units: 5[34] MB in memory, 0 MB compressed/u)
-    expect(text).toMatch(/^reviewer +\d+ +active +2 +51 MB +48 MB +51 MB/mu)
+    expect(text).toMatch(/^reviewer +\d+ +broker +active +2 +51 MB +48 MB +51 MB/mu)
     const told = JSON.parse(await place.ctl('units', '--json')) as UnitsView
     expect(told).toMatchObject({ broker: 'running', problem: null, totals: { bytes: (await view()).totals?.bytes } })
     expect(told.agents.filter(({ state }) => state === 'active').map(({ sharedBytes }) => sharedBytes)).toEqual([PROMPT_BYTES, PROMPT_BYTES])
