@@ -24,7 +24,8 @@ static unsigned long long far_bytes(void)
 
 static bool soon(unsigned long long bytes)
 {
-	for (int i = 0; i < 700 && far_bytes() != bytes; i++)
+	/* A limit for what hangs: an emulated machine on a busy host takes minutes for seconds. */
+	for (int i = 0; i < 4500 && far_bytes() != bytes; i++)
 		usleep(20000);
 	return far_bytes() == bytes;
 }
