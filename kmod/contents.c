@@ -166,13 +166,13 @@ static struct am_content *content_new(struct am_domain *domain, u64 bytes)
 		return NULL;
 	refcount_set(&content->ref, 1);
 	init_rwsem(&content->lock);
-	am_domain_get(domain);
-	content->domain = domain;
 	content->item = am_item_new(content);
 	if (!content->item) {
 		kvfree(content);
 		return NULL;
 	}
+	am_domain_get(domain);
+	content->domain = domain;
 	content->memcg = get_mem_cgroup_from_mm(current->mm);
 	content->bytes = bytes;
 	content->extents_count = extents;
