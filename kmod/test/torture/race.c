@@ -447,6 +447,8 @@ void torture_race(unsigned seconds, uint64_t seed)
 	CHECK(socketpair(AF_UNIX, SOCK_DGRAM, 0, mail) == 0);
 	CHECK(mkdir("/cgroup/race", 0755) == 0 && torture_put("/cgroup/race/memory.high", GROUP_HIGH));
 	torture_settings(50, 8 << 20, 128 << 20);
+	/* Calls at random before may have given one. */
+	ioctl(device, AGENTMEM_IOC_BACKING, &SIZED(backing, .flags = AGENTMEM_ABI_BACKING_TAKE));
 	give_backing(device);
 	for (int i = 0; i < WORKERS; i++)
 		workers[i] = start(i, kit_random(&seed), mail, device);
