@@ -80,9 +80,9 @@ export const suites = [
   },
   {
     name: 'kmod',
-    what: 'the kernel module on three kernels, and on one that looks for faults where it is built already',
+    what: 'the kernel module on three kernels',
     run: ({ node, env }) => {
-      const { status } = spawnSync(node, ['tools/kmod.mjs', '6.1', '6.12', '7.2', 'debug', '--cached', '--quick'], { cwd: projectDir, stdio: 'inherit', env })
+      const { status } = spawnSync(node, ['tools/kmod.mjs', '6.1', '6.12', '7.2', '--quick'], { cwd: projectDir, stdio: 'inherit', env })
       if (!existsSync(join(resultsDir, 'kmod.json'))) writeResult('kmod', { failed: 1, failures: [`kmod: ended with ${status} and no result`] })
     },
   },
