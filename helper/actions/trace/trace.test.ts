@@ -168,7 +168,8 @@ const tracing = !isRoot ? 'needs root' : existsSync(join(TRACEFS, 'instances')) 
 const ours = (): string[] => readdirSync(join(TRACEFS, 'instances')).filter((name) => name === `agentmem-${process.pid}`)
 
 describe.skipIf(tracing !== null)(`ftrace for real${tracing === null ? '' : ` (${tracing})`}`, () => {
-  test.skipIf(!existsSync(join(TRACEFS, 'events/exceptions/page_fault_user')))('shows where a program of ours faults, and leaves nothing behind', async () => {
+  const hasFaults = existsSync(join(TRACEFS, 'events/exceptions/page_fault_user'))
+  test.skipIf(!hasFaults)(`shows where a program of ours faults, and leaves nothing behind${hasFaults ? '' : ' (needs the tracepoints of page faults)'}`, async () => {
     const answer = await createTracer(deps()).run(caller, { id: 'ftrace.page-faults', process: await subject(), seconds: 1 })
     if (!answer.ok) throw new Error(answer.error.message)
     const rows = answer.value.table?.rows ?? []
