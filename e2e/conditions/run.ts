@@ -4,11 +4,12 @@
  * an ordinary user's `agentmemctl memory-diagnose` what is wrong, does what it
  * advises, and measures whether that helped.
  */
-import { spawn, spawnSync } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { spawnSync } from 'node:child_process'
+import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { ensureImage, QEMU, type GuestImage } from '../guest/image.ts'
+import { ensureImage } from '../guest/image.ts'
 import { readResult } from '../guest/results.ts'
+import { bundleFor, diskOf, startGuest } from '../guest/start.ts'
 
 const projectDir = join(import.meta.dirname, '..', '..')
 const work = join(projectDir, 'build', 'conditions')
@@ -22,7 +23,7 @@ const build = (...words: readonly string[]): void => {
 }
 
 /** A disk with the built product, the app's command line and the tests, read-only in the guest. */
-const makeDisk = (): string => {
+const makeDisk = async (): Promise<string> => {
   const folder = join(work, 'disk')
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder, { recursive: true })
@@ -32,6 +33,8 @@ const makeDisk = (): string => {
   for (const room of ['guest', 'conditions']) cpSync(join(projectDir, 'e2e', room, 'inside'), join(folder, room, 'inside'), { recursive: true })
   mkdirSync(join(folder, 'inside'))
   writeFileSync(join(folder, 'inside', 'main.ts'), "import '../conditions/inside/main.ts'\n")
+  await bundleFor(`import ${JSON.stringify(join(projectDir, 'e2e/installed/bus-caller.ts'))}`, join(folder, 'cli', 'caller.mjs'))
+  writeFileSync(join(folder, 'flavour'), 'plain')
   const app = join(folder, 'app')
   build('tools/cli-bundle.mjs', '--into', join(app, 'build', 'cli'))
   cpSync(join(projectDir, 'assets', 'presets'), join(app, 'assets', 'presets'), { recursive: true })
@@ -39,37 +42,7 @@ const makeDisk = (): string => {
   for (const part of ['package.json', 'lib', 'prebuilds']) cpSync(join(projectDir, 'node_modules', 'better-sqlite3', part), join(app, 'node_modules', 'better-sqlite3', part), { recursive: true })
   writeFileSync(join(folder, 'package.json'), '{"type":"module"}\n')
   writeFileSync(join(folder, 'filter'), process.argv[2] ?? '')
-  const image = join(work, 'disk.img')
-  rmSync(image, { force: true })
-  const made = spawnSync('mke2fs', ['-q', '-t', 'ext4', '-d', folder, image, '400M'], { encoding: 'utf8', env: { ...process.env, PATH: '/usr/sbin:/usr/bin:/sbin:/bin' } })
-  if (made.status !== 0) throw new Error(`mke2fs: ${made.stderr}`)
-  rmSync(folder, { recursive: true, force: true })
-  return image
-}
-
-const start = async ({ image, kernel, initrd }: GuestImage, disk: string): Promise<{ lines: string; console: string }> => {
-  const consoleFile = join(work, 'console.log')
-  rmSync(consoleFile, { force: true })
-  const child = spawn(
-    QEMU,
-    [
-      ['-M', 'q35', '-accel', 'tcg,thread=multi,tb-size=256', '-cpu', 'max', '-m', '1400M', '-smp', '2', '-display', 'none', '-no-reboot', '-nodefaults', '-nic', 'none'],
-      ['-serial', `file:${consoleFile}`, '-serial', 'stdio'],
-      ['-drive', `file=${image},if=virtio,format=raw,snapshot=on`, '-drive', `file=${disk},if=virtio,format=raw,readonly=on`],
-      ['-kernel', kernel, '-initrd', initrd, '-append', 'root=/dev/vda rw console=ttyS0 loglevel=5 panic=-1 mitigations=off nowatchdog no_timer_check psi=1 systemd.show_status=no systemd.log_target=kmsg systemd.log_level=notice'],
-    ].flat(),
-    { stdio: ['ignore', 'pipe', 'inherit'] },
-  )
-  let lines = ''
-  child.stdout.on('data', (chunk: Buffer) => {
-    lines += chunk.toString('utf8')
-    process.stdout.write(chunk)
-  })
-  const timer = setTimeout(() => child.kill('SIGKILL'), LIMIT_MS)
-  await new Promise((resolve) => child.once('close', resolve))
-  clearTimeout(timer)
-  writeFileSync(join(work, 'lines.log'), lines)
-  return { lines, console: existsSync(consoleFile) ? readFileSync(consoleFile, 'utf8') : '' }
+  return diskOf(folder, join(work, 'disk.img'), '400M')
 }
 
 const finish = (result: object): void => {
@@ -80,8 +53,7 @@ const finish = (result: object): void => {
 const image = ensureImage(say)
 if (image.ok) {
   mkdirSync(work, { recursive: true })
-  const output = await start(image.value, makeDisk())
-  // An OOM kill is one of the conditions: no splat.
+  const output = await startGuest({ image: image.value, disk: await makeDisk(), work, memory: '1400M', limitMs: LIMIT_MS })
   const result = readResult(output.lines, output.console)
   finish(result)
   for (const failure of result.failures) say(`FAILED ${failure}`)
