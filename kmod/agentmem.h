@@ -282,7 +282,7 @@ void am_blob_count(struct am_content *content, const struct am_blob *blob, int s
 void am_extent_drop_pages(struct am_content *content, u32 extent);
 int am_extent_restore_locked(struct am_content *content, u32 extent, gfp_t gfp);
 int am_extent_pack(struct am_content *content, u32 extent, struct am_packer *packer);
-/* Plain bytes that left their pages, or an error. `trying`: nobody is waited for. */
+/* Plain bytes that left their pages, or an error. `trying`: nobody is waited for, and EAGAIN where somebody had to be. */
 s64 am_content_pack(struct am_content *content, struct am_packer *packer, bool trying);
 /* For reclaim: pages that went, and bytes, of at least so many where there are. */
 u64 am_content_drop_copies(struct am_content *content);
@@ -389,7 +389,8 @@ int am_node_open(void);
 void am_node_close(void);
 u64 am_far_bytes(void);
 void am_far_count(s64 pages);
-void am_content_place(struct am_content *content, const struct am_view *view, u64 warm_after_ms);
+/* EAGAIN where somebody held the content, ENOMEM where the other node is full. */
+int am_content_place(struct am_content *content, const struct am_view *view, u64 warm_after_ms);
 
 /* stats.c */
 int am_stat_unit(struct am_agent *agent, struct am_unit *unit, struct am_content *content, struct agentmem_abi_unit_stat *stat);

@@ -77,6 +77,7 @@ struct look {
 	u32 mine;	/* of mark_all(); 0: not called yet */
 	u32 pressure;
 	u64 now_ms;
+	bool busy;	/* Something due was held by somebody: it is looked at again soon. */
 };
 
 static void mark_one(struct am_content *content, void *context)
@@ -145,7 +146,7 @@ static u32 mark_all(void)
 }
 
 /* By the policy, each content that is due; the thread alone. */
-static void look_at(struct am_content *content, const struct am_policy *policy, struct am_packer *packer, const struct look *look)
+static void look_at(struct am_content *content, const struct am_policy *policy, struct am_packer *packer, struct look *look)
 {
 	struct am_view view = view_of(content, look->mine, look->now_ms);
 	u32 tier = am_policy_tier(policy, &view, look->pressure);
@@ -157,7 +158,12 @@ static void look_at(struct am_content *content, const struct am_policy *policy, 
 	else if (tier == AM_TIER_COLD && view.tier != AM_TIER_COLD)
 		moved = am_content_chill(content, packer);
 	else if (view.tier == AM_TIER_HOT)
-		am_content_place(content, &view, policy->warm_after_ms);
+		moved = am_content_place(content, &view, policy->warm_after_ms);
+	if (moved == -EAGAIN) {
+		WRITE_ONCE(content->look_ms, look->now_ms);
+		look->busy = true;
+		return;
+	}
 	if (moved > 0)
 		generation = 0;
 	else if (generation < GENERATIONS)
@@ -231,7 +237,8 @@ static u64 missing(u32 pressure)
 	return left < min(low, total / 2) ? min(low, total / 2) * 5 / 4 - left : 0;
 }
 
-static void look_at_all(struct am_packer *packer, struct am_victim *room, u32 pressure, bool asked)
+/* Whether something that was due is still to be done. */
+static bool look_at_all(struct am_packer *packer, struct am_victim *room, u32 pressure, bool asked)
 {
 	const struct am_policy policy = {
 		.warm_after_ms = READ_ONCE(am_warm_after_ms), .cold_after_ms = READ_ONCE(am_cold_after_ms), .thorough_after_ms = ~0ull, .has_cold = am_cold_ready(),
@@ -252,7 +259,7 @@ static void look_at_all(struct am_packer *packer, struct am_victim *room, u32 pr
 		number++;
 		cond_resched();
 		if (kthread_should_stop())
-			return;
+			return false;
 	}
 	want = max(over(atomic64_read(&am_all.hot_bytes), READ_ONCE(am_hot_most_bytes), pressure), missing(pressure));
 	if (want && atomic64_read(&am_all.hot_bytes)) {
@@ -267,23 +274,25 @@ static void look_at_all(struct am_packer *packer, struct am_victim *room, u32 pr
 		look.mine = look.mine ?: mark_all();
 		send(packer, room, AM_TIER_WARM, want, &look);
 	}
+	return look.busy;
 }
 
 static int evict_thread(void *context)
 {
 	struct am_packer *packer = am_packer_new();
 	struct am_victim *room = kvmalloc_array(VICTIMS, sizeof(*room), GFP_KERNEL);
+	bool busy = false;
 
 	while (packer && room && !kthread_should_stop()) {
 		u64 least_ms = min(READ_ONCE(am_warm_after_ms), READ_ONCE(am_cold_after_ms));
-		u32 wait_ms = clamp_t(u64, least_ms / 8, LOOK_LEAST_MS, LOOK_MOST_MS);
+		u32 wait_ms = clamp_t(u64, least_ms / 8, LOOK_LEAST_MS, busy ? LOOK_LEAST_MS : LOOK_MOST_MS);
 		bool asked;
 
 		wait_event_interruptible_timeout(wake, READ_ONCE(kicked) || kthread_should_stop(), msecs_to_jiffies(wait_ms));
 		WRITE_ONCE(kicked, false);
 		asked = xchg(&changed, false);
 		if (!kthread_should_stop() && (am_compress_ready() || am_cold_ready()))
-			look_at_all(packer, room, max(READ_ONCE(pressure_now), xchg(&short_of, false) ? (u32)AM_PRESSURE_SOME : 0u), asked);
+			busy = look_at_all(packer, room, max(READ_ONCE(pressure_now), xchg(&short_of, false) ? (u32)AM_PRESSURE_SOME : 0u), asked);
 		msleep_interruptible(LOOK_REST_MS);
 	}
 	kvfree(room);

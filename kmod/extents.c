@@ -328,7 +328,7 @@ static s64 pack_up_to(struct am_content *content, struct am_packer *packer, bool
 		s64 packed;
 
 		if (trying ? !down_write_trylock(&content->lock) : down_write_killable(&content->lock))
-			return freed;
+			return freed || !trying ? freed : -EAGAIN;
 		packed = pack(content, i, packer);
 		up_write(&content->lock);
 		if (packed < 0)

@@ -89,21 +89,22 @@ static int move(struct am_content *content, u32 index, bool to_far)
 }
 
 /* From the thread, with what it sees of it. */
-void am_content_place(struct am_content *content, const struct am_view *view, u64 warm_after_ms)
+int am_content_place(struct am_content *content, const struct am_view *view, u64 warm_after_ms)
 {
 	bool to_far = wanted_far(view, warm_after_ms);
 	struct mem_cgroup *before;
 	int error = 0;
 
 	if (far == NUMA_NO_NODE)
-		return;
+		return 0;
 	for (u32 i = 0; i < content->extents_count && !error; i++) {
 		if (!down_write_trylock(&content->lock))
-			return;
+			return -EAGAIN;
 		before = set_active_memcg(content->memcg);
 		error = move(content, i, to_far);
 		set_active_memcg(before);
 		up_write(&content->lock);
 		cond_resched();
 	}
+	return error;
 }
