@@ -96,6 +96,17 @@ struct agentmem_abi_all_stat kit_all(int device)
 	return args;
 }
 
+bool kit_nothing_left(int device, struct agentmem_abi_all_stat *left)
+{
+	for (int wait = 0; wait < 1500; wait++) {
+		*left = kit_all(device);
+		if (!(left->agents | left->units | left->bytes | left->contents | left->content_bytes | left->hot_bytes | left->warm_bytes | left->cold_bytes))
+			return true;
+		usleep(20000);
+	}
+	return false;
+}
+
 uint32_t kit_random(uint64_t *seed)
 {
 	*seed = *seed * 6364136223846793005u + 1442695040888963407u;

@@ -51,6 +51,8 @@ int kit_free(int agent, uint64_t unit);
 int kit_state(int agent, uint32_t state);
 struct agentmem_abi_unit_stat kit_stat(int agent, uint64_t unit);
 struct agentmem_abi_all_stat kit_all(int device);
+/* Whether nothing of anybody's is left, within half a minute: an agent is uncounted before its units are. */
+bool kit_nothing_left(int device, struct agentmem_abi_all_stat *left);
 uint32_t kit_random(uint64_t *seed);
 /* Text that packs well, or bytes that do not. */
 void kit_text(uint64_t seed, char *to, size_t bytes);

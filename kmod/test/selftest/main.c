@@ -66,13 +66,7 @@ int main(int argc, char **argv)
 		tests[i].run();
 		/* Each test takes back all that it made. */
 		device = kit_device();
-		for (int wait = 0; wait < 50; wait++) {
-			left = kit_all(device);
-			if (!left.agents && !left.contents)
-				break;
-			usleep(20000);
-		}
-		CHECK(left.agents == 0 && left.units == 0 && left.bytes == 0 && left.contents == 0 && left.content_bytes == 0 && left.hot_bytes == 0 && left.warm_bytes == 0 && left.cold_bytes == 0);
+		CHECK(kit_nothing_left(device, &left));
 		close(device);
 		printf("%s %s\n", kit_failed ? "not ok" : "ok", tests[i].name);
 		fflush(stdout);

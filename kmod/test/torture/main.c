@@ -23,13 +23,7 @@ void torture_nothing_left(const char *when)
 	int device = kit_device();
 	struct agentmem_abi_all_stat left;
 
-	for (int wait = 0; wait < 500; wait++) {
-		left = kit_all(device);
-		if (!left.agents && !left.contents)
-			break;
-		usleep(20000);
-	}
-	if (left.agents || left.units || left.bytes || left.contents || left.content_bytes || left.hot_bytes || left.warm_bytes || left.cold_bytes) {
+	if (!kit_nothing_left(device, &left)) {
 		kit_failed++;
 		printf("# %s: left are %llu agents, %llu units of %llu bytes, %llu contents of %llu bytes, %llu hot, %llu warm, %llu cold\n", when, left.agents, left.units, left.bytes, left.contents, left.content_bytes, left.hot_bytes, left.warm_bytes, left.cold_bytes);
 		fflush(stdout);
