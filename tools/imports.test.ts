@@ -66,7 +66,7 @@ describe('the compiler refuses', () => {
   })
 
   it('and takes a right one', () => {
-    const text = "import { here } from '../../helper/observe/here.ts'\nimport { here as units } from '../../native/user/node/here.ts'\nimport { known } from '../../helper/contract/reading.ts'\nexport const probe = known(here + units)\n"
+    const text = "import { here } from '../../helper/observe/here.ts'\nimport { here as units } from '../../native/user/node/here.ts'\nimport { known } from '../../helper/contract/known.ts'\nexport const probe = known(here + units)\n"
     const { status, stdout } = withProbe('electron/app/probe.ts', text, () => compile('electron/app'))
     expect(stdout).toBe('')
     expect(status).toBe(0)

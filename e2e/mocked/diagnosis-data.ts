@@ -1,5 +1,5 @@
 import type { Diagnosis, Figure, Finding, KernelFeature, Leak, Severity, Solution } from '../../electron/contract/diagnosis.ts'
-import { known, missing } from '../../helper/contract/reading.ts'
+import { known, missing } from '../../helper/contract/known.ts'
 
 const MB = 1024 ** 2
 const GB = 1024 ** 3

@@ -2,7 +2,7 @@ import type { Answer, Payload, Request } from '../../electron/contract/channels.
 import type { JournalEntry } from '../../electron/contract/diagnosis.ts'
 import type { Preset } from '../../helper/contract/presets.ts'
 import { fail, ok } from '../../helper/contract/errors.ts'
-import { known, missing } from '../../helper/contract/reading.ts'
+import { known, missing } from '../../helper/contract/known.ts'
 import { afterRun, diagnosisOf, findingsOf, leaksOf } from './diagnosis-data.ts'
 import type { Scenario } from './scenarios.ts'
 

@@ -1,5 +1,5 @@
 import type { Agent, AgentProcess, AgentState, ProcessRole } from '../../helper/contract/agents.ts'
-import { known, missing } from '../../helper/contract/reading.ts'
+import { known, missing } from '../../helper/contract/known.ts'
 
 /** A fleet with the figures that real agents showed at their prompt; deterministic, so screenshots compare. */
 export const MB = 1024 * 1024

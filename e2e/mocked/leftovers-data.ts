@@ -1,6 +1,6 @@
 import type { Agent } from '../../helper/contract/agents.ts'
 import type { Duplicate, Fix, Orphan } from '../../helper/contract/lifecycle.ts'
-import { known, missing } from '../../helper/contract/reading.ts'
+import { known, missing } from '../../helper/contract/known.ts'
 import { MB } from './fleet.ts'
 
 const hours = (n: number): number => n * 3_600_000

@@ -3,7 +3,7 @@ import type { Agent } from '../../helper/contract/agents.ts'
 import { fail } from '../../helper/contract/errors.ts'
 import type { Activity, BusyReason, Footprint, GuardStatus, GuardWord, RegistryEntry, Suspension, Transition } from '../../helper/contract/lifecycle.ts'
 import type { Limits, LimitView } from '../../helper/contract/limits.ts'
-import { known, missing } from '../../helper/contract/reading.ts'
+import { known, missing } from '../../helper/contract/known.ts'
 import { BOOT_ID, MB } from './fleet.ts'
 
 const minutes = (n: number): number => n * 60_000

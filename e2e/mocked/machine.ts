@@ -1,5 +1,5 @@
 import type { Agent } from '../../helper/contract/agents.ts'
-import { known, missing } from '../../helper/contract/reading.ts'
+import { known, missing } from '../../helper/contract/known.ts'
 import type { Machine, Snapshot } from '../../helper/contract/snapshot.ts'
 import { BOOT_ID, MB } from './fleet.ts'
 

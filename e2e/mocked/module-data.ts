@@ -1,7 +1,7 @@
 import type { ModuleObstacleId } from '../../helper/contract/kernel-module.ts'
 import type { LayerStatus } from '../../helper/contract/layers.ts'
 import type { Capability } from '../../helper/contract/probe.ts'
-import { known, missing } from '../../helper/contract/reading.ts'
+import { known, missing } from '../../helper/contract/known.ts'
 import { KERNEL } from './machine.ts'
 
 /** How the module stands: loaded with or without users, without a compressor, built and not loaded, or what is against it. */

@@ -1,7 +1,7 @@
 import type { HistoryEvent, RunView, Series, SnapshotInfo } from '../../electron/contract/views.ts'
 import { fail } from '../../helper/contract/errors.ts'
 import type { Preset, PresetSettings } from '../../helper/contract/presets.ts'
-import { known, missing } from '../../helper/contract/reading.ts'
+import { known, missing } from '../../helper/contract/known.ts'
 import type { RunRecord, RunState, StepOutcome, UndoLine } from '../../helper/contract/runs.ts'
 import { snapshotDelta } from '../../helper/contract/snapshot-delta.ts'
 import type { Snapshot } from '../../helper/contract/snapshot.ts'

@@ -3,7 +3,7 @@ import type { InstallPlan, MachineView } from '../../electron/contract/views.ts'
 import type { LayerStatus } from '../../helper/contract/layers.ts'
 import { presetSchema, type Preset } from '../../helper/contract/presets.ts'
 import type { Capability } from '../../helper/contract/probe.ts'
-import { known, missing } from '../../helper/contract/reading.ts'
+import { known, missing } from '../../helper/contract/known.ts'
 import { KERNEL } from './machine.ts'
 import { moduleCapability, moduleLayer, type ModuleScenario } from './module-data.ts'
 

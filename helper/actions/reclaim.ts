@@ -3,7 +3,7 @@ import { createInterface } from 'node:readline'
 import { z } from 'zod'
 import { fail, ok, type Result } from '../contract/errors.ts'
 import type { ProcessRef } from '../contract/agents.ts'
-import { known, missing } from '../contract/reading.ts'
+import { known, missing } from '../contract/known.ts'
 import type { SystemResponse } from '../contract/requests.ts'
 
 export type Advice = 'cold' | 'pageout' | 'willneed'

@@ -1,5 +1,6 @@
 import type { AgentCost, ProcessMemory } from '../contract/agents.ts'
-import { known, missing, type Reading } from '../contract/reading.ts'
+import { known, missing } from '../contract/known.ts'
+import type { Reading } from '../contract/reading.ts'
 import type { CompressedSwap } from '../observe/machine.ts'
 
 /** Sum of readings that are there; missing when none is. */

@@ -1,4 +1,5 @@
-import { known, missing, type Reading } from '../contract/reading.ts'
+import { known, missing } from '../contract/known.ts'
+import type { Reading } from '../contract/reading.ts'
 import type { AgentState, ProcessRole } from '../contract/agents.ts'
 import { TICK_MS } from '../observe/kernel.ts'
 import type { AgentTree } from './discover.ts'

@@ -1,5 +1,5 @@
 import type { PresetSettings } from '../contract/presets.ts'
-import { valueOr } from '../contract/reading.ts'
+import { valueOr } from '../contract/known.ts'
 import { readMachine } from '../observe/machine.ts'
 import { ksmPath } from '../plan/paths.ts'
 import { change, type StepContext } from './context.ts'

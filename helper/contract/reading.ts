@@ -28,12 +28,3 @@ export const readingSchema = <T extends z.ZodType>(value: T) =>
   z.union([z.object({ value }), missingSchema])
 
 export const numberReading = readingSchema(z.number())
-
-export const known = <T>(value: T): { value: T } => ({ value })
-
-export const missing = (reason: MissingReason, detail?: string): Missing =>
-  detail === undefined ? { value: null, reason } : { value: null, reason, detail }
-
-/** The value, or `fallback` where the caller has decided what a gap means. */
-export const valueOr = <T, F>(reading: Reading<T>, fallback: F): T | F =>
-  reading.value === null ? fallback : reading.value

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { Agent, AgentCost } from './agents.ts'
-import { known, missing } from './reading.ts'
+import { known, missing } from './known.ts'
 import { snapshotDelta, snapshotDeltaSchema, type DeltaInput, type SnapshotDelta } from './snapshot-delta.ts'
 import type { Snapshot } from './snapshot.ts'
 

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Agent, AgentProcess } from './agents.ts'
-import { numberReading, valueOr } from './reading.ts'
+import { valueOr } from './known.ts'
+import { numberReading } from './reading.ts'
 import type { Snapshot } from './snapshot.ts'
 
 /**

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { AgentId } from '../contract/agents.ts'
 import { fail, ok, type ErrorCode, type Result } from '../contract/errors.ts'
 import type { GuardStatus, GuardWord, LifecycleCause } from '../contract/lifecycle.ts'
-import { known, missing } from '../contract/reading.ts'
+import { known, missing } from '../contract/known.ts'
 import {
   GUARD_PROTOCOL_VERSION, guardStatusAnswerSchema, holdLines, parseCost, parseGuardLine, runLines,
   type ArmRunRequest, type HolderRequest, type HoldRequest, type Woken,

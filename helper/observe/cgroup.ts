@@ -1,6 +1,7 @@
 import { existsSync, statSync } from 'node:fs'
 import type { Probe } from '../contract/probe.ts'
-import { known, missing, type Reading } from '../contract/reading.ts'
+import { known, missing } from '../contract/known.ts'
+import type { Reading } from '../contract/reading.ts'
 import { integer, listNames, mapReading, readInteger, readText, under } from './files.ts'
 import { readMounts } from './mounts.ts'
 import { parseCounters } from './vmstat.ts'

@@ -1,7 +1,8 @@
 import { closeSync, openSync, readlinkSync, readSync, readdirSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { known, missing, type Missing, type MissingReason, type Reading } from '../contract/reading.ts'
+import { known, missing } from '../contract/known.ts'
+import type { Missing, MissingReason, Reading } from '../contract/reading.ts'
 
 /** No kernel file we read is larger; one that is gets reported, not swallowed. */
 const LIMIT_BYTES = 8 * 1024 * 1024

@@ -1,5 +1,6 @@
 import type { KsmState } from '../contract/snapshot.ts'
-import { known, missing, type Reading } from '../contract/reading.ts'
+import { known, missing } from '../contract/known.ts'
+import type { Reading } from '../contract/reading.ts'
 import { parseChoice, readInteger, readText, under } from './files.ts'
 
 export const KSM_FOLDER = '/sys/kernel/mm/ksm'

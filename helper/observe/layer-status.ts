@@ -1,6 +1,7 @@
 import type { LayerStatus } from '../contract/layers.ts'
 import type { Probe } from '../contract/probe.ts'
-import { known, missing, type Reading } from '../contract/reading.ts'
+import { known, missing } from '../contract/known.ts'
+import type { Reading } from '../contract/reading.ts'
 import { atLeast } from './kernel.ts'
 import { KSM_FOLDER } from './ksm.ts'
 import { compressedSwap } from './machine.ts'

@@ -1,5 +1,6 @@
 import type { Machine, Snapshot, SwapDevice, ZramDevice } from '../contract/snapshot.ts'
-import { known, missing, type Reading } from '../contract/reading.ts'
+import { known, missing } from '../contract/known.ts'
+import type { Reading } from '../contract/reading.ts'
 import { readKsm } from './ksm.ts'
 import { machineMemory, readMeminfo } from './meminfo.ts'
 import { readPressure } from './pressure.ts'

@@ -1,5 +1,6 @@
 import type { MachineMemory } from '../contract/snapshot.ts'
-import { known, missing, type Reading } from '../contract/reading.ts'
+import { known, missing } from '../contract/known.ts'
+import type { Reading } from '../contract/reading.ts'
 import { integer, mapReading, readText, under } from './files.ts'
 
 /** Every `Name: N kB` line of /proc/meminfo, in bytes; lines without a unit (huge page counts) are left out. */

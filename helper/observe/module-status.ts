@@ -1,6 +1,6 @@
 import type { LayerStatus } from '../contract/layers.ts'
 import type { Probe } from '../contract/probe.ts'
-import { known, missing } from '../contract/reading.ts'
+import { known, missing } from '../contract/known.ts'
 import { AGENT_STATS_PATH } from './agent-stats.ts'
 import { MODULE_FOLDER } from './kernel-module.ts'
 

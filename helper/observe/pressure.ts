@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import type { Pressure, pressureLineSchema } from '../contract/snapshot.ts'
-import { known, missing, type Reading } from '../contract/reading.ts'
+import { known, missing } from '../contract/known.ts'
+import type { Reading } from '../contract/reading.ts'
 import { integer, mapReading, readText, under } from './files.ts'
 
 type PressureLine = z.infer<typeof pressureLineSchema>

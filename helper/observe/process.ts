@@ -1,5 +1,6 @@
 import type { ProcessMemory } from '../contract/agents.ts'
-import { known, missing, type Reading } from '../contract/reading.ts'
+import { known, missing } from '../contract/known.ts'
+import type { Reading } from '../contract/reading.ts'
 import { integer, listNames, mapReading, readLink, readText, readTextAside, under } from './files.ts'
 
 /** /proc/<pid>/stat, as far as anybody here needs it. Ticks are hundredths of a second. */

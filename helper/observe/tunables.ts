@@ -1,4 +1,4 @@
-import { valueOr } from '../contract/reading.ts'
+import { valueOr } from '../contract/known.ts'
 import { readMeminfo } from './meminfo.ts'
 
 /** Settings of memory management that a run may change, and the ratios that hold where bytes are 0. */

@@ -1,5 +1,6 @@
 import type { VmCounters } from '../contract/snapshot.ts'
-import { known, missing, type Reading } from '../contract/reading.ts'
+import { known, missing } from '../contract/known.ts'
+import type { Reading } from '../contract/reading.ts'
 import { integer, readText, under } from './files.ts'
 
 /** `name value` lines: /proc/vmstat, memory.stat, memory.events. */

@@ -1,5 +1,6 @@
 import type { ZswapState } from '../contract/snapshot.ts'
-import { known, missing, type Reading } from '../contract/reading.ts'
+import { known, missing } from '../contract/known.ts'
+import type { Reading } from '../contract/reading.ts'
 import { readInteger, readText, under } from './files.ts'
 import { meminfoField } from './meminfo.ts'
 

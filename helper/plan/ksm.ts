@@ -1,6 +1,6 @@
 import type { KsmSettings } from '../contract/presets.ts'
 import type { Probe } from '../contract/probe.ts'
-import { valueOr } from '../contract/reading.ts'
+import { valueOr } from '../contract/known.ts'
 import { emptyDraft, type Draft, type StepDraft } from './draft.ts'
 import { KSM_DEFAULT_PAGES_TO_SCAN, ksmPath } from './paths.ts'
 import { atLeast, kernelName, presentOf, sizeText } from './present.ts'

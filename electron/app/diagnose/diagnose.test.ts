@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { fail, ok, type Result } from '../../../helper/contract/errors.ts'
 import { evidenceSchema, type Evidence } from '../../../helper/contract/evidence.ts'
-import { missing } from '../../../helper/contract/reading.ts'
+import { missing } from '../../../helper/contract/known.ts'
 import { diagnosisSchema, type Finding } from '../../contract/diagnosis.ts'
 import type { RunDetail } from '../../contract/views.ts'
 import { openHistoryInMemory } from '../history/open.ts'

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { Evidence } from '../../../helper/contract/evidence.ts'
-import { known } from '../../../helper/contract/reading.ts'
+import { known } from '../../../helper/contract/known.ts'
 import type { SnapshotDelta } from '../../../helper/contract/snapshot-delta.ts'
 import { findingSchema } from '../../contract/diagnosis.ts'
 import type { RunDetail } from '../../contract/views.ts'

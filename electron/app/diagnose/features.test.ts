@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import type { Evidence } from '../../../helper/contract/evidence.ts'
-import { missing } from '../../../helper/contract/reading.ts'
+import { missing } from '../../../helper/contract/known.ts'
 import { kernelFeatureSchema } from '../../contract/diagnosis.ts'
 import { featureFacts, kernelFeatures } from './features.ts'
 

@@ -1,5 +1,6 @@
 import type { Evidence } from '../../../helper/contract/evidence.ts'
-import { known, missing, type Reading } from '../../../helper/contract/reading.ts'
+import { known, missing } from '../../../helper/contract/known.ts'
+import type { Reading } from '../../../helper/contract/reading.ts'
 import type { Looks } from './rule.ts'
 
 /** Looks of the last one's boot, oldest first, each moment once; null where there is none. */

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type Database from 'better-sqlite3'
 import type { JournalEntry } from '../../contract/diagnosis.ts'
 import type { JournalFileEntry } from '../../contract/journal-file.ts'
-import { known, missing } from '../../../helper/contract/reading.ts'
+import { known, missing } from '../../../helper/contract/known.ts'
 import { matchOf } from './journal-words.ts'
 import { queries } from './queries.ts'
 

@@ -1,5 +1,5 @@
 import type Database from 'better-sqlite3'
-import { known, missing } from '../../../helper/contract/reading.ts'
+import { known, missing } from '../../../helper/contract/known.ts'
 import { runRecordSchema, runSummarySchema, type RunRecord } from '../../../helper/contract/runs.ts'
 import { snapshotDelta, type SnapshotDelta } from '../../../helper/contract/snapshot-delta.ts'
 import { snapshotSchema, type Snapshot } from '../../../helper/contract/snapshot.ts'

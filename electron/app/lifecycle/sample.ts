@@ -1,6 +1,6 @@
 import type { Agent } from '../../../helper/contract/agents.ts'
 import { defaultPolicy, type LifecycleEvent, type RegistryEntry, type Resumed, type Suspension } from '../../../helper/contract/lifecycle.ts'
-import { known } from '../../../helper/contract/reading.ts'
+import { known } from '../../../helper/contract/known.ts'
 import type { Registry } from '../../../helper/contract/requests.ts'
 
 /** Made-up but lifelike data for tests of what agents do. Nothing of the shipped program imports it. */

@@ -1,7 +1,8 @@
 import type { Agent } from '../../../helper/contract/agents.ts'
 import type { BusyReason, RegistryEntry } from '../../../helper/contract/lifecycle.ts'
 import type { Registry } from '../../../helper/contract/requests.ts'
-import { known, missing, type Reading } from '../../../helper/contract/reading.ts'
+import { known, missing } from '../../../helper/contract/known.ts'
+import type { Reading } from '../../../helper/contract/reading.ts'
 
 /** Reasons that say it works; the others only say that it is to be left alone, or that nobody has watched for long enough. */
 const AT_WORK = new Set<BusyReason>(['hook', 'cpu', 'terminal-output', 'terminal-input', 'network', 'tool', 'subagent', 'starting'])

@@ -1,5 +1,5 @@
 import type { Agent, AgentProcess, ProcessRole } from '../../../helper/contract/agents.ts'
-import { known, missing } from '../../../helper/contract/reading.ts'
+import { known, missing } from '../../../helper/contract/known.ts'
 
 import type { Snapshot } from '../../../helper/contract/snapshot.ts'
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Agent } from '../../../helper/contract/agents.ts'
-import { known, missing } from '../../../helper/contract/reading.ts'
+import { known, missing } from '../../../helper/contract/known.ts'
 import { sampleAgent } from '../report/sample.ts'
 import { chooseAgents, targetOf } from './choose-agents.ts'
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { Step } from '../../../helper/contract/plan.ts'
-import { known } from '../../../helper/contract/reading.ts'
+import { known } from '../../../helper/contract/known.ts'
 import type { SnapshotDelta } from '../../../helper/contract/snapshot-delta.ts'
 import type { RunDetail } from '../../contract/views.ts'
 import { sampleRun, samplePlan } from '../report/sample-run.ts'

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Cause } from '../../../helper/contract/cause.ts'
 import type { Failure } from '../../../helper/contract/errors.ts'
-import { missing } from '../../../helper/contract/reading.ts'
+import { missing } from '../../../helper/contract/known.ts'
 import type { Plan } from '../../../helper/contract/plan.ts'
 import type { Preset } from '../../../helper/contract/presets.ts'
 import type { RunId, RunRecord } from '../../../helper/contract/runs.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { known, missing } from '../../../helper/contract/reading.ts'
+import { known, missing } from '../../../helper/contract/known.ts'
 import { liveSchema } from '../../contract/views.ts'
 import { sampleEntry, sampleRegistry, sampleSuspension } from '../lifecycle/sample.ts'
 import { sampleSnapshot, type SampleAgent } from '../report/sample.ts'

@@ -1,5 +1,6 @@
 import type { Agent } from '../../../helper/contract/agents.ts'
-import { missing, type Reading } from '../../../helper/contract/reading.ts'
+import { missing } from '../../../helper/contract/known.ts'
+import type { Reading } from '../../../helper/contract/reading.ts'
 import type { Machine, ProcessCounts, Snapshot } from '../../../helper/contract/snapshot.ts'
 import type { Progress } from '../../../helper/contract/runs.ts'
 import type { Registry } from '../../../helper/contract/requests.ts'

@@ -1,5 +1,5 @@
 import type { LayerStatus } from '../../../helper/contract/layers.ts'
-import { known, missing } from '../../../helper/contract/reading.ts'
+import { known, missing } from '../../../helper/contract/known.ts'
 import type { UnitsView } from '../../contract/units.ts'
 
 /** As the window writes sizes: 1 GB is 1024 MB. */

@@ -1,5 +1,5 @@
 import type { Activity, BusyReason } from '../../contract/lifecycle.ts'
-import { known, missing } from '../../contract/reading.ts'
+import { known, missing } from '../../contract/known.ts'
 import { createCpuEvidence, QUIET_PERCENT } from './cpu.ts'
 import { forbids, works, type Finding } from './finding.ts'
 import { createNetworkEvidence } from './network.ts'

@@ -1,5 +1,6 @@
 import type { BusyReason } from '../../contract/lifecycle.ts'
-import { missing, type Reading } from '../../contract/reading.ts'
+import { missing } from '../../contract/known.ts'
+import type { Reading } from '../../contract/reading.ts'
 import type { ProcessStat } from '../../observe/process.ts'
 import { TICK_MS } from '../../observe/kernel.ts'
 import { createIdleWatch } from '../idle.ts'

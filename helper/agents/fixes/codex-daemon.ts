@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { fail, ok } from '../../contract/errors.ts'
-import { known, missing, type Reading } from '../../contract/reading.ts'
+import { known, missing } from '../../contract/known.ts'
+import type { Reading } from '../../contract/reading.ts'
 import type { LookedAgent } from '../tracker.ts'
 import type { Recipe } from './recipe.ts'
 import { tomlOf, withMarkedFirst, withoutMarked } from './toml-lines.ts'

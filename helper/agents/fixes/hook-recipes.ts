@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { fail, ok } from '../../contract/errors.ts'
-import { missing } from '../../contract/reading.ts'
+import { missing } from '../../contract/known.ts'
 import { switchedOff, withHooks, withoutHooks, type HookEvent } from './json-hooks.ts'
 import type { FixPlace, Recipe } from './recipe.ts'
 import { tomlOf, withMarkedFirst, withoutMarked } from './toml-lines.ts'

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { AgentProcess } from '../../contract/agents.ts'
-import { known, missing } from '../../contract/reading.ts'
+import { known, missing } from '../../contract/known.ts'
 import { madeAgent } from '../registry/testing.ts'
 import type { LookedAgent } from '../tracker.ts'
 import { codexWithoutDaemon } from './codex-daemon.ts'

@@ -1,6 +1,7 @@
 import { basename } from 'node:path'
 import { ok } from '../../contract/errors.ts'
-import { known, missing, type Reading } from '../../contract/reading.ts'
+import { known, missing } from '../../contract/known.ts'
+import type { Reading } from '../../contract/reading.ts'
 import type { LookedAgent } from '../tracker.ts'
 import type { FixPlace, Recipe } from './recipe.ts'
 import { shellFile, unknownShell, withBlock, withoutBlock } from './shell-block.ts'

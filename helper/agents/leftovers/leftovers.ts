@@ -1,6 +1,7 @@
 import type { ProcessRef, SignaturesFile } from '../../contract/agents.ts'
 import type { Duplicate, Orphan } from '../../contract/lifecycle.ts'
-import { known, missing, type Reading } from '../../contract/reading.ts'
+import { known, missing } from '../../contract/known.ts'
+import type { Reading } from '../../contract/reading.ts'
 import type { SessionResponse } from '../../contract/requests.ts'
 import { readBootId, readUptimeMs, TICK_MS } from '../../observe/kernel.ts'
 import { compressedSwap, readMachine } from '../../observe/machine.ts'

@@ -1,7 +1,7 @@
 import type { AgentId, AgentState } from '../../contract/agents.ts'
 import { fail, ok, type Result } from '../../contract/errors.ts'
 import type { Activity, BusyReason, LifecycleCause, LifecycleEvent, RegistryEntry, Resumed, Suspension, Transition } from '../../contract/lifecycle.ts'
-import { missing } from '../../contract/reading.ts'
+import { missing } from '../../contract/known.ts'
 import type { AgentTarget, SessionRequest } from '../../contract/requests.ts'
 import type { LookedAgent } from '../tracker.ts'
 import type { Kept, KeptAgent, Project } from './store.ts'

@@ -1,5 +1,5 @@
 import type { Activity, Suspension } from '../../contract/lifecycle.ts'
-import { known, missing } from '../../contract/reading.ts'
+import { known, missing } from '../../contract/known.ts'
 import type { LookedAgent } from '../tracker.ts'
 
 const BOOT = '00000000-1111-4222-8333-444444444444'

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Agent } from '../../contract/agents.ts'
 import { evidenceSchema, rootEvidenceSchema } from '../../contract/evidence.ts'
-import { known, missing } from '../../contract/reading.ts'
+import { known, missing } from '../../contract/known.ts'
 import { makeRoot, type MadeRoot } from '../../test/proc-tree.ts'
 import { parseMeminfoFields } from './counters.ts'
 import { bootParameter } from './hardening.ts'

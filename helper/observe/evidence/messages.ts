@@ -1,6 +1,7 @@
 import { closeSync, constants, openSync, readSync } from 'node:fs'
 import type { Evidence } from '../../contract/evidence.ts'
-import { known, missing, type Reading } from '../../contract/reading.ts'
+import { known, missing } from '../../contract/known.ts'
+import type { Reading } from '../../contract/reading.ts'
 import { missingFrom, readText, under } from '../files.ts'
 import { printable } from '../process.ts'
 

@@ -1,6 +1,7 @@
 import type { Agent } from '../../contract/agents.ts'
 import type { Evidence, ProcessEvidence } from '../../contract/evidence.ts'
-import { known, missing, type Reading } from '../../contract/reading.ts'
+import { known, missing } from '../../contract/known.ts'
+import type { Reading } from '../../contract/reading.ts'
 import { integer, listNames, readInteger, readText, readTextAside, under } from '../files.ts'
 import { TICK_MS } from '../kernel.ts'
 import { parseCommandLine, parseStat, printable, type ProcessStat } from '../process.ts'

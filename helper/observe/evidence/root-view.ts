@@ -1,5 +1,6 @@
 import type { Evidence, RootEvidence } from '../../contract/evidence.ts'
-import { known, type Reading } from '../../contract/reading.ts'
+import { known } from '../../contract/known.ts'
+import type { Reading } from '../../contract/reading.ts'
 import { readPageBytes } from '../kernel.ts'
 import { readKernelMessages } from './messages.ts'
 import { readZswapDebug } from './settings.ts'

@@ -1,5 +1,6 @@
 import { readdirSync, type Dirent } from 'node:fs'
-import { known, type Reading } from '../../contract/reading.ts'
+import { known } from '../../contract/known.ts'
+import type { Reading } from '../../contract/reading.ts'
 import { readText, under } from '../files.ts'
 import { ZSWAP_FOLDER } from '../zswap.ts'
 

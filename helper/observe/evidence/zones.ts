@@ -1,5 +1,6 @@
 import type { Zone } from '../../contract/evidence.ts'
-import { known, type Missing, type Reading } from '../../contract/reading.ts'
+import { known } from '../../contract/known.ts'
+import type { Missing, Reading } from '../../contract/reading.ts'
 import { integer, readText, under } from '../files.ts'
 
 type Key = `${number} ${string}`

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { Live } from '../../../electron/contract/views.ts'
 import type { Agent } from '../../../helper/contract/agents.ts'
 import type { Registry } from '../../../helper/contract/requests.ts'
-import { known, missing } from '../../../helper/contract/reading.ts'
+import { known, missing } from '../../../helper/contract/known.ts'
 import { estimateWin } from './estimate.ts'
 
 const agent = (anonBytes: number, state: Agent['state'] = 'idle') => ({ state, cost: { anonBytes: known(anonBytes) } }) as Agent

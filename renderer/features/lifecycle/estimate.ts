@@ -1,6 +1,7 @@
 import type { Live } from '../../../electron/contract/views.ts'
 import type { Agent } from '../../../helper/contract/agents.ts'
-import { missing, known, type Reading } from '../../../helper/contract/reading.ts'
+import { missing, known } from '../../../helper/contract/known.ts'
+import type { Reading } from '../../../helper/contract/reading.ts'
 import type { Registry } from '../../../helper/contract/requests.ts'
 
 export interface Estimate {

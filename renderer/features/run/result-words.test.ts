@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { RunDetail } from '../../../electron/contract/views.ts'
 import type { Operation, Step } from '../../../helper/contract/plan.ts'
-import { known } from '../../../helper/contract/reading.ts'
+import { known } from '../../../helper/contract/known.ts'
 import type { RunState } from '../../../helper/contract/runs.ts'
 import { endWords } from './end-words.ts'
 import { resultWords } from './result-words.ts'

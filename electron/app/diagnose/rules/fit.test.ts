@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { Evidence } from '../../../../helper/contract/evidence.ts'
-import { known, missing } from '../../../../helper/contract/reading.ts'
+import { known, missing } from '../../../../helper/contract/known.ts'
 import { healthyLooks } from '../testing/healthy.ts'
 import { swap, sysctl } from '../testing/edit.ts'
 import { fit } from './fit.ts'

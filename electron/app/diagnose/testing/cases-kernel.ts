@@ -1,4 +1,4 @@
-import { known } from '../../../../helper/contract/reading.ts'
+import { known } from '../../../../helper/contract/known.ts'
 import { beside, each, ksm, meminfo, over, percentOfMemory, thp, thread, total, under, vmstat, GB, type Case } from './edit.ts'
 
 /** Free memory of the Normal zones: `large` percent in pieces of 2 MB. */

@@ -1,4 +1,4 @@
-import { known, missing } from '../../../../helper/contract/reading.ts'
+import { known, missing } from '../../../../helper/contract/known.ts'
 import { beside, disk, each, GB, mm, meminfo, over, percentOfMemory, pressure, swap, sysctl, thread, total, under, vmstat, zram, zswap, MB, type Case } from './edit.ts'
 
 const COMPRESSED = [zram(GB)]

@@ -1,4 +1,4 @@
-import { known } from '../../../../helper/contract/reading.ts'
+import { known } from '../../../../helper/contract/known.ts'
 import { AGENT_GROUPS, LIMITED_GROUP } from './healthy.ts'
 import { beside, disk, each, GB, group, MB, meminfo, over, percentOfMemory, process, rival, swap, sysctl, total, zram, type Case } from './edit.ts'
 

@@ -1,5 +1,5 @@
 import type { CgroupEvidence, Evidence, ProcessEvidence } from '../../../../helper/contract/evidence.ts'
-import { known } from '../../../../helper/contract/reading.ts'
+import { known } from '../../../../helper/contract/known.ts'
 import { processOf } from './healthy.ts'
 
 /** Ways to make a healthy machine just ill enough, or just not. */

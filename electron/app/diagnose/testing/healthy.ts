@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { agentIdOf } from '../../../../helper/contract/agents.ts'
 import { evidenceSchema, type CgroupEvidence, type Evidence, type ProcessEvidence } from '../../../../helper/contract/evidence.ts'
-import { known, missing } from '../../../../helper/contract/reading.ts'
+import { known, missing } from '../../../../helper/contract/known.ts'
 import { sampleAgent } from '../../report/sample.ts'
 import type { Looks } from '../rule.ts'
 

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { fail, ok } from '../../../contract/errors.ts'
 import type { GuardWord, LifecycleCause } from '../../../contract/lifecycle.ts'
-import { known } from '../../../contract/reading.ts'
+import { known } from '../../../contract/known.ts'
 import type { HoldRequest, Woken } from '../../../guard/protocol.ts'
 import type { Guard } from '../types.ts'
 

@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Evidence } from '../../../../../helper/contract/evidence.ts'
-import { known } from '../../../../../helper/contract/reading.ts'
+import { known } from '../../../../../helper/contract/known.ts'
 import { readEvidence } from '../../../../../helper/observe/evidence/read.ts'
 import { patchBetween } from './patch.ts'
 
