@@ -220,6 +220,15 @@ struct am_talk {
 	struct am_digest digest;
 };
 
+/* A tail's buffer is a power of two, and not less. */
+#define AM_TAIL_LEAST 4096u
+
+/* Where the tail begins; under talk->lock or talk->writer. */
+static inline u64 am_talk_end(const struct am_talk *talk)
+{
+	return talk->count ? talk->blocks[talk->count - 1].end : 0;
+}
+
 /* agents.c */
 extern struct mutex am_agents_lock;
 extern struct xarray am_agents;
@@ -353,9 +362,11 @@ struct am_talk *am_talk_new(void);
 void am_talk_free(struct am_talk *talk);
 int am_talk_append(struct am_unit *unit, const void __user *data, u64 bytes);
 int am_talk_edit(struct am_unit *unit, u64 offset, u64 old_bytes, const void __user *data, u64 bytes);
-struct am_unit *am_talk_fork(struct am_unit *unit, u64 prefix_bytes);
 void am_talk_close_tail(struct am_unit *unit);
+
+/* talk-read.c */
 ssize_t am_talk_read(struct am_unit *unit, u64 offset, void __user *to, size_t bytes);
+struct am_unit *am_talk_fork(struct am_unit *unit, u64 prefix_bytes);
 struct am_content *am_talk_snapshot(struct am_unit *unit);
 int am_talk_digest(struct am_unit *unit);
 bool am_talk_known(struct am_unit *unit, struct am_digest *digest);
