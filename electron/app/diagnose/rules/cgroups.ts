@@ -72,18 +72,20 @@ const oomKill = define({
     const look = lastOf(looks)
     const before = (group: CgroupEvidence): number => sameGroup(firstOf(looks), group.path)?.events['oom_kill'] ?? 0
     const kills = (group: CgroupEvidence): number => (looks.length > 1 ? Math.max(0, (group.events['oom_kill'] ?? 0) - before(group)) : 0)
-    // One look alone tells of the whole life of a group: only one with a limit of its own is to blame.
-    const since = (group: CgroupEvidence): number => (looks.length === 1 && group.maxBytes.value !== null ? (group.events['oom_kill'] ?? 0) : kills(group))
+    // Kills before the first look count where the group has a limit of its own: elsewhere another group's may be to blame.
+    const since = (group: CgroupEvidence): number => (kills(group) > 0 || group.maxBytes.value === null ? kills(group) : (group.events['oom_kill'] ?? 0))
     return lowest(groupsOf(look).filter((group) => since(group) > limit.kills)).map((group) => {
       const max = group.maxBytes.value
-      const need = Math.max(group.peakBytes.value ?? 0, group.currentBytes.value ?? 0)
+      const watched = kills(group) > 0
+      // What was ended wanted more than the limit, nobody knows how much: a little more would end it a little later.
+      const need = Math.max(group.peakBytes.value ?? 0, group.currentBytes.value ?? 0, (max ?? 0) * 2)
       return {
         subject: group.path,
-        severity: looks.length > 1 ? 'critical' : 'warning',
+        severity: watched ? 'critical' : 'warning',
         title: `A program in ${nameOf(group)} was ended at its memory limit`,
-        explanation: `${plural(since(group), 'program')} in the group ${nameOf(group)} ${since(group) === 1 ? 'was' : 'were'} ended by the kernel (an "OOM kill") ${looks.length > 1 ? 'while we watched' : 'since the group was made'}.${max === null ? '' : ` The group may hold ${amount(max)} and now holds ${amount(group.currentBytes.value ?? 0)}.`} This is the limit of the group, not of the machine, on which ${amount(look.meminfo['MemAvailable'] ?? 0)} are available: elsewhere the program would have gone on.${killed(look)}`,
+        explanation: `${plural(since(group), 'program')} in the group ${nameOf(group)} ${since(group) === 1 ? 'was' : 'were'} ended by the kernel (an "OOM kill") ${watched ? 'while we watched' : 'since the group was made'}.${max === null ? '' : ` The group may hold ${amount(max)} and now holds ${amount(group.currentBytes.value ?? 0)}.`} This is the limit of the group, not of the machine, on which ${amount(look.meminfo['MemAvailable'] ?? 0)} are available: elsewhere the program would have gone on.${killed(look)}`,
         figures: [
-          figure({ what: looks.length > 1 ? 'Programs ended since the first look' : 'Programs ended since the group was made', value: since(group), unit: 'count', source: `${group.path}/memory.events oom_kill`, threshold: above(limit.kills), history: historyOf(looks, (each) => sameGroup(each, group.path)?.events['oom_kill']) }),
+          figure({ what: watched ? 'Programs ended since the first look' : 'Programs ended since the group was made', value: since(group), unit: 'count', source: `${group.path}/memory.events oom_kill`, threshold: above(limit.kills), history: historyOf(looks, (each) => sameGroup(each, group.path)?.events['oom_kill']) }),
           ...(max === null ? [] : [figure({ what: 'Limit of the group', value: max, unit: 'bytes' as const, source: `${group.path}/memory.max` })]),
           figure({ what: 'It holds now', value: group.currentBytes.value ?? 0, unit: 'bytes', source: `${group.path}/memory.current` }),
         ],

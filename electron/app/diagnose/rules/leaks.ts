@@ -3,7 +3,7 @@ import { amount } from '../../amounts.ts'
 import { durationText } from '../../report/format.ts'
 import { above, figure, historyOf } from '../figures.ts'
 import { needsSpan } from '../needs.ts'
-import type { Rule } from '../rule.ts'
+import type { Looks, Rule } from '../rule.ts'
 import { firstOf, lastOf, spanMs } from '../series.ts'
 import { define } from './define.ts'
 import { MB, percentOf, processSubject, processWords, sameProcess } from './kit.ts'
@@ -18,11 +18,15 @@ const inLook = (look: Evidence, process: ProcessEvidence): number | null => {
   return there === undefined ? null : own(there)
 }
 
+/** Fewer looks, or over less time, cannot tell a leak from a start. */
+const LOOKS = 4
+const SPAN_MS = 60_000
+
 const grows = define({
   id: 'leaks.process-grows',
   topic: 'leaks',
   title: 'A program grows without a pause',
-  needs: [needsSpan(60_000), (looks) => (looks.length >= 4 ? null : 'four looks')],
+  needs: [needsSpan(SPAN_MS), (looks) => (looks.length >= LOOKS ? null : 'four looks')],
   thresholds: { bytes: 64 * MB, percent: 25, bytesPerMinute: 8 * MB },
   because: 'A program that fills a cache or collects garbage has steps down or levels off. One that is larger at every look, grew by a quarter, and as much in the second half as in the first, does neither; slower leaks are told from the history by a robust slope.',
   find: (looks, limit) => {
@@ -30,14 +34,17 @@ const grows = define({
     return look.processes.flatMap((process) => {
       // Most did not grow at all: those are told from two looks.
       if ((inLook(look, process) ?? 0) - (inLook(firstOf(looks), process) ?? 0) <= limit.bytes) return []
-      const values = looks.map((each) => inLook(each, process))
-      if (values.some((value) => value === null)) return []
+      // One that began meanwhile is judged from the look in which it was first seen.
+      const [begin = look, ...rest] = looks.slice(looks.findIndex((each) => sameProcess(each, process) !== undefined))
+      const seen: Looks = [begin, ...rest]
+      const values = seen.map((each) => inLook(each, process))
+      if (seen.length < LOOKS || spanMs(seen) < SPAN_MS || values.some((value) => value === null)) return []
       const curve = values.map((value) => value ?? 0)
       const first = curve[0] ?? 0
       const last = curve.at(-1) ?? 0
       const middle = curve[Math.floor((curve.length - 1) / 2)] ?? first
       const grown = last - first
-      const perMinute = (grown * 60_000) / spanMs(looks)
+      const perMinute = (grown * 60_000) / spanMs(seen)
       const always = curve.every((value, i) => i === 0 || value > (curve[i - 1] ?? 0))
       const share = percentOf(grown, first)
       if (!always || grown <= limit.bytes || share <= limit.percent || perMinute <= limit.bytesPerMinute || last - middle < (middle - first) * 0.75) return []
@@ -45,7 +52,7 @@ const grows = define({
         subject: processSubject(process),
         severity: 'warning' as const,
         title: `${process.title || process.name} grows without a pause`,
-        explanation: `${processWords(process)} held ${amount(first)} ${durationText(spanMs(looks))} ago and holds ${amount(last)} now: ${amount(perMinute)} more every minute, larger at each of ${curve.length} looks. It may be loading something large; if it goes on, it is a leak: memory that the program keeps and never uses again.`,
+        explanation: `${processWords(process)} held ${amount(first)} ${durationText(spanMs(seen))} ago and holds ${amount(last)} now: ${amount(perMinute)} more every minute, larger at each of ${curve.length} looks. It may be loading something large; if it goes on, it is a leak: memory that the program keeps and never uses again.`,
         figures: [
           figure({ what: 'Grown', value: grown, unit: 'bytes', source: `/proc/${process.ref.pid}/status RssAnon + VmSwap`, threshold: above(limit.bytes), history: historyOf(looks, (each) => inLook(each, process)) }),
           figure({ what: 'A minute', value: perMinute, unit: 'bytes', source: `/proc/${process.ref.pid}/status`, threshold: above(limit.bytesPerMinute) }),

@@ -7,8 +7,8 @@ import type { Looks, Rule } from '../rule.ts'
 import { cacheCases, pressureCases, swapCases } from '../testing/cases-pressure.ts'
 import { fragmentationCases, hugePageCases, ksmCases, numaCases, slabCases } from '../testing/cases-kernel.ts'
 import { agentCases, cgroupCases, hardeningCases, memoryFileCases, rivalCases, virtualMemoryCases } from '../testing/cases-user.ts'
-import { meminfo, pressure, swap, total, type Case } from '../testing/edit.ts'
-import { healthyLooks } from '../testing/healthy.ts'
+import { group, meminfo, pressure, swap, total, type Case } from '../testing/edit.ts'
+import { healthyLooks, LIMITED_GROUP } from '../testing/healthy.ts'
 import { rules } from './all.ts'
 
 const cases: readonly Case[] = [
@@ -64,7 +64,7 @@ describe('each limit', () => {
 
   test('of severity: the worse case is told as worse', () => {
     const severityOf = (id: string, edit: (looks: Looks) => void): string | undefined => {
-      const looks = healthyLooks()
+      const looks = healthyLooks(2)
       edit(looks)
       return judge([ruleOf(id)], looks).findings[0]?.severity
     }
@@ -77,6 +77,9 @@ describe('each limit', () => {
     const noSwap = (percent: number) => (looks: Looks): void => { swap(looks, []); available(percent)(looks) }
     expect(severityOf('swap.none', noSwap(25))).toBe('advice')
     expect(severityOf('swap.none', noSwap(24.9))).toBe('warning')
+    const kills = (between: number) => (looks: Looks): void => group(looks, LIMITED_GROUP, (_, seconds) => ({ events: { oom_kill: seconds > 0 ? 1 + between : 1 } }))
+    expect(severityOf('cgroups.oom-kill', kills(0))).toBe('warning')
+    expect(severityOf('cgroups.oom-kill', kills(1))).toBe('critical')
   })
 })
 

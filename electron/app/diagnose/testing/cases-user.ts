@@ -1,12 +1,13 @@
 import { known } from '../../../../helper/contract/known.ts'
-import { AGENT_GROUPS, LIMITED_GROUP } from './healthy.ts'
+import { AGENT_GROUPS, LIMITED_GROUP, processOf } from './healthy.ts'
 import { beside, disk, each, GB, group, MB, meminfo, over, percentOfMemory, process, rival, swap, sysctl, total, zram, type Case } from './edit.ts'
 
 const events = (more: Record<string, number>): Record<string, number> => ({ low: 0, high: 0, max: 0, oom: 0, oom_kill: 0, oom_group_kill: 0, ...more })
 const AGENT = AGENT_GROUPS[0]
 
 export const cgroupCases: readonly Case[] = [
-  { rule: 'cgroups.oom-kill', edit: 'a kill between two looks', looks: 2, ...over('kills', (looks, value) => group(looks, LIMITED_GROUP, (_, seconds) => ({ events: events({ oom_kill: seconds > 0 ? 7 + value : 7 }) }))) },
+  { rule: 'cgroups.oom-kill', edit: 'a kill between two looks', looks: 2, ...over('kills', (looks, value) => group(looks, AGENT, (_, seconds) => ({ events: events({ oom_kill: seconds > 0 ? 7 + value : 7 }) }))) },
+  { rule: 'cgroups.oom-kill', edit: 'kills before the first look, of a group with a limit of its own', looks: 2, below: (looks) => group(looks, AGENT, { events: events({ oom_kill: 7 }) }), above: (looks) => group(looks, LIMITED_GROUP, { events: events({ oom_kill: 7 }) }) },
   { rule: 'cgroups.oom-kill', edit: 'a kill in the life of a group', ...over('kills', (looks, value) => group(looks, LIMITED_GROUP, { events: events({ oom_kill: value }) })) },
   { rule: 'cgroups.at-max', edit: 'hits of memory.max', looks: 2, ...over('hitsPerSecond', (looks, value) => group(looks, LIMITED_GROUP, (_, seconds) => ({ events: events({ max: Math.round(value * seconds) }) })), 1.02) },
   {
@@ -75,6 +76,12 @@ export const agentCases: readonly Case[] = [
   { rule: 'leaks.process-grows', edit: 'growth', looks: 6, stepMs: 60_000, ...over('bytes', (looks, value) => process(looks, 'leaky', 100 * MB, (seconds) => ({ anonBytes: known(Math.floor(100 * MB + (value * seconds) / 300)) }))) },
   { rule: 'leaks.process-grows', edit: 'growth, of what it was', looks: 6, stepMs: 60_000, ...over('percent', (looks, value) => process(looks, 'leaky', GB, (seconds) => ({ anonBytes: known(Math.floor(GB * (1 + (value * seconds) / 300 / 100))) }))) },
   { rule: 'leaks.process-grows', edit: 'a pause in it', looks: 6, stepMs: 60_000, ...beside((looks, pauseS) => process(looks, 'leaky', 100 * MB, (seconds) => ({ anonBytes: known(100 * MB + Math.floor((seconds === pauseS ? seconds - 60 : seconds) * MB)) })), () => 180, () => -1) },
+  {
+    rule: 'leaks.process-grows', edit: 'looks at one that began meanwhile', looks: 8, stepMs: 30_000,
+    ...beside((looks, fromS) => each(looks, (look, seconds) => {
+      if (seconds >= fromS) look.processes.push(processOf(9000, 'leaky', 100 * MB, { anonBytes: known(100 * MB + Math.floor((seconds - fromS) * MB)) }))
+    }), () => 150, () => 120),
+  },
   { rule: 'leaks.process-grows', edit: 'levels off', looks: 6, stepMs: 60_000, ...beside((looks, tauS) => process(looks, 'leaky', 100 * MB, (seconds) => ({ anonBytes: known(Math.floor(100 * MB + 4000 * MB * (1 - Math.exp(-seconds / tauS)))) })), () => 120, () => 3000) },
 ]
 
