@@ -10,7 +10,7 @@ import { nodeHeaders } from './node-headers.mjs'
 /** `alias`: a link beside it, by which loaders look for a library. */
 /** @typedef {{ name: string, sources: string[], plain?: boolean, shared?: boolean, instrumented?: boolean, alone?: boolean, threads?: boolean, libs?: string[], flags?: string[], map?: string, alias?: string }} Program */
 
-const guardSources = ['agents', 'base', 'bring', 'config', 'journal', 'kernel-file', 'lock', 'main', 'prefault', 'request', 'runs', 'server', 'terminal', 'terminal-file', 'text', 'watch', 'words']
+const guardSources = ['agents', 'agents-hold', 'agents-wake', 'agents-watch', 'base', 'bring', 'config', 'journal', 'kernel-file', 'lock', 'main', 'prefault', 'request', 'runs', 'runs-replay', 'runs-undo', 'server', 'terminal', 'terminal-file', 'text', 'watch', 'words']
   .map((name) => `privileged/guard/${name}.c`)
 
 /** The freestanding core, for the sources of whoever stands on it. */
@@ -57,6 +57,7 @@ export const programs = [
   { name: 'agentmem-guard', sources: guardSources, alone: true },
   { name: 'agentmem-reclaim', sources: ['privileged/reclaim/main.c', 'privileged/reclaim/target.c', 'privileged/reclaim/areas.c', 'privileged/reclaim/scan.c', 'privileged/reclaim/list.c', 'privileged/reclaim/advise.c'] },
   { name: 'agentmem-pressure', sources: ['privileged/pressure/main.c', 'user/common/pressure.c'] },
+  { name: 'agentmem-backing', sources: ['privileged/backing/main.c'] },
   { name: 'agentmem-run', sources: ['user/run/main.c'] },
   { name: 'agentmem-hook', sources: ['user/hook/main.c'] },
   { name: 'agentmem-broker', sources: [...frontSources, ...contentSources], libs: contentLibs, threads: true },

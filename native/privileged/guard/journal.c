@@ -8,7 +8,7 @@
 
 enum { HEADER_PARTS = 5, RECORD_PARTS = 6, LONGEST_SEQ = 9 };
 
-static const char *const verbs[] = { "write", "swapoff", "swapon", "zram-reset", "unlink", "thaw", "move", "rmmod" };
+static const char *const verbs[] = { "write", "swapoff", "swapon", "zram-reset", "unlink", "thaw", "move", "rmmod", "backing" };
 
 /* Cuts the sum off; false where it is not that of what stands before it. Exactly eight lower-case digits. */
 static bool take_sum(char *line)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "runs.h"
+/* Runs the guard stands for: their journals and files, open and in memory. */
+#include "runs-inner.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,48 +10,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base.h"
 #include "journal.h"
 #include "kernel-file.h"
 #include "lock.h"
-#include "server.h"
-#include "text.h"
-#include "words.h"
 
 #ifndef MADV_POPULATE_READ
 #define MADV_POPULATE_READ 22 /* Linux 5.14 */
 #endif
 
-#define RUNS_MOST 16
-#define FILES_MOST 32
-#define GIVE_UP_MS 60000
-#define LOCK_RETRY_MS 5
-
-struct target_file {
-	int fd;
-	uint64_t hash; /* of its path; the path itself is read from the kernel again */
-};
-
-struct run {
-	enum { RUN_FREE, RUN_MAKING, RUN_ARMED, RUN_UNDONE } state;
-	char id[NAME_MOST + 1];
-	int64_t uid;
-	int journal;
-	void *pinned; /* NULL: could not be mapped */
-	unsigned file_count;
-	struct target_file files[FILES_MOST];
-};
-
-static struct run runs[RUNS_MOST];
-static struct journal parsed;
-
-static struct {
-	bool wanted;
-	bool thaws;
-	bool memory;
-	bool killed; /* the helper, so that the lock becomes free */
-	int64_t since_ms;
-} undo;
+struct run runs[RUNS_MOST];
 
 static struct run *find(const char *id)
 {
@@ -201,8 +169,13 @@ unsigned runs_open(void)
 	return in_state(RUN_ARMED, RUN_ARMED);
 }
 
+bool is_open_journal(const char *name, size_t length)
+{
+	return length > 5 && memcmp(name + length - 5, ".open", 5) == 0;
+}
+
 /* The rename of its journal is what decides a run (docs/journal.md): one that is kept or undone is not ours any more. */
-static bool is_still_open(const struct run *run)
+bool run_is_still_open(const struct run *run)
 {
 	char path[64];
 	char real[PATH_MAX];
@@ -212,13 +185,13 @@ static bool is_still_open(const struct run *run)
 	out_text(&out, "/proc/self/fd/");
 	out_number(&out, (uint64_t)run->journal);
 	length = readlink(path, real, sizeof(real));
-	return length > 5 && memcmp(real + length - 5, ".open", 5) == 0;
+	return length > 0 && is_open_journal(real, (size_t)length);
 }
 
 void runs_look(void)
 {
 	for (unsigned i = 0; i < RUNS_MOST; i++)
-		if ((runs[i].state == RUN_ARMED || runs[i].state == RUN_UNDONE) && !is_still_open(&runs[i]))
+		if ((runs[i].state == RUN_ARMED || runs[i].state == RUN_UNDONE) && !run_is_still_open(&runs[i]))
 			forget(&runs[i]);
 	runs_pin();
 }
@@ -238,9 +211,7 @@ void runs_pin(void)
 	}
 }
 
-enum undone { UNDO_RESTORED, UNDO_ALREADY, UNDO_LEFT, UNDO_FAILED };
-
-static int find_file(const struct run *run, const char *path)
+int run_open_file(const struct run *run, const char *path)
 {
 	uint64_t hash = hash_of(path);
 
@@ -248,238 +219,4 @@ static int find_file(const struct run *run, const char *path)
 		if (run->files[i].hash == hash && kernel_file_is(run->files[i].fd, path))
 			return run->files[i].fd;
 	return -1;
-}
-
-/* What an earlier line for the same file names: then this change was never made. */
-static bool named_earlier(size_t index, const char *value)
-{
-	const struct record *record = &parsed.records[index];
-
-	for (size_t i = 0; i < index; i++) {
-		const struct record *other = &parsed.records[i];
-
-		if (strcmp(other->verb, record->verb) == 0 && strcmp(other->target, record->target) == 0 &&
-		    (strcmp(other->value, value) == 0 || (other->old != NULL && strcmp(other->old, value) == 0)))
-			return true;
-	}
-	return false;
-}
-
-static enum undone undo_value(int fd, size_t index)
-{
-	const struct record *record = &parsed.records[index];
-	char buffer[VALUE_MOST];
-	const char *found = kernel_file_value(fd, buffer);
-
-	if (found == NULL || record->old == NULL)
-		return UNDO_LEFT;
-	if (strcmp(found, record->old) == 0)
-		return UNDO_ALREADY;
-	if (strcmp(found, record->value) != 0)
-		return named_earlier(index, found) ? UNDO_ALREADY : UNDO_LEFT;
-	if (!kernel_value_allowed(record->target, record->old) || !kernel_file_write(fd, record->old))
-		return UNDO_FAILED;
-	found = kernel_file_value(fd, buffer);
-	return found != NULL && strcmp(found, record->old) == 0 ? UNDO_RESTORED : UNDO_FAILED;
-}
-
-/* OLD is "20%": bytes of 0 cannot be written; what held is the ratio, and writing that takes the bytes away. */
-static enum undone undo_bytes(const struct run *run, int fd, const struct record *record, const char *ratio_path)
-{
-	int open_fd = find_file(run, ratio_path);
-	int ratio_fd = open_fd >= 0 ? open_fd : kernel_file_open(ratio_path);
-	char bytes[VALUE_MOST];
-	char ratio[VALUE_MOST];
-	char percent[4];
-	size_t length = strlen(record->old) - 1;
-	const char *found;
-	const char *holds;
-	enum undone outcome = UNDO_FAILED;
-
-	if (length == 0 || length >= sizeof(percent) || strspn(record->old, "0123456789") != length || ratio_fd < 0)
-		goto out;
-	memcpy(percent, record->old, length);
-	percent[length] = '\0';
-	found = kernel_file_value(fd, bytes);
-	holds = kernel_file_value(ratio_fd, ratio);
-	if (found == NULL || holds == NULL)
-		outcome = UNDO_LEFT;
-	else if (strcmp(found, "0") == 0 && strcmp(holds, percent) == 0)
-		outcome = UNDO_ALREADY;
-	else if (strcmp(found, record->value) != 0)
-		outcome = UNDO_LEFT;
-	else if (kernel_file_write(ratio_fd, percent)) {
-		found = kernel_file_value(fd, bytes);
-		holds = kernel_file_value(ratio_fd, ratio);
-		if (found != NULL && holds != NULL && strcmp(found, "0") == 0 && strcmp(holds, percent) == 0)
-			outcome = UNDO_RESTORED;
-	}
-out:
-	if (open_fd < 0 && ratio_fd >= 0)
-		close(ratio_fd);
-	return outcome;
-}
-
-static bool is_percent(const struct record *record)
-{
-	size_t length = record->old == NULL ? 0 : strlen(record->old);
-
-	return length > 0 && record->old[length - 1] == '%';
-}
-
-static enum undone undo_record(const struct run *run, size_t index)
-{
-	const struct record *record = &parsed.records[index];
-	const char *ratio_path = kernel_file_ratio(record->target);
-	enum undone outcome;
-	int open_fd = find_file(run, record->target);
-	int fd = open_fd >= 0 ? open_fd : kernel_file_open(record->target);
-
-	if (fd < 0)
-		return errno == ENOENT ? UNDO_LEFT : UNDO_FAILED;
-	outcome = is_percent(record) && ratio_path != NULL ? undo_bytes(run, fd, record, ratio_path) : undo_value(fd, index);
-	if (open_fd < 0)
-		close(fd);
-	return outcome;
-}
-
-struct tally {
-	unsigned count[4];
-	bool readable;
-	bool other_boot;
-};
-
-/* Last first, each looking at what is there: doing it twice is harmless. */
-static struct tally replay(int journal, const struct run *run, bool writes, bool thaws)
-{
-	struct tally tally = { .readable = false };
-	ssize_t length = read_again(journal, scratch, JOURNAL_MOST_BYTES);
-
-	if (length < 0 || !journal_parse(scratch, (size_t)length, &parsed))
-		return tally;
-	tally.readable = true;
-	parsed.too_long = parsed.too_long || length == JOURNAL_MOST_BYTES - 1;
-	tally.other_boot = strcmp(parsed.boot, boot_id) != 0;
-	for (size_t i = parsed.count; i > 0 && !tally.other_boot; i--) {
-		const struct record *record = &parsed.records[i - 1];
-		bool thaw = strcmp(record->verb, "thaw") == 0;
-
-		if (record->now && ((writes && strcmp(record->verb, "write") == 0) || (thaws && thaw && is_freeze_path(record->target))))
-			tally.count[undo_record(run, i - 1)]++;
-	}
-	return tally;
-}
-
-static void tell(const struct run *run, const struct tally *tally)
-{
-	char line[256];
-	struct out out = out_begin(line, sizeof(line));
-
-	if (!tally->readable) {
-		leave_word("problem", "The journal of an open run cannot be read; the helper takes it back when it starts.", run->id, NULL, run->uid);
-		return;
-	}
-	out_text(&out, "Took back ");
-	out_number(&out, tally->count[UNDO_RESTORED]);
-	out_text(&out, tally->count[UNDO_RESTORED] == 1 ? " setting" : " settings");
-	if (tally->count[UNDO_LEFT] > 0) {
-		out_text(&out, "; left alone ");
-		out_number(&out, tally->count[UNDO_LEFT]);
-		out_text(&out, " that somebody else changed since");
-	}
-	if (tally->count[UNDO_FAILED] > 0) {
-		out_text(&out, "; the kernel refused ");
-		out_number(&out, tally->count[UNDO_FAILED]);
-	}
-	if (parsed.damaged > 0 || parsed.too_long)
-		out_text(&out, "; a part of the journal could not be used");
-	out_text(&out, ".");
-	leave_word(tally->count[UNDO_FAILED] > 0 ? "problem" : "undone", line, run->id, NULL, run->uid);
-}
-
-void runs_undo(bool thaws, bool memory)
-{
-	if (runs_open() == 0)
-		return;
-	if (!undo.wanted)
-		undo.since_ms = now_ms();
-	undo.wanted = true;
-	undo.thaws = undo.thaws || thaws;
-	undo.memory = undo.memory || memory;
-}
-
-static void undo_all(void)
-{
-	/* Newest first would need their times; records of different runs seldom share a file, and each looks first. */
-	for (unsigned i = RUNS_MOST; i > 0; i--) {
-		struct run *run = &runs[i - 1];
-		struct tally tally;
-
-		if (run->state != RUN_ARMED || !is_still_open(run))
-			continue;
-		tally = replay(run->journal, run, true, undo.thaws);
-		run->state = RUN_UNDONE;
-		/* Told while `parsed` is still this run's; the file is written later. */
-		tell(run, &tally);
-	}
-}
-
-int64_t runs_step(int64_t at_ms)
-{
-	enum lock_outcome taken;
-
-	if (!undo.wanted)
-		return NEVER_MS;
-	taken = lock_take();
-	if (taken == LOCK_BUSY && at_ms - undo.since_ms < GIVE_UP_MS) {
-		/* Silent or hindered: it must not write any more once undoing begins. */
-		if (!undo.killed)
-			undo.killed = server_end_helper(undo.memory);
-		return at_ms + LOCK_RETRY_MS * (at_ms - undo.since_ms > 1000 ? 20 : 1);
-	}
-	if (taken == LOCK_BUSY)
-		leave_word("problem", "Another program holds the undoer's lock and does not end; it has to take the open run back.", NULL, NULL, NOBODY);
-	else
-		undo_all();
-	if (taken == LOCK_BROKEN)
-		leave_word("problem", "The undoer's lock could not be taken; the open run was taken back without it.", NULL, NULL, NOBODY);
-	lock_release();
-	undo.wanted = undo.thaws = undo.memory = undo.killed = false;
-	return NEVER_MS;
-}
-
-static bool is_open_journal(const char *name)
-{
-	size_t length = strlen(name);
-
-	return length > 5 && strcmp(name + length - 5, ".open") == 0;
-}
-
-void runs_recover_held(void)
-{
-	static struct folder folder;
-	char path[PATH_MAX];
-	struct out out = out_begin(path, sizeof(path));
-	const char *name;
-
-	out_text(&out, settings.journal_dir);
-	out_text(&out, "/agents");
-	folder.fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	while (folder.fd >= 0 && (name = folder_next(&folder)) != NULL) {
-		struct tally tally;
-		int fd;
-
-		if (!is_open_journal(name))
-			continue;
-		fd = openat(folder.fd, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-		if (fd < 0)
-			continue;
-		tally = replay(fd, NULL, false, true);
-		close(fd);
-		if (tally.count[UNDO_RESTORED] > 0)
-			leave_word("thawed", "The guard had ended and this was still frozen: thawed.", NULL, NULL, NOBODY);
-		if (tally.count[UNDO_FAILED] > 0)
-			leave_word("problem", "The guard had ended and this could not be thawed.", NULL, NULL, NOBODY);
-	}
-	close_fd(&folder.fd);
 }
