@@ -155,6 +155,8 @@ export const evidenceSchema = z.object({
   hardening: hardeningSchema,
   /** Kernel options that rules ask about ("y", "m", or the value), by name; missing where no config is readable. */
   config: readingSchema(z.record(z.string(), z.string())),
+  /** False where nobody was there who finds agents: then the three below are empty and say nothing. */
+  agentsKnown: z.boolean().default(true),
   agents: z.array(agentSchema),
   orphans: z.array(orphanSchema),
   duplicates: z.array(duplicateSchema),

@@ -22,7 +22,7 @@ const lookAt = (atMs: number, swapFree: number, bootId = 'boot'): Evidence =>
     meminfo: { SwapFree: swapFree }, vmstat: { pgscan: atMs }, pressure: { memory: gap, io: gap, cpu: gap }, kernelThreadsCpuMs: { kswapd: gap, ksmd: gap, kcompactd: gap, khugepaged: gap },
     sysctl: {}, mm: {}, zswapDebug: {}, swapDevices: [], zram: [], zones: [], numa: [], slab: gap, cgroups: gap, memoryFileSystems: [], processes: [], zombieProcesses: 0, rivals: [],
     hardening: { aslr: gap, noExecute: gap, guardGapPages: gap, swapEncryption: [], lockdown: gap, ptraceScope: gap, mmapMinAddr: gap, initOnAlloc: gap, initOnFree: gap },
-    config: gap, agents: [], orphans: [], duplicates: [], kernelMessages: gap, tookMs: 40,
+    config: gap, agentsKnown: true, agents: [], orphans: [], duplicates: [], kernelMessages: gap, tookMs: 40,
   } satisfies Evidence)
 
 const offer = (id: string, act: Offer['act'] = { how: 'advice' }): Offer => ({ id, title: `Do ${id}`, what: 'w', tradeOff: 't', sideEffects: 's', scope: 'the whole machine', undo: 'by-run', undoWords: 'u', act })

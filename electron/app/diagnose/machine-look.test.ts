@@ -14,11 +14,11 @@ afterEach(() => {
 
 const view: RootEvidence = { zswapDebug: { pool_limit_hit: 3 }, zones: [], slab: { value: [{ name: 'dentry', bytes: 8_388_608, activeObjects: 1000, objects: 1000 }] }, kernelMessages: { value: [] } }
 
-const looking = (state: 'ready' | 'not-installed', uid: number, answer: unknown = ok(view)) => {
+const looking = (state: 'ready' | 'not-installed', uid: number, answer: unknown = ok(view), agents: unknown = ok([])) => {
   const asked: string[] = []
   const system = { state: () => ({ system: state, systemVersion: null }), call: (method: string) => { asked.push(method); return Promise.resolve(answer) } } as unknown as MachineLookDeps['system']
   const session = { call: () => Promise.resolve(fail('helper-missing', 'none')) } as unknown as MachineLookDeps['session']
-  const look = machineLook({ root: made.root, sampler: { agents: () => Promise.resolve(ok([])) }, session, system, uid })
+  const look = machineLook({ root: made.root, sampler: { agents: () => Promise.resolve(agents) } as MachineLookDeps['sampler'], session, system, uid })
   return { asked, look }
 }
 const slabOf = async (look: ReturnType<typeof looking>['look']): Promise<unknown> => {
@@ -37,4 +37,8 @@ test.each([['without a helper', 'not-installed', 1000, undefined, []], ['with an
   const { asked, look } = looking(state, uid, answer)
   expect(await slabOf(look)).toMatchObject({ value: null, reason: 'not-supported' })
   expect(asked).toEqual(calls)
+})
+
+test.each([['were found', ok([]), true], ['could not be asked for', fail('helper-missing', 'none'), false]] as const)('a look says whether agents %s', async (_name, agents, known) => {
+  expect(await looking('not-installed', 1000, undefined, agents).look()).toMatchObject({ ok: true, value: { agentsKnown: known, agents: [] } })
 })

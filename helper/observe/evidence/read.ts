@@ -10,7 +10,6 @@ import { parseMounts, type Mount } from '../mounts.ts'
 import { readPressure } from '../pressure.ts'
 import { readSwaps } from '../swaps.ts'
 import { readZram } from '../zram.ts'
-import { readCaptured } from './captured.ts'
 import { readCgroups } from './cgroups.ts'
 import { CONFIG_OPTIONS } from './config.ts'
 import { readMeminfoFields, readVmstatFields } from './counters.ts'
@@ -32,7 +31,7 @@ export interface EvidenceOptions {
   readonly uid: number | null
   /** Whether the reader is root. */
   readonly privileged: boolean
-  /** As a snapshot found them; their memory is not read again. */
+  /** As a snapshot found them; their memory is not read again. Left out where nobody was there to find them. */
   readonly agents?: readonly Agent[]
   readonly orphans?: readonly Orphan[]
   readonly duplicates?: readonly Duplicate[]
@@ -56,7 +55,8 @@ const cgroup2Options = (mounts: readonly Mount[]): Record<string, Reading<string
 
 const read = async (root: string, options: EvidenceOptions): Promise<Evidence> => {
   const startedMs = performance.now()
-  const captured = readCaptured(root)
+  // Its schema is loaded for captured trees alone: a command that looks at the running machine has no use for it.
+  const captured = root === '/' ? null : (await import('./captured.ts')).readCaptured(root)
   const { agents = [], orphans = [], duplicates = [], rollups = USUAL_ROLLUPS, uid } = options
   const meminfo = readMeminfoFields(root)
   const kernelRelease = readKernelRelease(root)
@@ -102,6 +102,7 @@ const read = async (root: string, options: EvidenceOptions): Promise<Evidence> =
     rivals: readRivals(root, names),
     hardening: readHardening(root, { swaps: swapDevices, sysctl, config, mountsText }),
     config: configOf(config),
+    agentsKnown: options.agents !== undefined,
     agents: [...agents],
     orphans: [...orphans],
     duplicates: [...duplicates],

@@ -3,7 +3,7 @@ import type { Evidence } from '../../../../helper/contract/evidence.ts'
 import { amount, counted, listed, percent } from '../../amounts.ts'
 import { durationText, plural } from '../../report/format.ts'
 import { above, figure, historyOf } from '../figures.ts'
-import { needsMeminfo } from '../needs.ts'
+import { needsMeminfo, type Need } from '../needs.ts'
 import type { Looks, Rule } from '../rule.ts'
 import { lastOf } from '../series.ts'
 import { define } from './define.ts'
@@ -12,7 +12,9 @@ import { advice, command, compressedSwapOn, endLeftovers, endUnneeded, leaveIt, 
 
 /** What agents and their servers hold, and what they left behind. */
 
-const hasAgents = (looks: Looks): boolean => lastOf(looks).agents.length > 0
+/** Where nobody could tell, the rule is asked all the same, and says what it lacks. */
+const mayHaveAgents = (looks: Looks): boolean => lastOf(looks).agents.length > 0 || !lastOf(looks).agentsKnown
+const needsAgents: Need = (looks) => (lastOf(looks).agentsKnown ? null : 'agents: the part that finds them was not asked')
 const alive = (look: Evidence): readonly Agent[] => look.agents.filter((agent) => agent.state !== 'gone')
 
 interface Servers { readonly count: number; readonly bytes: number; readonly labels: readonly string[] }
@@ -31,8 +33,8 @@ const tooManyServers = define({
   id: 'agents.many-mcp-servers',
   topic: 'agents',
   title: 'Agents run very many MCP servers',
-  appliesTo: hasAgents,
-  needs: [needsMeminfo('MemTotal')],
+  appliesTo: mayHaveAgents,
+  needs: [needsAgents, needsMeminfo('MemTotal')],
   thresholds: { perAgent: 4, servers: 8, bytes: 256 * MB },
   because: 'Measured: an MCP server on Node takes 40 to 60 MB, and every session starts its own set. Above four for each agent they rival the agents themselves.',
   find: (looks, limit) => {
@@ -63,8 +65,7 @@ const duplicates = define({
   id: 'agents.duplicate-servers',
   topic: 'agents',
   title: 'The same server runs many times',
-  appliesTo: (looks) => lastOf(looks).duplicates.length > 0,
-  needs: [],
+  needs: [needsAgents],
   thresholds: { couldSaveBytes: 256 * MB },
   because: 'The same program with the same settings, several times; what one for all would save is the sum less the largest.',
   find: (looks, limit) => lastOf(looks).duplicates.filter((duplicate) => (duplicate.couldSaveBytes.value ?? 0) > limit.couldSaveBytes).map((duplicate) => ({
@@ -89,7 +90,7 @@ const orphans = define({
   id: 'agents.orphans',
   topic: 'agents',
   title: 'Servers of ended sessions are still running',
-  needs: [],
+  needs: [needsAgents],
   thresholds: { bytes: 32 * MB },
   because: 'A server whose session is gone serves nobody. Below 32 MB it is not worth a word: that is one small idle process.',
   find: (looks, limit) => {
@@ -112,8 +113,8 @@ const idle = define({
   id: 'agents.idle',
   topic: 'agents',
   title: 'Idle agents hold much memory',
-  appliesTo: hasAgents,
-  needs: [needsMeminfo('MemTotal')],
+  appliesTo: mayHaveAgents,
+  needs: [needsAgents, needsMeminfo('MemTotal')],
   thresholds: { idleMs: 10 * 60_000, percentOfMemory: 15 },
   because: 'Measured: an idle agent needs 5 to 10 % of its memory to wait for a key; 6.8 GB of 25 idle agents took 2.05 GB when compressed. Ten minutes without work, and 15 % of memory, are worth a click.',
   find: (looks, limit) => {
@@ -140,8 +141,8 @@ const oneLarge = define({
   id: 'agents.one-large',
   topic: 'agents',
   title: 'One agent holds a large part of memory',
-  appliesTo: hasAgents,
-  needs: [needsMeminfo('MemTotal')],
+  appliesTo: mayHaveAgents,
+  needs: [needsAgents, needsMeminfo('MemTotal')],
   thresholds: { percentOfMemory: 25 },
   because: 'Measured: agents at their prompt cost 0.14 to 0.63 GB. A quarter of memory in one is a build, a test run or a leak in it.',
   find: (looks, limit) => {

@@ -219,7 +219,7 @@ describe('evidence with gaps', () => {
   test('a machine of which nothing can be read has no findings', () => {
     const [look] = healthyLooks()
     const gap = { value: null, reason: 'not-permitted' } as const
-    const blind: Evidence = { ...look, meminfo: {}, vmstat: {}, sysctl: {}, mm: {}, zswapDebug: {}, swapDevices: [], zram: [], zones: [], numa: [], slab: gap, cgroups: gap, memoryFileSystems: [], processes: [], zombieProcesses: 0, rivals: [], agents: [], orphans: [], duplicates: [], kernelMessages: gap, config: gap, pressure: { memory: gap, io: gap, cpu: gap }, kernelThreadsCpuMs: { kswapd: gap, ksmd: gap, kcompactd: gap, khugepaged: gap }, hardening: { ...look.hardening, aslr: gap, noExecute: gap, guardGapPages: gap, mmapMinAddr: gap, swapEncryption: [] } }
+    const blind: Evidence = { ...look, meminfo: {}, vmstat: {}, sysctl: {}, mm: {}, zswapDebug: {}, swapDevices: [], zram: [], zones: [], numa: [], slab: gap, cgroups: gap, memoryFileSystems: [], processes: [], zombieProcesses: 0, rivals: [], agentsKnown: false, agents: [], orphans: [], duplicates: [], kernelMessages: gap, config: gap, pressure: { memory: gap, io: gap, cpu: gap }, kernelThreadsCpuMs: { kswapd: gap, ksmd: gap, kcompactd: gap, khugepaged: gap }, hardening: { ...look.hardening, aslr: gap, noExecute: gap, guardGapPages: gap, mmapMinAddr: gap, swapEncryption: [] } }
     expect(outcomes([blind])).toEqual([])
   })
 })
