@@ -155,7 +155,7 @@ describe('looking deeper', () => {
     expect(asked('trace.run')).toEqual([])
     await page.getByLabel('For how long').selectOption('5')
     await press(page, 'Run')
-    await page.getByRole('region', { name: 'Result' }).getByText('82360').waitFor()
+    await page.getByRole('region', { name: 'Result' }).getByRole('cell', { name: '82,360' }).waitFor()
     expect(asked('trace.run')).toMatchObject([{ seconds: 5, process: null }])
     expect(await serious(page)).toEqual([])
   })

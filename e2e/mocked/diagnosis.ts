@@ -64,6 +64,11 @@ export const createDiagnosis = ({ scenario, startMs, changed, sleep, plan }: Par
       const from = beforeId === null ? 0 : hits.findIndex(({ id }) => id === beforeId) + 1
       return ok({ entries: hits.slice(from, from + limit), more: hits.length > from + limit })
     },
+    'journal.totals': (): Answer<'journal.totals'> => {
+      if (scenario.historyFails !== null) return { ok: false, error: scenario.historyFails }
+      const outcomes = entries.filter(({ outcome }) => outcome !== null)
+      return ok({ entries: entries.length, tried: outcomes.length, helped: outcomes.filter(({ outcome }) => outcome === 'kept').length })
+    },
     'journal.note': ({ id, note }: Request<'journal.note'>): Answer<'journal.note'> => {
       if (scenario.noteFails !== null) return { ok: false, error: scenario.noteFails }
       const place = entries.findIndex((one) => one.id === id)

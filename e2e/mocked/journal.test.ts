@@ -12,6 +12,7 @@ describe('journal', () => {
     const { page } = await start(scenarios.full, journal)
     await seen(page, 'Begin to make room earlier: kept')
     expect(await page.locator('.entry').count()).toBe(8)
+    expect((await page.locator('.page-lead').innerText()).replaceAll(/\s+/gu, ' ')).toBe('1 of 4 tries helped and was kept')
     const kept = page.locator('.entry-is-kept')
     expect((await kept.innerText()).replaceAll('\u00a0', ' ')).toMatch(/1\.2 GB won[\s\S]*typing is smooth again/u)
     // A figure of a run that won nothing would be read as a gain.
@@ -81,6 +82,7 @@ describe('journal', () => {
   it('teaches what would be here, and says when it cannot be read', async () => {
     const { page } = await start(scenarios.empty, journal)
     await seen(page, 'Nothing has happened yet')
+    await seen(page, 'Empty so far')
     await press(page, 'Look at what is found now')
     expect(page.url()).toContain('#/diagnosis')
     const failing = await start(scenarios.futureHistory, journal)

@@ -28,6 +28,8 @@ export const traceChannels = {
 export const journalChannels = {
   /** Newest first, or what fits the words best; empty text for all. `beforeId`: those that follow this entry in the same order. */
   'journal.search': call(z.strictObject({ text: z.string().max(400), limit: z.int().min(1).max(1000), beforeId: z.int().nullable(), order: z.enum(['newest', 'best']).optional() }), z.object({ entries: z.array(journalEntrySchema), more: z.boolean() })),
+  /** Of the whole journal: entries, runs of which it is known what came of them, and those of them that helped and were kept. */
+  'journal.totals': call(nothing, z.object({ entries: z.int().min(0), tried: z.int().min(0), helped: z.int().min(0) })),
   /** A note on an entry; `id` null makes a note of its own. */
   'journal.note': call(z.strictObject({ id: z.int().nullable(), note: z.string().max(10_000) }), journalEntrySchema),
   'journal.export': call(nothing, z.object({ fileName: z.string(), text: z.string() })),

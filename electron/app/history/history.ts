@@ -57,6 +57,7 @@ export const createHistory = (db: Database.Database, path: string, notices: read
     afterSeq: lifecycle.afterSeq,
     hasUntoldWords: lifecycle.hasUntold,
     journal: journal.search,
+    journalTotals: journal.totals,
     journalEntry: journal.entry,
     journalAll: journal.all,
     outcomesOf: journal.outcomesOf,

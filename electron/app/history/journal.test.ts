@@ -95,6 +95,17 @@ describe('notes', () => {
   })
 })
 
+test('totals count each run once, by what came of it in the end', () => {
+  expect(history.reader.journalTotals()).toEqual({ entries: 0, tried: 0, helped: 0 })
+  add(entry({ kind: 'action', solution: 'add-zram', runId: '20261120T140311Z-5b1c09de' }))
+  expect(history.reader.journalTotals()).toEqual({ entries: 1, tried: 0, helped: 0 })
+  add(outcome('1', { atMs: 2000 }))
+  add(outcome('2', { atMs: 3000 }))
+  add(outcome('2', { atMs: 9000, outcome: 'undone', title: 'undone' }))
+  add(outcome('3', { atMs: 5000, outcome: 'no-gain', gainBytes: null }))
+  expect(history.reader.journalTotals()).toEqual({ entries: 5, tried: 3, helped: 1 })
+})
+
 describe('what helped before', () => {
   test('is the last word of each run, newest first, with its gain', () => {
     add(entry({ kind: 'action', solution: 'add-zram', runId: '20261120T140311Z-5b1c09de', title: 'Tried' }))

@@ -20,6 +20,12 @@ export interface JournalPage {
   readonly entries: JournalEntry[]
   readonly more: boolean
 }
+/** Of the whole journal; `tried`: runs of which it is known what came of them, `helped`: those that were kept for a gain in the end. */
+export interface JournalTotals {
+  readonly entries: number
+  readonly tried: number
+  readonly helped: number
+}
 /** Where a run came from, by its first entry. */
 export type RunOrigin = Pick<JournalFileEntry, 'rule' | 'subject' | 'solution' | 'presetId'>
 
@@ -47,6 +53,7 @@ export const createJournalStore = (db: Database.Database) => {
   const selectFound = db.prepare<[string, string], { atMs: number }>(queries.journalFound)
   const selectOfRun = db.prepare<[string], Row & { subject: string; presetId: string | null }>(queries.journalOfRun)
   const selectLimit = db.prepare<[number], { atMs: number }>(queries.findingLimit)
+  const selectTotals = db.prepare<[], JournalTotals>(queries.journalTotals)
   const insert = db.prepare(`INSERT INTO journal (uuid, at_ms, kind, rule, subject, solution, preset_id, run_id, title, text, note, outcome, gain_bytes, kernel_release)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`)
   const setNote = db.prepare('UPDATE journal SET note = ? WHERE id = ?')
@@ -116,6 +123,7 @@ export const createJournalStore = (db: Database.Database) => {
     search,
     outcomesOf,
     all,
+    totals: (): JournalTotals => selectTotals.get() ?? { entries: 0, tried: 0, helped: 0 },
     take,
     foundAtMs: (rule: string, subject: string): number | null => selectFound.get(rule, subject)?.atMs ?? null,
     originOf: (runId: string): RunOrigin | null => {

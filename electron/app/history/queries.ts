@@ -55,6 +55,9 @@ export const queries = {
   journalAll: `SELECT j.uuid, ${JOURNAL}, j.subject, j.preset_id AS presetId FROM journal j ORDER BY j.at_ms, j.id`,
   journalOutcomes: `SELECT ${JOURNAL} FROM journal j WHERE j.rule = ? AND j.solution = ? AND j.outcome IS NOT NULL ORDER BY j.at_ms DESC LIMIT ?`,
   journalOutcomesOfPreset: `SELECT ${JOURNAL} FROM journal j WHERE j.preset_id = ? AND j.outcome IS NOT NULL ORDER BY j.at_ms DESC LIMIT ?`,
+  /** What came of each run in the end. SQLite takes the outcome from the row that has the maximum. */
+  journalTotals: `SELECT (SELECT COUNT(*) FROM journal) AS entries, COUNT(*) AS tried, COALESCE(SUM(outcome = 'kept'), 0) AS helped
+    FROM (SELECT outcome, MAX(at_ms) FROM journal WHERE outcome IS NOT NULL GROUP BY COALESCE(run_id, 'entry ' || id))`,
   journalFound: "SELECT at_ms AS atMs FROM journal WHERE kind = 'finding' AND rule = ? AND subject = ? ORDER BY at_ms DESC LIMIT 1",
   journalOfRun: `SELECT ${JOURNAL}, j.subject, j.preset_id AS presetId FROM journal j WHERE j.run_id IS NOT NULL AND j.run_id = ? AND j.kind = 'action' LIMIT 1`,
   /** What a user wrote to is kept, and what came of something. */

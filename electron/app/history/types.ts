@@ -7,7 +7,7 @@ import type { Snapshot } from '../../../helper/contract/snapshot.ts'
 import type { Finding, JournalEntry } from '../../contract/diagnosis.ts'
 import type { JournalFileEntry } from '../../contract/journal-file.ts'
 import type { HistoryEvent, RunDetail, RunView, Series, SnapshotInfo } from '../../contract/views.ts'
-import type { JournalPage, JournalSearch, NewEntry, RunOrigin } from './journal.ts'
+import type { JournalPage, JournalSearch, JournalTotals, NewEntry, RunOrigin } from './journal.ts'
 import type { KeptFindings } from './looks.ts'
 import type { PastSuspension, Timeline } from './lifecycle.ts'
 
@@ -111,6 +111,7 @@ export interface HistoryReader {
   hasUntoldWords(sinceMs: number): boolean
   /** Entries that hold all words of `text`, or all. */
   journal(search: JournalSearch): JournalPage
+  journalTotals(): JournalTotals
   journalEntry(id: number): JournalEntry | null
   /** The whole journal, oldest first: what an export writes. */
   journalAll(): JournalFileEntry[]

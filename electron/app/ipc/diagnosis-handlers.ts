@@ -11,6 +11,7 @@ export const diagnosisHandlers = ({ diagnose, journal }: { readonly diagnose: Di
   'diagnosis.of-run': async ({ runId }) => diagnose.ofRun(runId),
   'diagnosis.try': async (request) => diagnose.try(request),
   'journal.search': async (request) => journal.search(request),
+  'journal.totals': async () => journal.totals(),
   'journal.note': async (request) => journal.note(request),
   'journal.export': async () => journal.export(),
   'journal.import': async (request) => journal.import(request),

@@ -11,10 +11,11 @@ export interface JournalDeps {
   readonly now: () => number
 }
 
-type Answer<K extends 'journal.search' | 'journal.note' | 'journal.export' | 'journal.import'> = Result<Response<K>>
+type Answer<K extends 'journal.search' | 'journal.totals' | 'journal.note' | 'journal.export' | 'journal.import'> = Result<Response<K>>
 
 export interface Journal {
   search(request: Request<'journal.search'>): Answer<'journal.search'>
+  totals(): Answer<'journal.totals'>
   /** Words on an entry, or (id null) an entry of the user's own. */
   note(request: Request<'journal.note'>): Answer<'journal.note'>
   export(): Answer<'journal.export'>
@@ -52,6 +53,7 @@ const parseFile = (text: string): Result<readonly JournalFileEntry[]> => {
 /** What was found, tried and came of it, with the user's words on it. */
 export const createJournal = ({ history, kernelRelease, onChanged, now }: JournalDeps): Journal => ({
   search: (request) => ok(history.reader.journal(request)),
+  totals: () => ok(history.reader.journalTotals()),
   note({ id, note }) {
     const text = note.trim()
     if (id === null && text === '') return fail('bad-request', 'There is nothing in this note yet.', { advice: 'Write something, then save it.' })

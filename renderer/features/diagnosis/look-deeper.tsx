@@ -4,6 +4,7 @@ import type { Finding, TraceLine } from '../../../electron/contract/diagnosis.ts
 import type { ProcessRef } from '../../../helper/contract/agents.ts'
 import type { Failure } from '../../../helper/contract/errors.ts'
 import { call } from '../../api.ts'
+import { count } from '../../format/format.ts'
 import { useCall } from '../../stores/data.ts'
 import { useLive } from '../../stores/live.ts'
 import { Button } from '../../ui/button.tsx'
@@ -47,6 +48,10 @@ const Running = ({ seconds }: { seconds: number }) => {
   )
 }
 
+const IS_NUMBER = /^[\d.,%\s]+$/u
+/** Counts come as the tool printed them. */
+const grouped = (cell: string): string => (/^\d{1,15}$/u.test(cell) ? count(Number(cell)) : cell)
+
 const ResultView = ({ result }: { result: Result }) => (
   <>
     {result.truncated && (
@@ -59,8 +64,8 @@ const ResultView = ({ result }: { result: Result }) => (
         <table className="table">
           <thead>
             <tr>
-              {result.table.columns.map((column) => (
-                <th key={column} scope="col">
+              {result.table.columns.map((column, i) => (
+                <th key={column} scope="col" className={IS_NUMBER.test(result.table?.rows[0]?.[i] ?? '') ? 'num' : undefined}>
                   {column}
                 </th>
               ))}
@@ -70,8 +75,8 @@ const ResultView = ({ result }: { result: Result }) => (
             {result.table.rows.map((row) => (
               <tr key={row.join(' ')}>
                 {row.map((cell, i) => (
-                  <td key={`${result.table?.columns[i]} ${cell}`} className={/^[\d.,%\s]+$/u.test(cell) ? 'num' : undefined}>
-                    {cell}
+                  <td key={`${result.table?.columns[i]} ${cell}`} className={IS_NUMBER.test(cell) ? 'num' : undefined}>
+                    {grouped(cell)}
                   </td>
                 ))}
               </tr>

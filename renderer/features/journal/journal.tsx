@@ -4,6 +4,7 @@ import type { JournalEntry } from '../../../electron/contract/diagnosis.ts'
 import type { Failure } from '../../../helper/contract/errors.ts'
 import { call, on, saveFile } from '../../api.ts'
 import { longDay, plural } from '../../format/format.ts'
+import { useCall } from '../../stores/data.ts'
 import { go } from '../../stores/route.ts'
 import { Button } from '../../ui/button.tsx'
 import { FailureNotice } from '../../ui/failure-notice.tsx'
@@ -140,6 +141,28 @@ const Entries = ({ found, order, text }: { found: Found; order: Order; text: str
     ))
   )
 
+/** How often advice was right here: what the journal is kept for. */
+const Lead = () => {
+  const { data, error } = useCall('journal.totals', {}, ['journal'])
+  if (data === null) return <span className="big-value muted">{error === null ? '…' : 'Not available'}</span>
+  if (data.entries === 0) return <span className="big-value">Empty so far</span>
+  if (data.tried === 0)
+    return (
+      <>
+        <span className="big-value">{data.entries}</span>
+        <span>{data.entries === 1 ? 'entry' : 'entries'}; nothing was tried yet</span>
+      </>
+    )
+  return (
+    <>
+      <span className="big-value">{data.helped}</span>
+      <span>
+        of {plural(data.tried, 'try', 'tries')} helped and {data.helped === 1 ? 'was' : 'were'} kept
+      </span>
+    </>
+  )
+}
+
 /** What was found, tried and came of it, with the user's own words; searched as one types. */
 const Journal = () => {
   const [text, setText] = useState('')
@@ -153,6 +176,7 @@ const Journal = () => {
   return (
     <PageFrame
       title="Journal"
+      lead={<Lead />}
       actions={
         <>
           <Button kind="primary" icon={<NotebookPen aria-hidden="true" />} onClick={() => setWriting(true)}>
