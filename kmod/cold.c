@@ -44,9 +44,9 @@ u64 am_cold_most_bytes;
 
 static u64 limit_slots(void)
 {
-	u64 most = READ_ONCE(am_cold_most_bytes) / SLOT_BYTES;
+	u64 most = READ_ONCE(am_cold_most_bytes) / SLOT_BYTES, all = READ_ONCE(slots);
 
-	return READ_ONCE(am_cold_most_bytes) ? min(most, slots) : slots;
+	return READ_ONCE(am_cold_most_bytes) ? min(most, all) : all;
 }
 
 bool am_cold_there(void)
@@ -280,7 +280,7 @@ static int give(const struct agentmem_abi_backing *args)
 	map = kvzalloc(BITS_TO_LONGS(most) * sizeof(*map), GFP_KERNEL);
 	if (!map)
 		goto failed;
-	slots = most;
+	WRITE_ONCE(slots, most);
 	hint = 0;
 	seed = get_random_u64();
 	direct = given->f_flags & O_DIRECT;
@@ -303,7 +303,7 @@ static void forget(void)
 	fput(old);
 	kvfree(map);
 	map = NULL;
-	slots = 0;
+	WRITE_ONCE(slots, 0);
 }
 
 /* Brings back what is on it. -ENOSPC where memory is too short for that: then all stays as it was. */
@@ -334,6 +334,32 @@ static int take(void)
 	return 0;
 }
 
+static u32 state_now(void)
+{
+	if (!am_cold_there())
+		return AGENTMEM_ABI_BACKING_NONE;
+	if (am_now_ms() < READ_ONCE(retry_ms))
+		return AGENTMEM_ABI_BACKING_FAILING;
+	return READ_ONCE(used) >= limit_slots() ? AGENTMEM_ABI_BACKING_FULL : AGENTMEM_ABI_BACKING_IN_USE;
+}
+
+/* Of this moment: who only asks waits for nobody. */
+static void describe(struct agentmem_abi_backing *args, u32 asked)
+{
+	*args = (struct agentmem_abi_backing){
+		.size = args->size,
+		.flags = asked,
+		.fd = -1,
+		.state = state_now(),
+		.most_bytes = limit_slots() * SLOT_BYTES,
+		.used_bytes = READ_ONCE(used) * SLOT_BYTES,
+		.write_errors = atomic64_read(&write_errors),
+		.read_errors = atomic64_read(&read_errors),
+		.bad_sums = atomic64_read(&bad_sums),
+		.lost_bytes = atomic64_read(&lost_bytes),
+	};
+}
+
 int am_cold_backing(struct agentmem_abi_backing *args)
 {
 	u32 asked = args->flags;
@@ -343,24 +369,17 @@ int am_cold_backing(struct agentmem_abi_backing *args)
 		return -EINVAL;
 	if (!(asked & AGENTMEM_ABI_BACKING_GIVE) && (args->fd || args->most_bytes))
 		return -EINVAL;
+	if (!asked) {
+		describe(args, asked);
+		return 0;
+	}
 	if (mutex_lock_killable(&busy))
 		return -EINTR;
 	if (asked & AGENTMEM_ABI_BACKING_GIVE)
 		error = file ? -EBUSY : give(args);
-	else if (asked & AGENTMEM_ABI_BACKING_TAKE)
+	else
 		error = take();
-	*args = (struct agentmem_abi_backing){
-		.size = args->size,
-		.flags = asked,
-		.fd = -1,
-		.state = !file ? AGENTMEM_ABI_BACKING_NONE : am_now_ms() < retry_ms ? AGENTMEM_ABI_BACKING_FAILING : used >= limit_slots() ? AGENTMEM_ABI_BACKING_FULL : AGENTMEM_ABI_BACKING_IN_USE,
-		.most_bytes = limit_slots() * SLOT_BYTES,
-		.used_bytes = used * SLOT_BYTES,
-		.write_errors = atomic64_read(&write_errors),
-		.read_errors = atomic64_read(&read_errors),
-		.bad_sums = atomic64_read(&bad_sums),
-		.lost_bytes = atomic64_read(&lost_bytes),
-	};
+	describe(args, asked);
 	mutex_unlock(&busy);
 	return error;
 }

@@ -356,6 +356,19 @@ static void show_agent(struct seq_file *file, struct am_agent *agent)
 	seq_printf(file, " %llu\n", sums.cold);
 }
 
+/* That there is one, and how large it may become, is for everybody; how it stands tells of others. */
+static void show_backing(struct seq_file *file, bool everybody)
+{
+	static const char *const words[] = { "none", "in-use", "full", "failing" };
+	struct agentmem_abi_backing backing = { };
+	u32 state;
+
+	/* Only asks, so it is never refused. */
+	am_cold_backing(&backing);
+	state = everybody || !backing.state ? backing.state : AGENTMEM_ABI_BACKING_IN_USE;
+	seq_printf(file, " backing %s backing_bytes %llu backing_used_bytes %llu\n", words[state], backing.most_bytes, everybody ? backing.used_bytes : 0);
+}
+
 /* What was allowed to who opened it: a descriptor that is passed on shows what he would have seen. */
 static int show(struct seq_file *file, void *unused)
 {
@@ -374,7 +387,8 @@ static int show(struct seq_file *file, void *unused)
 		am_agent_put(agent);
 	}
 	seq_printf(file, "total agents %llu units %llu bytes %llu contents %llu content_bytes %llu ", stat.agents, stat.units, stat.bytes, stat.contents, stat.content_bytes);
-	seq_printf(file, "hot_bytes %llu warm_bytes %llu cold_bytes %llu far_bytes %llu compressor %s\n", stat.hot_bytes, stat.warm_bytes, stat.cold_bytes, everybody ? am_far_bytes() : 0, am_compress_driver());
+	seq_printf(file, "hot_bytes %llu warm_bytes %llu cold_bytes %llu far_bytes %llu compressor %s", stat.hot_bytes, stat.warm_bytes, stat.cold_bytes, everybody ? am_far_bytes() : 0, am_compress_driver());
+	show_backing(file, everybody);
 	return 0;
 }
 
