@@ -20,6 +20,9 @@ export const guardProgramPath = installed ? join(here, 'agentmem-guard') : join(
 /** Tells agentmem.ko how short memory is. */
 export const pressureProgramPath = installed ? join(here, 'agentmem-pressure') : join(checkout, 'build', 'native', 'agentmem-pressure')
 
+/** Gives agentmem.ko its backing file. */
+export const backingProgramPath = installed ? join(here, 'agentmem-backing') : join(checkout, 'build', 'native', 'agentmem-backing')
+
 /** What agents' hooks run. */
 export const hookProgramPath = installed ? join(here, 'agentmem-hook') : join(checkout, 'build', 'native', 'agentmem-hook')
 

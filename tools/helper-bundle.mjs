@@ -72,7 +72,7 @@ export const buildHelperBundle = async () => {
   mkdirSync(folder, { recursive: true })
   try {
     const native = buildNative('hardened', false)
-    for (const name of ['agentmem-guard', 'agentmem-reclaim', 'agentmem-pressure', 'agentmem-run', 'agentmem-hook', 'agentmem-broker', 'agentmem-trim.so', 'agentmem-share.so', 'agentmem.node']) put(join(native, name), join(folder, name), 0o755)
+    for (const name of ['agentmem-guard', 'agentmem-reclaim', 'agentmem-pressure', 'agentmem-backing', 'agentmem-run', 'agentmem-hook', 'agentmem-broker', 'agentmem-trim.so', 'agentmem-share.so', 'agentmem.node']) put(join(native, name), join(folder, name), 0o755)
     // Under the name that programs ask for: a bundle holds no links.
     put(join(native, 'libagentmem.so'), join(folder, 'libagentmem.so.1'), 0o755)
     put(join(projectDir, 'native', 'include', 'agentmem.h'), join(folder, 'include', 'agentmem.h'))

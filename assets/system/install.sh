@@ -37,6 +37,7 @@ system/agentmem-recover.service usr/lib/systemd/system/agentmem-recover.service
 system/agentmem-pressure.service usr/lib/systemd/system/agentmem-pressure.service
 system/agentmem-module@.service usr/lib/systemd/system/agentmem-module@.service
 system/agentmem-module-unload.service usr/lib/systemd/system/agentmem-module-unload.service
+system/agentmem-backing@.service usr/lib/systemd/system/agentmem-backing@.service
 system/agentmem-session.service usr/lib/systemd/user/agentmem-session.service
 system/agentmem-broker.service usr/lib/systemd/user/agentmem-broker.service
 system/agentmem-broker.socket usr/lib/systemd/user/agentmem-broker.socket
@@ -46,6 +47,7 @@ man/agentmem-hook.1 usr/share/man/man1/agentmem-hook.1
 man/agentmem-reclaim.8 usr/share/man/man8/agentmem-reclaim.8
 man/agentmem-guard.8 usr/share/man/man8/agentmem-guard.8
 man/agentmem-pressure.8 usr/share/man/man8/agentmem-pressure.8
+man/agentmem-backing.8 usr/share/man/man8/agentmem-backing.8
 END
 }
 WANTS=usr/lib/systemd/system/multi-user.target.wants
@@ -249,7 +251,7 @@ check_copy() {
   cut -c 67- "$copy/MANIFEST" | sort >"$copy.listed"
   cmp -s "$copy.files" "$copy.listed" || stop 'The bundle holds other files than MANIFEST lists: refused.'
   (cd "$copy" && sha256sum --check --strict --quiet MANIFEST >&2) || stop 'A file of the bundle does not have the digest of MANIFEST: refused.'
-  for needed in node system.js session.js kmod/dkms.conf agentmem-guard agentmem-reclaim agentmem-pressure agentmem-run agentmem-hook agentmem-broker agentmem-trim.so agentmem-share.so libagentmem.so.1 include/agentmem.h agentmem.js agentmem.node install.sh; do
+  for needed in node system.js session.js kmod/dkms.conf agentmem-guard agentmem-reclaim agentmem-pressure agentmem-backing agentmem-run agentmem-hook agentmem-broker agentmem-trim.so agentmem-share.so libagentmem.so.1 include/agentmem.h agentmem.js agentmem.node install.sh; do
     [ -f "$copy/$needed" ] || stop "The bundle lacks $needed: build it again."
   done
   places | while read -r file _place; do [ -f "$copy/$file" ] || stop "The bundle lacks $file: build it again."; done
@@ -276,7 +278,7 @@ install_bundle() {
   chown -R 0:0 "$stage"
   find "$stage" -type d -exec chmod 0755 {} +
   find "$stage" -type f -exec chmod 0644 {} +
-  chmod 0755 "$stage/node" "$stage/agentmem-guard" "$stage/agentmem-reclaim" "$stage/agentmem-pressure" "$stage/agentmem-run" "$stage/agentmem-hook" "$stage/agentmem-broker" "$stage/install.sh"
+  chmod 0755 "$stage/node" "$stage/agentmem-guard" "$stage/agentmem-reclaim" "$stage/agentmem-pressure" "$stage/agentmem-backing" "$stage/agentmem-run" "$stage/agentmem-hook" "$stage/agentmem-broker" "$stage/install.sh"
 
   end_helper
   end_guards
@@ -320,7 +322,7 @@ uninstall() {
   [ -n "$DESTDIR" ] || [ ! -d /sys/module/agentmem ] || modprobe --remove agentmem 2>/dev/null ||
     say 'The kernel module is in use: it stays loaded until the next start.'
   remove_module
-  if has_systemd; then systemctl stop agentmem-pressure.service 2>/dev/null || true; fi
+  if has_systemd; then systemctl stop agentmem-pressure.service 'agentmem-backing@*.service' 2>/dev/null || true; fi
   remove_groups
   places | while read -r _file place; do rm -f "$DESTDIR/$place"; done
   rm -f "$DESTDIR/$WANTS/agentmem-recover.service" "$DESTDIR/$USER_WANTS/agentmem-broker.socket"

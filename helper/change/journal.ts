@@ -8,8 +8,8 @@ import type { UndoClass } from '../contract/plan.ts'
 /** The format is that of docs/journal.md; a C program reads it too. */
 export const JOURNAL_VERSION = 1
 
-export type Verb = 'write' | 'swapoff' | 'swapon' | 'zram-reset' | 'unlink' | 'thaw' | 'move' | 'rmmod'
-const VERBS: ReadonlySet<string> = new Set<Verb>(['write', 'swapoff', 'swapon', 'zram-reset', 'unlink', 'thaw', 'move', 'rmmod'])
+export type Verb = 'write' | 'swapoff' | 'swapon' | 'zram-reset' | 'unlink' | 'thaw' | 'move' | 'rmmod' | 'backing'
+const VERBS: ReadonlySet<string> = new Set<Verb>(['write', 'swapoff', 'swapon', 'zram-reset', 'unlink', 'thaw', 'move', 'rmmod', 'backing'])
 
 export interface JournalHeader {
   bootId: string

@@ -7,6 +7,7 @@ import type { StepOutcome } from '../contract/runs.ts'
 import { makeSwapFile } from '../layers/compressed-swap/swap-file.ts'
 import { swapOffOurs, swapOn } from '../layers/compressed-swap/swap.ts'
 import { firstKept, zramInit } from '../layers/compressed-swap/zram.ts'
+import { setBacking } from '../layers/kernel-module/backing.ts'
 import { loadModule, unloadModule } from '../layers/kernel-module/module.ts'
 import { unmerge } from '../layers/ksm/unmerge.ts'
 import { compactMemory, writeTunable } from '../layers/tunables/apply.ts'
@@ -96,6 +97,8 @@ const carryOut = async (context: StepContext, step: Step): Promise<Result<Done>>
       return mapped(await loadModule(context, operation.compressor))
     case 'module-unload':
       return mapped(await unloadModule(context))
+    case 'module-backing':
+      return mapped(await setBacking(context, operation.sizeBytes))
     case 'prune-cache': {
       const result = await pruneCache({ root: context.root, kernel: context.kernel, tools: context.tools, level: operation.level })
       if (!result.ok) return result

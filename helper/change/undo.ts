@@ -6,7 +6,9 @@ import { unlinkSwapFile } from '../layers/compressed-swap/swap-file.ts'
 import { swapOff, swapOnAgain } from '../layers/compressed-swap/swap.ts'
 import { zramReset } from '../layers/compressed-swap/zram.ts'
 import { unmergeFits } from '../layers/fits.ts'
-import { loadModuleAgain, MODULE_OUT, readModule, unloadModuleAgain } from '../layers/kernel-module/module.ts'
+import { setBackingAgain } from '../layers/kernel-module/backing.ts'
+import { loadModuleAgain, MODULE_OUT, unloadModuleAgain } from '../layers/kernel-module/module.ts'
+import { backingOf, readModule } from '../layers/kernel-module/state.ts'
 import { ratioBefore, reservationFits, undoBytes } from '../layers/tunables/undo.ts'
 import { under } from '../observe/files.ts'
 import { readMachine } from '../observe/machine.ts'
@@ -109,6 +111,18 @@ const undoModule = async (access: MachineAccess, record: JournalRecord): Promise
   return ofResult(found, await loadModuleAgain(access, record.old), loaded ? 'The module is loaded as it was.' : 'The module is loaded again.')
 }
 
+/** Only where the module still has what this line gave it. */
+const undoBacking = async (access: MachineAccess, record: JournalRecord): Promise<Outcome> => {
+  await access.tools.module.settle()
+  const now = readModule(access.root)
+  if (!now.loaded) return already('not loaded', 'The module is not loaded.')
+  const found = String(backingOf(now))
+  if (found === record.old) return already(found, 'The backing file is as it was.')
+  // None: it was on its way from one size to another.
+  if (found !== record.new && found !== '0') return left(found, `Somebody else changed it since: it should be of ${record.new} bytes, and is of ${found}.`)
+  return ofResult(found, await setBackingAgain(access, Number(record.old)), record.old === '0' ? 'The backing file is gone; what was on it is in memory again.' : 'The module has a backing file of the old size.')
+}
+
 /** Takes one line back; never throws for what a machine may do. */
 const undoRecord = async (access: MachineAccess, record: JournalRecord, earlier: readonly JournalRecord[], sameBoot: boolean): Promise<Outcome> => {
   if (!sameBoot && record.verb !== 'unlink') return already(null, 'The machine was restarted since: the kernel has its own values again.')
@@ -127,6 +141,8 @@ const undoRecord = async (access: MachineAccess, record: JournalRecord, earlier:
       return undoMove(access, record, earlier)
     case 'rmmod':
       return undoModule(access, record)
+    case 'backing':
+      return undoBacking(access, record)
     case 'swapon':
     default:
       return undoSwapon(access, record)

@@ -11,6 +11,9 @@ export type ModuleCompressor = z.infer<typeof moduleCompressorSchema>
 const ageMs = z.int().min(1000).max(400 * 24 * 3600 * 1000)
 const limitBytes = z.int().min(1024 ** 2).max(2 ** 50)
 
+/** What a backing file may hold: pieces of 4096 bytes, 64 MB to 1 TB (native/privileged/backing). */
+export const moduleBackingBytesSchema = z.int().min(64 * 1024 ** 2).max(2 ** 40).multipleOf(4096)
+
 /** agentmem.ko: loaded with these parameters, or unloaded. What is left out stays as the module has it. */
 export const kernelModuleSettingsSchema = z.strictObject({
   mode: z.enum(['load', 'unload']),
@@ -21,6 +24,8 @@ export const kernelModuleSettingsSchema = z.strictObject({
   hotMostBytes: z.union([z.literal(0), limitBytes]).optional(),
   quotaBytes: limitBytes.optional(),
   userMostBytes: limitBytes.optional(),
+  /** Backing file for what is not read for days, of at most so many bytes; 0: none. */
+  backingBytes: z.union([z.literal(0), moduleBackingBytesSchema]).optional(),
 })
 export type KernelModuleSettings = z.infer<typeof kernelModuleSettingsSchema>
 
@@ -62,6 +67,14 @@ export const moduleAgentSchema = z.object({
 })
 export type ModuleAgent = z.infer<typeof moduleAgentSchema>
 
+/** The file of the cold tier. `full`, `failing`: what should go there stays compressed in memory. Bytes used and these two are told to root alone. */
+export const moduleBackingSchema = z.object({
+  state: z.enum(['in-use', 'full', 'failing']),
+  mostBytes: z.number().min(0),
+  usedBytes: z.number().min(0),
+})
+export type ModuleBacking = z.infer<typeof moduleBackingSchema>
+
 /** The last lines of /proc/agent_stats. */
 export const moduleTotalsSchema = z.object({
   agents: z.number().min(0),
@@ -77,6 +90,8 @@ export const moduleTotalsSchema = z.object({
   coldBytes: z.number().min(0),
   /** Compressor really in use, as the crypto API names it. */
   driver: z.string(),
+  /** Null: there is none. */
+  backing: moduleBackingSchema.nullable().default(null),
 })
 export type ModuleTotals = z.infer<typeof moduleTotalsSchema>
 

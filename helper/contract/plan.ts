@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { processRefSchema } from './agents.ts'
-import { moduleCompressorSchema } from './kernel-module.ts'
+import { moduleBackingBytesSchema, moduleCompressorSchema } from './kernel-module.ts'
 import { sourceIdSchema } from './layers.ts'
 
 /**
@@ -38,6 +38,8 @@ export const operationSchema = z.discriminatedUnion('op', [
   z.strictObject({ op: z.literal('module-load'), compressor: moduleCompressorSchema }),
   /** Unloads it where nobody uses it; undo loads it with the parameters it had. */
   z.strictObject({ op: z.literal('module-unload') }),
+  /** Gives the module a backing file of at most so many bytes, in place of one it has; 0 takes it away. Undo brings back what was. */
+  z.strictObject({ op: z.literal('module-backing'), sizeBytes: z.union([z.literal(0), moduleBackingBytesSchema]) }),
 ])
 export type Operation = z.infer<typeof operationSchema>
 

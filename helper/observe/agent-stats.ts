@@ -1,4 +1,4 @@
-import type { ModuleAgent, ModuleStats } from '../contract/kernel-module.ts'
+import type { ModuleAgent, ModuleBacking, ModuleStats } from '../contract/kernel-module.ts'
 import type { Reading } from '../contract/reading.ts'
 import { mapReading, readText, under, unescapeOctal } from './files.ts'
 
@@ -25,6 +25,14 @@ const agentOf = (names: readonly string[], words: readonly string[]): ModuleAgen
   }
 }
 
+const BACKING_STATES = ['in-use', 'full', 'failing'] as const
+
+const backingOf = (pairs: ReadonlyMap<string, string>): ModuleBacking | null => {
+  const state = BACKING_STATES.find((word) => word === pairs.get('backing'))
+  const mostBytes = count(pairs.get('backing_bytes'))
+  return state === undefined || mostBytes === null ? null : { state, mostBytes, usedBytes: count(pairs.get('backing_used_bytes')) ?? 0 }
+}
+
 /** `total agents 2 units 5 ...`: pairs of a name and a word. */
 const totalsOf = (line: string): ModuleStats['totals'] | null => {
   const words = line.split(/\s+/u).slice(1)
@@ -34,7 +42,7 @@ const totalsOf = (line: string): ModuleStats['totals'] | null => {
   const [agents, units, bytes, contents, contentBytes, hotBytes, warmBytes] = ['agents', 'units', 'bytes', 'contents', 'content_bytes', 'hot_bytes', 'warm_bytes'].map(figure)
   const driver = pairs.get('compressor')
   if (agents == null || units == null || bytes == null || contents == null || contentBytes == null || hotBytes == null || warmBytes == null || driver === undefined) return null
-  return { agents, units, bytes, contents, contentBytes, hotBytes, warmBytes, coldBytes: figure('cold_bytes') ?? 0, driver }
+  return { agents, units, bytes, contents, contentBytes, hotBytes, warmBytes, coldBytes: figure('cold_bytes') ?? 0, driver, backing: backingOf(pairs) }
 }
 
 /** /proc/agent_stats as text; null where it is not what the module writes. */

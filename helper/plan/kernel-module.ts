@@ -2,7 +2,7 @@ import { MODULE_NAME, type KernelModule, type KernelModuleSettings } from '../co
 import type { Probe } from '../contract/probe.ts'
 import { emptyDraft, type Draft } from './draft.ts'
 import { moduleParameterPath, MODULE_WRITABLE } from './paths.ts'
-import { presentOf } from './present.ts'
+import { presentOf, sizeText } from './present.ts'
 
 /** Who has it open, as far as the reader may know: "claude (1234), 2 more". */
 export const moduleUsers = (module: Pick<KernelModule, 'users' | 'stats'>): string => {
@@ -37,6 +37,43 @@ const planUnload = (module: KernelModule, draft: Draft): void => {
       why: 'Nobody uses it; programs keep their units in the broker instead.',
     })
   }
+}
+
+/** What holds no backing file: memory itself, and what another machine or a program serves (native/privileged/backing). */
+const NO_DISK = /^(?:tmpfs|ramfs|overlay|nfs4?|cifs|smb3|9p|fuse.*)$/u
+/** Stays free on the disk beside the file, should it become as large as it may. */
+const BACKING_RESERVE_BYTES = 1024 ** 3
+
+/** Its own file without a name, or none. Where there is one of another size, what is on it comes back to memory first. */
+const planBacking = (sizeBytes: number, probe: Probe, draft: Draft): void => {
+  const module = probe.kernelModule
+  const nowBytes = module.stats?.totals.backing?.mostBytes ?? 0
+  const skip = (reason: string, kind: 'already-so' | 'impossible') => draft.skipped.push({ source: 'kernel-module', what: sizeBytes === 0 ? 'take the backing file away' : `a backing file of ${sizeText(sizeBytes)}`, reason, kind })
+  const { path, fileSystem, freeBytes } = probe.swapFolder
+  if (nowBytes === sizeBytes) {
+    skip(sizeBytes === 0 ? 'it has none' : 'it has one of this size', 'already-so')
+    return
+  }
+  if (sizeBytes > 0 && NO_DISK.test(fileSystem)) {
+    skip(`${path} lies on ${fileSystem}, which is no disk of this machine; it works without a backing file`, 'impossible')
+    return
+  }
+  if (sizeBytes > 0 && freeBytes.value !== null && freeBytes.value < sizeBytes + BACKING_RESERVE_BYTES) {
+    skip(`it needs ${sizeText(sizeBytes)} and ${sizeText(BACKING_RESERVE_BYTES)} to spare, ${sizeText(freeBytes.value)} is free on the disk of ${path}`, 'impossible')
+    return
+  }
+  const had = nowBytes > 0 ? sizeText(nowBytes) : 'none'
+  draft.steps.push({
+    source: 'kernel-module',
+    operation: { op: 'module-backing', sizeBytes },
+    target: 'backing file of agentmem.ko',
+    old: module.loaded ? had : null,
+    new: sizeBytes === 0 ? 'none' : `up to ${sizeText(sizeBytes)}`,
+    undoClass: 'when-it-fits',
+    undo: nowBytes > 0 ? `gives it one of ${sizeText(nowBytes)} again` : 'brings back to memory what is on it, and takes it away',
+    why: sizeBytes === 0 ? 'What is on it comes back to memory, compressed as it is.' : 'Units that nobody read for two days leave memory for the disk, and come back when they are read.',
+  })
+  if (sizeBytes > 0) draft.notes.push('On the backing file units are compressed, not encrypted: they are as safe there as on the disk it lies on. It has no name, and nothing on it means anything after a restart.')
 }
 
 /**
@@ -86,5 +123,6 @@ export const planKernelModule = (settings: KernelModuleSettings, probe: Probe): 
     if (old === String(wanted)) draft.skipped.push({ source: 'kernel-module', what: name, reason: `${path} already holds ${old}.`, kind: 'already-so' })
     else draft.steps.push({ source: 'kernel-module', operation: { op: 'write', path, value: String(wanted) }, target: path, old, new: String(wanted), undoClass: 'now', undo: old === null ? 'writes back what it began with' : `writes ${old} back`, why: reasons[key] })
   }
+  if (settings.backingBytes !== undefined) planBacking(settings.backingBytes, probe, draft)
   return draft
 }

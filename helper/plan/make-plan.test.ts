@@ -61,6 +61,7 @@ const lines = ({ steps }: Plan): string[] => steps.map(({ operation: o, target, 
       return `prune-cache ${o.level}`
     case 'module-load':
     case 'module-unload':
+    case 'module-backing':
     case 'compact':
     case 'ksm-unmerge':
     default:

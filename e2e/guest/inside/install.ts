@@ -49,7 +49,7 @@ export const installTests: readonly Test[] = [
   {
     name: 'units are sound for systemd-analyze verify',
     run: async () => {
-      const { out } = tryRun('systemd-analyze', ['verify', '--man=no', '/usr/lib/systemd/system/agentmem-helper.service', '/usr/lib/systemd/system/agentmem-recover.service', '/usr/lib/systemd/system/agentmem-pressure.service', '/usr/lib/systemd/system/agentmem-module@.service', '/usr/lib/systemd/system/agentmem-module-unload.service'])
+      const { out } = tryRun('systemd-analyze', ['verify', '--man=no', '/usr/lib/systemd/system/agentmem-helper.service', '/usr/lib/systemd/system/agentmem-recover.service', '/usr/lib/systemd/system/agentmem-pressure.service', '/usr/lib/systemd/system/agentmem-module@.service', '/usr/lib/systemd/system/agentmem-module-unload.service', '/usr/lib/systemd/system/agentmem-backing@.service'])
       same(out.split('\n').filter((line) => line.includes('agentmem')), [], 'complaints')
     },
   },

@@ -10,6 +10,8 @@ const UNITS = [NODE, '/mnt/guest/inside/unit-client.mjs', 'once']
 const COMMAND = `/home/${EVE.name}/fleet`
 const FLEET = 20
 const load = { kernelModule: { mode: 'load', compressor: 'zstd', warmAfterMs: 3_600_000 } }
+const BACKING = 64 * 1024 ** 2
+const backed = { kernelModule: { mode: 'load', backingBytes: BACKING } }
 const unload = { kernelModule: { mode: 'unload' } }
 
 const loaded = (): boolean => existsSync('/sys/module/agentmem')
@@ -183,6 +185,36 @@ export const moduleTests: readonly Test[] = [
       await until('its conversation to be compressed', () => figure(own(), 'warm_bytes') >= before + 100_000, 60_000)
       same((await ask('resume 3'))['same'], true, 'what it reads')
       same(own()['state'], 'active', 'its state then')
+    },
+  },
+  {
+    name: 'the helper gives it a backing file without a name, old units go there and are read back, undoing brings them to memory',
+    run: async () => {
+      const refused = good(await helper(DEV, 'Plan', { settings: { kernelModule: { mode: 'load', backingBytes: 2 ** 40 } }, agents: [] }), 'Plan') as { steps?: unknown[]; skipped?: { reason: string }[] }
+      check(refused.steps?.length === 0 && (refused.skipped ?? []).some(({ reason }) => /to spare, .* is free on the disk/u.test(reason)), JSON.stringify(refused))
+      const run1 = await applyOpen(backed)
+      good(await helper(DEV, 'Keep', { runId: run1 }), 'Keep')
+      same([asRoot().total['backing'], asRoot().total['backing_bytes'], stats(runAs(DEV, 'cat', '/proc/agent_stats')).total['backing_bytes']], ['in-use', String(BACKING), String(BACKING)], 'what it says')
+      same(unitState(`agentmem-backing@${BACKING}.service`), 'success active', 'its unit')
+      same(tryRun('find', ['/var/lib/agentmem', '-size', '+1048576c']).out.trim(), '', 'a file with a name')
+      const { summary } = await layer()
+      check(summary.includes('Its backing file may take 64 MB.'), summary)
+      // Compressed and then written, whatever their age.
+      await ask('suspend 4')
+      run('/mnt/guest/product/agentmem-backing', 'show')
+      writeFileSync('/sys/module/agentmem/parameters/warm_most_bytes', '4096')
+      await until('units to lie on it', () => figure(asRoot().total, 'backing_used_bytes') > 0 && figure(asRoot().total, 'cold_bytes') > 0, 60_000)
+      const cold = asRoot().total
+      check(figure(cold, 'cold_bytes') <= figure(cold, 'backing_used_bytes'), `${cold['cold_bytes']} on ${cold['backing_used_bytes']} used`)
+      console.log(`# ${cold['cold_bytes']} bytes on disk, ${cold['backing_used_bytes']} used: ${run('/mnt/guest/product/agentmem-backing', 'show').trim()}`)
+      same((await ask('resume 4'))['same'], true, 'what it reads from there')
+      await ask('suspend 4')
+      await until('units to lie on it again', () => figure(asRoot().total, 'cold_bytes') > 0, 60_000)
+      writeFileSync('/sys/module/agentmem/parameters/warm_most_bytes', '0')
+      same(good(await helper(DEV, 'Undo', { runId: run1, cause: 'user-undo' }), 'Undo')['state'], 'undone', 'the run')
+      same([asRoot().total['backing'], asRoot().total['backing_bytes'], asRoot().total['cold_bytes']], ['none', '0', '0'], 'what it says then')
+      same(unitState(`agentmem-backing@${BACKING}.service`), 'success inactive', 'its unit then')
+      same((await ask('resume 4'))['same'], true, 'what it reads then')
     },
   },
   {

@@ -2,6 +2,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync }
 import { dirname, join } from 'node:path'
 import { ok } from '../../contract/errors.ts'
 import type { SystemTools } from '../../layers/compressed-swap/system-tools.ts'
+import { backingFailure } from '../../layers/kernel-module/backing-tools.ts'
 import { moduleFailure } from '../../layers/kernel-module/tools.ts'
 import { createKernelFiles, type KernelFiles } from '../write.ts'
 
@@ -86,6 +87,9 @@ export interface FakeOptions {
   reservedInUse?: number
   /** What modprobe says instead of loading it. */
   modprobeSays?: string
+  /** What agentmem-backing says instead of giving a file of this size, or of taking it away; undefined: it does. */
+  backingSays?: (sizeBytes: number) => string | undefined
+  takeSays?: () => string | undefined
   onWrite?: (line: string) => void
 }
 
@@ -155,6 +159,13 @@ export const moduleFiles = (compressor: string, drivers: readonly string[] = ['z
   '/proc/agent_stats': `agent pid uid state importance units bytes shared_bytes hot_bytes warm_bytes idle_ms name domain\ntotal agents 0 units 0 bytes 0 contents 0 content_bytes 0 hot_bytes 0 warm_bytes 0 compressor ${drivers.includes(compressor) ? `${compressor}-scomp` : 'none'}\n`,
 })
 
+/** What /proc/agent_stats says of the backing file. */
+const setBacking = (root: string, mostBytes: number): void => {
+  const path = join(root, '/proc/agent_stats')
+  const rest = readFileSync(path, 'utf8').replace(/ backing .*/u, '')
+  writeFileSync(path, mostBytes === 0 ? rest : rest.replace(/(total .*)/u, `$1 backing in-use backing_bytes ${mostBytes} backing_used_bytes 0`))
+}
+
 /** A module that was built for the kernel of `fakeFiles` and can be loaded. */
 export const builtModule: Readonly<Record<string, string>> = {
   '/proc/modules': '',
@@ -212,6 +223,18 @@ export const fakeTools = (root: string, options: FakeOptions = {}): SystemTools 
       unload: async () => {
         if (Number(readFileSync(join(root, '/sys/module/agentmem/refcnt'), 'utf8')) > 0) return moduleFailure('modprobe: FATAL: Module agentmem is in use.', 'unload')
         for (const path of ['/sys/module/agentmem', '/proc/agent_stats']) rmSync(join(root, path), { recursive: true, force: true })
+        return ok(null)
+      },
+      giveBacking: async (sizeBytes) => {
+        const refused = options.backingSays?.(sizeBytes)
+        if (refused !== undefined) return backingFailure(refused, 'give')
+        setBacking(root, sizeBytes)
+        return ok(null)
+      },
+      takeBacking: async () => {
+        const refused = options.takeSays?.()
+        if (refused !== undefined) return backingFailure(refused, 'take')
+        setBacking(root, 0)
         return ok(null)
       },
     },

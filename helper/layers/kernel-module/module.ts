@@ -1,27 +1,13 @@
 import type { MachineAccess, StepContext } from '../../change/context.ts'
 import { fail, ok, type Result } from '../../contract/errors.ts'
 import { MODULE_NAME, moduleCompressorSchema, type ModuleCompressor } from '../../contract/kernel-module.ts'
-import { readText, under } from '../../observe/files.ts'
-import { readKernelRelease } from '../../observe/kernel.ts'
-import { readKernelModule } from '../../observe/kernel-module.ts'
 import { moduleUsers } from '../../plan/kernel-module.ts'
 import { MODULE_WRITABLE, moduleParameterPath } from '../../plan/paths.ts'
+import { setBackingAgain } from './backing.ts'
+import { describeModule, readModule, readParameter } from './state.ts'
 
 /** What `new` of a journal line says when the change was an unloading. */
 export const MODULE_OUT = 'out'
-
-export const readModule = (root: string) => readKernelModule(root, readKernelRelease(root))
-
-const parameter = (root: string, name: Parameters<typeof moduleParameterPath>[0]): string | null => readText(under(root, moduleParameterPath(name))).value?.trim() ?? null
-
-/** "compressor=zstd warm_after_ms=300000 ...": what it takes to load it again as it is. */
-const describe = (root: string): string =>
-  ['compressor' as const, ...MODULE_WRITABLE.map(({ name }) => name)]
-    .flatMap((name) => {
-      const value = parameter(root, name)
-      return value === null ? [] : [`${name}=${value}`]
-    })
-    .join(' ')
 
 const inUse = (root: string): Result<null> => {
   const now = readModule(root)
@@ -36,7 +22,7 @@ const bringIn = async (access: MachineAccess, compressor: ModuleCompressor): Pro
   const now = readModule(access.root)
   access.checkpoint('read back module')
   if (!now.loaded) return fail('read-back-differs', 'modprobe reported no error, and the module is not loaded.', { about: `${MODULE_NAME}.ko`, expected: 'loaded', got: 'not loaded' })
-  const kept = parameter(access.root, 'compressor')
+  const kept = readParameter(access.root, 'compressor')
   if (kept !== null && kept !== compressor) return fail('read-back-differs', `The module was asked to compress with ${compressor} and says ${kept}.`, { about: moduleParameterPath('compressor'), expected: compressor, got: kept, advice: 'Options for agentmem in /etc/modprobe.d come after these: take them out.' })
   const driver = now.stats?.totals.driver
   return ok(driver === undefined ? 'loaded' : driver === 'none' && compressor !== 'none' ? `loaded; this kernel has no ${compressor}, so nothing is compressed` : `loaded, compressing with ${driver}`)
@@ -71,7 +57,7 @@ export const unloadModule = async (context: StepContext): Promise<Result<string>
   if (!readModule(context.root).loaded) return ok('was not loaded')
   const free = inUse(context.root)
   if (!free.ok) return free
-  const line = context.journal.append({ undoClass: 'when-it-fits', verb: 'rmmod', target: MODULE_NAME, old: describe(context.root), new: MODULE_OUT })
+  const line = context.journal.append({ undoClass: 'when-it-fits', verb: 'rmmod', target: MODULE_NAME, old: describeModule(context.root), new: MODULE_OUT })
   if (!line.ok) return line
   context.checkpoint('journal module')
   const out = await takeOut(context)
@@ -89,12 +75,12 @@ export const loadModuleAgain = async (access: MachineAccess, old: string): Promi
   }
   for (const { name } of MODULE_WRITABLE) {
     const value = values.get(name)
-    if (value === undefined || parameter(access.root, name) === value) continue
+    if (value === undefined || readParameter(access.root, name) === value) continue
     const written = await access.kernel.write(moduleParameterPath(name), value)
     if (!written.ok) return written
     access.checkpoint(`write back ${name}`)
   }
-  return ok(null)
+  return setBackingAgain(access, Number(values.get('backing') ?? 0))
 }
 
 /** Undo of loading. */

@@ -1,13 +1,15 @@
-import { execFile, spawn } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { fail, ok, type Failure, type Result } from '../../contract/errors.ts'
 import { MODULE_NAME, type ModuleCompressor } from '../../contract/kernel-module.ts'
 import { pressureProgramPath } from '../../places.ts'
+import { backingTools, endBackingUnits, settleBacking, type BackingTools } from './backing-tools.ts'
+import { isInstalledUnit, runProgram, SYSTEMCTL } from './run-program.ts'
 
 /** Loading and unloading: what the helper's own sandbox forbids it. */
-export interface ModuleTools {
+export interface ModuleTools extends BackingTools {
   load(compressor: ModuleCompressor): Promise<Result<null>>
-  /** Waits for a loading that was under way when a helper was killed, or ends it. */
+  /** Waits for a loading, or a giving of a backing file, that was under way when a helper was killed, or ends it. */
   settle(): Promise<void>
   /** Refused by the kernel while anybody uses it. */
   unload(): Promise<Result<null>>
@@ -17,29 +19,14 @@ export interface ModuleTools {
  * Units of assets/system: modprobe with fixed arguments, in a sandbox of its
  * own, so that the helper needs no right to load modules (docs/decisions/journal-verb-rmmod.md).
  */
-const UNITS = '/usr/lib/systemd/system'
 const loadUnit = (compressor: string): string => `agentmem-module@${compressor}.service`
 const UNLOAD_UNIT = 'agentmem-module-unload.service'
 /** Where the units leave what modprobe said. */
 const SAID = '/run/agentmem/modprobe.err'
 
-const SYSTEMCTL = '/usr/bin/systemctl'
 const MODPROBE = '/sbin/modprobe'
-const ENVIRONMENT = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', LC_ALL: 'C' }
 
-interface Ran {
-  code: number
-  text: string
-}
-
-const run = (program: string, args: readonly string[]): Promise<Ran> =>
-  new Promise((resolve) => {
-    execFile(program, args, { env: ENVIRONMENT, cwd: '/', maxBuffer: 64 * 1024, timeout: 90_000 }, (error, _stdout, stderr) => {
-      resolve({ code: error === null ? 0 : typeof error.code === 'number' ? error.code : 127, text: stderr.trim().split('\n').at(-1) ?? '' })
-    })
-  })
-
-const underSystemd = (): boolean => existsSync('/run/systemd/system') && existsSync(`${UNITS}/agentmem-module@.service`)
+const underSystemd = (): boolean => isInstalledUnit('agentmem-module@.service')
 
 const said = (): string => {
   try {
@@ -75,25 +62,29 @@ const startPressure = (): void => {
 }
 
 export const moduleTools: ModuleTools = {
+  ...backingTools,
   load: async (compressor) => {
     if (underSystemd()) {
-      const { code, text } = await run(SYSTEMCTL, ['start', loadUnit(compressor)])
+      const { code, text } = await runProgram(SYSTEMCTL, ['start', loadUnit(compressor)])
       return code === 0 ? ok(null) : moduleFailure(said() || text, 'load')
     }
-    const { code, text } = await run(MODPROBE, [MODULE_NAME, `compressor=${compressor}`])
+    const { code, text } = await runProgram(MODPROBE, [MODULE_NAME, `compressor=${compressor}`])
     if (code !== 0) return moduleFailure(text, 'load')
     startPressure()
     return ok(null)
   },
   settle: async () => {
-    if (underSystemd()) await run(SYSTEMCTL, ['stop', loadUnit('*')])
+    if (underSystemd()) await runProgram(SYSTEMCTL, ['stop', loadUnit('*')])
+    await settleBacking()
   },
   unload: async () => {
     if (underSystemd()) {
-      const { code, text } = await run(SYSTEMCTL, ['start', UNLOAD_UNIT])
-      return code === 0 ? ok(null) : moduleFailure(said() || text, 'unload')
+      const { code, text } = await runProgram(SYSTEMCTL, ['start', UNLOAD_UNIT])
+      if (code !== 0) return moduleFailure(said() || text, 'unload')
+      await endBackingUnits()
+      return ok(null)
     }
-    const { code, text } = await run(MODPROBE, ['--remove', MODULE_NAME])
+    const { code, text } = await runProgram(MODPROBE, ['--remove', MODULE_NAME])
     return code === 0 ? ok(null) : moduleFailure(text, 'unload')
   },
 }
