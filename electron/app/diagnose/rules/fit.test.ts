@@ -47,6 +47,12 @@ describe('ways to act', () => {
     const looks = healthyLooks()
     sysctl(looks, 'watermark_scale_factor', 10)
     expect(ids(looks[0], beginEarlier(looks[0]), leave, suspendIdle())).toEqual(['begin-earlier', 'leave-it', 'suspend-idle'])
+    expect(beginEarlier(looks[0]).act).toEqual({ how: 'try-run', settings: { tunables: { watermarkScaleFactor: 100 } } })
+    // A small machine: a quarter of its reserve hides what the factor says, and 100 would change next to nothing.
+    for (const zone of looks[0].zones) Object.assign(zone, { minPages: zone.managedPages * 0.04, lowPages: zone.managedPages * 0.05 })
+    const managed = looks[0].zones.reduce((sum, zone) => sum + zone.managedPages * looks[0].pageBytes, 0)
+    looks[0].meminfo['MemTotal'] = managed
+    expect(beginEarlier(looks[0]).act).toEqual({ how: 'try-run', settings: { tunables: { watermarkScaleFactor: 300 } } })
     sysctl(looks, 'watermark_scale_factor', 800)
     expect(ids(looks[0], beginEarlier(looks[0]), leave, suspendIdle())).toEqual(['leave-it', 'suspend-idle'])
   })

@@ -1,7 +1,7 @@
 import type { Evidence } from '../../../../helper/contract/evidence.ts'
 import type { PresetSettings } from '../../../../helper/contract/presets.ts'
 import type { TunableSettings } from '../../../../helper/contract/tunables.ts'
-import { amount, counted, percent } from '../../amounts.ts'
+import { amount, counted } from '../../amounts.ts'
 import { numberIn } from '../series.ts'
 import { totalOf, vm } from './kit.ts'
 import type { Solution } from '../../../contract/diagnosis.ts'
@@ -140,15 +140,23 @@ export const preferCompressedSwap = (swappiness: number): Offer => tunable({
   sideEffects: 'Compressing takes some CPU time.',
 }, { swappiness: 150 })
 
-/** Begin earlier, so that room is there before a program asks. */
+/** Between the marks at which the kernel begins to make room and at which programs must: the larger of a quarter of the reserve and the scale factor. */
+const headStartOf = (look: Evidence, scaleFactor: number): number => {
+  const pages = look.zones.reduce((sum, zone) => sum + zone.lowPages - zone.minPages, 0)
+  return Math.max(pages * look.pageBytes, (totalOf(look) * scaleFactor) / 10_000)
+}
+
+/** Begin earlier, so that room is there before a program asks: at least three times as early, which a factor that hides behind the reserve is not. */
 export const beginEarlier = (look: Evidence): Offer => {
   const now = numberIn(look.sysctl, vm('watermark_scale_factor')) ?? 10
-  const next = Math.max(now, Math.min(500, Math.max(100, now * 2)))
+  const headStart = headStartOf(look, now)
+  const next = Math.max(now, Math.min(500, Math.max(100, now * 2, Math.round((headStart * 3 * 1000) / Math.max(1, totalOf(look))) * 10)))
+  const later = (totalOf(look) * next) / 10_000
   return tunable({
     id: 'begin-earlier',
     title: 'Make room earlier',
-    what: `Raises vm.watermark_scale_factor from ${counted(now)} to ${counted(next)}: the kernel begins to make room in the background while ${percent(next / 100)} of memory is still free, instead of ${percent(now / 100)}.`,
-    tradeOff: `About ${amount((totalOf(look) * (next - now)) / 10_000)} more stay free instead of holding file cache.`,
+    what: `Raises vm.watermark_scale_factor from ${counted(now)} to ${counted(next)}: the kernel begins to make room in the background ${amount(later)} before programs have to do it themselves, instead of ${amount(headStart)}. What is asked for in one go should fit into that.`,
+    tradeOff: `About ${amount(Math.max(0, later - headStart) * 2)} more stay free instead of holding file cache.`,
     sideEffects: 'The background work (kswapd) runs more often, a little each time.',
   }, { watermarkScaleFactor: next })
 }
