@@ -2,11 +2,18 @@
 /* Content that comes in: known or new, small or big. */
 #include "content-inner.h"
 #include "bus.h"
+#include "content-bodies.h"
+#include "content-tiers.h"
+#include "content-units.h"
+#include "content-workers.h"
 
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+/* Content up to this is hashed where it is; more on a worker. */
+#define HASH_HERE_BYTES (16u * 1024u)
 
 struct add {
 	struct job job;

@@ -2,9 +2,15 @@
 /* Proof that a client has the content, instead of handing it in. */
 #include "content-inner.h"
 #include "bus.h"
+#include "content-bodies.h"
+#include "content-units.h"
+#include "content-workers.h"
 
 #include <stdlib.h>
 #include <sys/mman.h>
+
+/* Below, data is handed in whole: a proof would cost more than it saves. */
+#define PROOF_LEAST_BYTES (256u * 1024u)
 
 struct content_question {
 	struct job job;

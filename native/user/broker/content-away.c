@@ -5,6 +5,11 @@
  * there twice; the memfd goes last. A tail becomes one block with an open end.
  */
 #include "content-inner.h"
+#include "content-blocks.h"
+#include "content-bodies.h"
+#include "content-build.h"
+#include "content-tiers.h"
+#include "content-units.h"
 
 #include <stdlib.h>
 

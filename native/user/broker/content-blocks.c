@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Blocks: who uses them, and the forms they are in. */
 #include "content-inner.h"
+#include "content-blocks.h"
+#include "content-cold.h"
 
 #include <stdlib.h>
 

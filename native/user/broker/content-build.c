@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Cutting bytes into blocks, on a worker. */
 #include "content-inner.h"
+#include "content-build.h"
 
 #include <stdlib.h>
 #include <unistd.h>

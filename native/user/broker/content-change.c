@@ -5,6 +5,12 @@
  * beside the old one and takes its place in one step, or not at all.
  */
 #include "content-inner.h"
+#include "content-blocks.h"
+#include "content-bodies.h"
+#include "content-build.h"
+#include "content-cold.h"
+#include "content-tiers.h"
+#include "content-units.h"
 
 #include <stdlib.h>
 #include <unistd.h>

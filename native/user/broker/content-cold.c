@@ -5,7 +5,11 @@
  * are all there, manifests that are to go, blobs that nobody needs. Only then
  * do pieces leave memory.
  */
-#include "content-cold.h"
+#include "content-inner.h"
+#include "content-blocks.h"
+#include "content-cold-inner.h"
+#include "content-units.h"
+#include "content-workers.h"
 
 #include <stdlib.h>
 

@@ -1,57 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What content-cold.c and content-commit.c share. */
+/* The disk, and the manifests that find units on it again. */
 #ifndef BROKER_CONTENT_COLD_H
 #define BROKER_CONTENT_COLD_H
 
 #include "content-inner.h"
 
-#define KEY_UNIT (UINT64_C(1) << 60)
-#define KEY_AGENT (UINT64_C(2) << 60)
-#define KEY_DICTIONARY (UINT64_C(3) << 60)
-#define KEY_MASK ((UINT64_C(1) << 60) - 1)
+int cold_open(struct content *content);
+void cold_close(struct content *content);
+/* Wants the block on disk; `leave`: and out of memory then. */
+void cold_want(struct content *content, struct block *block, bool leave);
+void cold_forget_block(struct content *content, struct block *block);
+void cold_forget_unit(struct content *content, struct unit *unit);
+void cold_forget_agent(struct content *content, uint64_t agent);
+/* Takes the manifest out, durably, then calls ready(). For what is about to change. */
+void cold_unrecord(struct content *content, struct unit *unit, struct waiter *waiter);
+/* Writes what has gathered. */
+void cold_step(struct content *content);
+bool cold_is_busy(const struct content *content);
+/* Before closing: what is on disk and not durable yet is committed. */
+void cold_finish(struct content *content);
+/* Bytes in memory that are on their way to the disk. */
+uint64_t cold_under_way(const struct content *content);
+/* When it wants to be called again. */
+uint64_t cold_next_ms(const struct content *content);
 
-/* Commits wait this long for more, and this long after one that failed. */
-#define COMMIT_AFTER_MS 1000
-#define COMMIT_AGAIN_MS 5000
-#define COMMIT_BYTES (64u * 1024u * 1024u)
-
-struct record {
-	struct record *next;
-	uint64_t key;
-	void *data;			/* NULL: to be removed */
-	size_t bytes;
-	struct unit *unit;		/* pinned; has this manifest then */
-	struct waiter *waiter;
-};
-
-struct commit;
-
-struct numbers {
-	uint64_t *list;
-	uint32_t count, room;
-};
-
-struct cold {
-	struct record *records, **records_end;
-	struct numbers frees;		/* blobs */
-	struct numbers blocks;		/* on disk and not durable yet */
-	uint64_t waiting_bytes;		/* of these */
-	uint64_t putting_bytes;
-	unsigned putting;
-	struct commit *commit;		/* under way */
-	bool urgent;			/* somebody waits */
-	uint64_t next_commit_ms;	/* NEVER: nothing to write */
-	uint64_t again_ms;		/* the disk is full or broken: not before */
-	uint32_t dictionaries;		/* saved ones, by bit */
-};
-
-bool numbers_add(struct content *content, struct numbers *numbers, uint64_t number);
-void numbers_free(struct content *content, struct numbers *numbers);
-/* Commits within so much from now. */
-void write_soon(struct content *content, uint64_t wait_ms);
-/* Takes `data` over. NULL without memory. */
-struct record *record_add(struct content *content, uint64_t key, void *data, size_t bytes);
-/* The block's copies in memory go where they are to, and there is a durable one. */
-void leave_memory(struct block *block, struct content *content);
+/* The unit that a record's key stands for; false for other records. */
+bool cold_is_manifest(uint64_t key, uint64_t *unit);
+void cold_free_blob(struct content *content, uint64_t id);
+/* The manifest of a unit: what finds it again. NULL where it cannot be (yet). */
+void *manifest_make(struct content *content, const struct unit *unit, size_t *bytes);
+/* Makes units of all manifests in the store. */
+int manifests_read(struct content *content);
 
 #endif

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is written about units and agents, and one commit at a time. */
-#include "content-cold.h"
+#include "content-inner.h"
+#include "content-blocks.h"
+#include "content-bodies.h"
+#include "content-cold-inner.h"
+#include "content-units.h"
+#include "content-workers.h"
 
 #include <stdlib.h>
 

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A sealed memfd with all of a unit, made of its parts. */
 #include "content-inner.h"
+#include "content-blocks.h"
+#include "content-bodies.h"
+#include "content-tiers.h"
+#include "content-units.h"
+#include "content-workers.h"
 
 #include <stdlib.h>
 #include <sys/mman.h>

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A fork shares all blocks that lie wholly in front; of what is cut through it gets a copy. */
 #include "content-inner.h"
+#include "content-blocks.h"
+#include "content-bodies.h"
+#include "content-units.h"
 
 #include <stdlib.h>
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Agents that hold units: found, looked at, forgotten when nobody knows them any more. */
 #include "content-inner.h"
+#include "content-units.h"
 
 #include <stdlib.h>
 

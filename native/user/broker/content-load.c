@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Plain bytes of blocks that are packed or on disk. */
 #include "content-inner.h"
+#include "content-blocks.h"
+#include "content-workers.h"
 
 #include <stdlib.h>
 

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is written about a unit, and making units of it again. */
 #include "content-inner.h"
+#include "content-blocks.h"
+#include "content-bodies.h"
+#include "content-cold.h"
+#include "content-units.h"
 
 #include <stdlib.h>
 #include <sys/random.h>

@@ -2,11 +2,20 @@
 /* Mapping, keeping hot, and the digest of a conversation: all want the whole unit. */
 #include "content-inner.h"
 #include "bus.h"
+#include "content-bodies.h"
+#include "content-tiers.h"
+#include "content-units.h"
+#include "content-workers.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
+/* agentmem_mark_hot() holds for this long. */
+#define HOT_HOLD_MS (10u * 60u * 1000u)
+/* Conversations up to this get a digest when asked for. */
+#define DIGEST_MOST_BYTES (16u * 1024u * 1024u)
 
 enum whole_for { FOR_MAP, FOR_HOT, FOR_STAT };
 

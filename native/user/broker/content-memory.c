@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Memory of the broker itself, counted; pages and memfds of what it keeps. */
 #include "content-inner.h"
 
 #include <fcntl.h>

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Order of operations on one unit, and answers. */
 #include "content-inner.h"
+#include "content-bodies.h"
+#include "content-units.h"
 
 #include <stdlib.h>
 

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Packing blocks, alone or against one that is like them. */
 #include "content-inner.h"
+#include "content-blocks.h"
+#include "content-tiers.h"
+#include "content-workers.h"
 
 #include <stdlib.h>
 

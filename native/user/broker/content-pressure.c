@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* How short of memory the machine is, looked at with files that stay open. */
 #include "content-inner.h"
+#include "content-tiers.h"
 
 #include <fcntl.h>
 #include <unistd.h>

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reading a part of a unit, wherever its bytes lie. */
 #include "content-inner.h"
+#include "content-blocks.h"
+#include "content-bodies.h"
+#include "content-units.h"
 
 #include <stdlib.h>
 #include <unistd.h>

@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Small units lie together in slabs: blocks that take more until they are full. */
 #include "content-inner.h"
+#include "content-blocks.h"
+#include "content-units.h"
 
 #include <stdlib.h>
+
+/* Small units of one domain and kind are kept together in runs of this size. */
+#define SLAB_BYTES (256u * 1024u)
 
 static struct block **open_slab(struct content *content, uint64_t domain, uint8_t kind)
 {

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Figures of a unit, of an agent, of all of it. */
 #include "content-inner.h"
+#include "content-blocks.h"
+#include "content-bodies.h"
+#include "content-units.h"
+#include "content-workers.h"
 
 #include <stdlib.h>
 

@@ -6,6 +6,11 @@
  * of the tail as they are, and only what is behind it is copied.
  */
 #include "content-inner.h"
+#include "content-blocks.h"
+#include "content-bodies.h"
+#include "content-build.h"
+#include "content-tiers.h"
+#include "content-units.h"
 
 #include <stdlib.h>
 

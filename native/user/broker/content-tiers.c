@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which block or memfd goes where, by age or for want of memory. */
 #include "content-inner.h"
+#include "content-blocks.h"
+#include "content-bodies.h"
+#include "content-cold.h"
+#include "content-tiers.h"
+#include "content-units.h"
 
 #include <stdlib.h>
 

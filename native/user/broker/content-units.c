@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Units, and who holds them. */
 #include "content-inner.h"
+#include "content-blocks.h"
+#include "content-bodies.h"
+#include "content-cold.h"
+#include "content-tiers.h"
+#include "content-units.h"
 
 #include <stdlib.h>
 #include <sys/random.h>

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Threads that run jobs: the urgent ones first, the slow ones never on all of them. */
 #include "content-inner.h"
+#include "content-workers.h"
 
 #include <pthread.h>
 #include <signal.h>

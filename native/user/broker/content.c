@@ -1,11 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* What the broker keeps, opened and closed; its clock, and what is due. */
 #include "content-inner.h"
+#include "content-blocks.h"
+#include "content-bodies.h"
+#include "content-cold.h"
+#include "content-tiers.h"
+#include "content-units.h"
+#include "content-workers.h"
 
 #include <malloc.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
+
+#define REST_AFTER_MS 2000
 
 enum am_kind learnt_kind(const struct content *content, uint64_t domain, uint8_t kind)
 {
@@ -25,7 +34,7 @@ static void host_release(void *context, void *memory, am_size bytes)
 	free(memory);
 }
 
-uint64_t content_clock_ms(void)
+static uint64_t clock_ms(void)
 {
 	struct timespec now;
 
@@ -64,53 +73,6 @@ static void release_all(struct content *content)
 	free(content);
 }
 
-int content_open(struct content **opened, const struct content_options *options)
-{
-	struct content *content = calloc(1, sizeof(*content));
-	struct am_seed seed;
-	int error;
-
-	if (content == NULL)
-		return -ENOMEM;
-	if (getrandom(&seed, sizeof(seed), 0) != (ssize_t)sizeof(seed)) {
-		free(content);
-		return -EIO;
-	}
-	/* Freed memory goes back to the system, and workers have no arenas of their own. */
-	mallopt(M_ARENA_MAX, 1);
-	mallopt(M_MMAP_THRESHOLD, 64 * 1024);
-	mallopt(M_TRIM_THRESHOLD, 64 * 1024);
-	content->options = *options;
-	content->policy = options->policy;
-	content->host = (struct am_host){ .allocate = host_allocate, .release = host_release };
-	content->now_ms = content_clock_ms();
-	content->next_block = 1;
-	content->gates_end = &content->gates;
-	content->pressure_fd = -1;
-	content->meminfo_fd = -1;
-	content->workers = workers_open(options->workers);
-	content->warm = warm_open();
-	content->units = am_table_open(&content->host, &seed, NULL, NULL);
-	content->blocks = am_table_open(&content->host, &seed, NULL, NULL);
-	content->keepers = am_table_open(&content->host, &seed, NULL, NULL);
-	content->sketches = am_sketch_index_open(&content->host);
-	content->room = malloc(BROKER_INLINE_MOST);
-	error = content->workers == NULL || content->warm == NULL || content->units == NULL || content->blocks == NULL || content->keepers == NULL || content->sketches == NULL || content->room == NULL ? -ENOMEM : 0;
-	if (error == 0)
-		pressure_open(content);
-	if (error == 0 && options->store_folder != NULL)
-		error = cold_open(content);
-	content->policy.has_cold = content->policy.has_cold && content->store != NULL;
-	if (error != 0) {
-		content->closing = true;
-		drop_everything(content);
-		release_all(content);
-		return error;
-	}
-	*opened = content;
-	return 0;
-}
-
 static bool drop_unit(void *context, struct am_entry *entry)
 {
 	struct content *content = context;
@@ -144,12 +106,59 @@ static bool drop_keeper(void *context, struct am_entry *entry)
 	return true;
 }
 
-void drop_everything(struct content *content)
+static void drop_everything(struct content *content)
 {
 	if (content->units != NULL)
 		am_table_each(content->units, drop_unit, content);
 	if (content->keepers != NULL)
 		am_table_each(content->keepers, drop_keeper, content);
+}
+
+int content_open(struct content **opened, const struct content_options *options)
+{
+	struct content *content = calloc(1, sizeof(*content));
+	struct am_seed seed;
+	int error;
+
+	if (content == NULL)
+		return -ENOMEM;
+	if (getrandom(&seed, sizeof(seed), 0) != (ssize_t)sizeof(seed)) {
+		free(content);
+		return -EIO;
+	}
+	/* Freed memory goes back to the system, and workers have no arenas of their own. */
+	mallopt(M_ARENA_MAX, 1);
+	mallopt(M_MMAP_THRESHOLD, 64 * 1024);
+	mallopt(M_TRIM_THRESHOLD, 64 * 1024);
+	content->options = *options;
+	content->policy = options->policy;
+	content->host = (struct am_host){ .allocate = host_allocate, .release = host_release };
+	content->now_ms = clock_ms();
+	content->next_block = 1;
+	content->gates_end = &content->gates;
+	content->pressure_fd = -1;
+	content->meminfo_fd = -1;
+	content->workers = workers_open(options->workers);
+	content->warm = warm_open();
+	content->units = am_table_open(&content->host, &seed, NULL, NULL);
+	content->blocks = am_table_open(&content->host, &seed, NULL, NULL);
+	content->keepers = am_table_open(&content->host, &seed, NULL, NULL);
+	content->sketches = am_sketch_index_open(&content->host);
+	content->room = malloc(BROKER_INLINE_MOST);
+	error = content->workers == NULL || content->warm == NULL || content->units == NULL || content->blocks == NULL || content->keepers == NULL || content->sketches == NULL || content->room == NULL ? -ENOMEM : 0;
+	if (error == 0)
+		pressure_open(content);
+	if (error == 0 && options->store_folder != NULL)
+		error = cold_open(content);
+	content->policy.has_cold = content->policy.has_cold && content->store != NULL;
+	if (error != 0) {
+		content->closing = true;
+		drop_everything(content);
+		release_all(content);
+		return error;
+	}
+	*opened = content;
+	return 0;
 }
 
 static void run_ready(struct content *content)
@@ -166,7 +175,7 @@ void content_close(struct content *content)
 	if (content == NULL)
 		return;
 	content->closing = true;
-	content->now_ms = content_clock_ms();
+	content->now_ms = clock_ms();
 	gate_open(content);
 	cold_finish(content);
 	while (workers_pending(content->workers) > 0) {
@@ -189,7 +198,7 @@ void content_event(struct content *content)
 {
 	uint64_t count;
 
-	content->now_ms = content_clock_ms();
+	content->now_ms = clock_ms();
 	if (read(workers_fd(content->workers), &count, sizeof(count)) < 0 && errno != EAGAIN)
 		content->errors++;
 	run_ready(content);
