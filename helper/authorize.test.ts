@@ -2,7 +2,7 @@ import { Variant } from 'dbus-next'
 import { expect, test } from 'vitest'
 import { createAuthoriser } from './authorize.ts'
 import type { BusClient } from './bus.ts'
-import { fail, ok } from './contract/errors.ts'
+import { fail, ok } from './contract/result.ts'
 import type { Result } from './contract/errors.ts'
 
 interface Asked { member: string; body: unknown[] }

@@ -1,6 +1,6 @@
 import { Variant } from 'dbus-next'
 import type { BusClient } from './bus.ts'
-import { fail, ok } from './contract/errors.ts'
+import { fail, ok } from './contract/result.ts'
 import type { Result } from './contract/errors.ts'
 import type { PolkitAction } from './contract/requests.ts'
 import { createGrants } from './grants.ts'

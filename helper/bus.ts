@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events'
 import { Message, MessageType, sessionBus } from 'dbus-next'
 import type { MessageBus } from 'dbus-next'
 import { plainAddresses } from './contract/bus-address.ts'
-import { fail } from './contract/errors.ts'
+import { fail } from './contract/result.ts'
 import type { Failure, Result } from './contract/errors.ts'
 
 /** D-Bus limits a message to 32 MiB on the system bus; no request of the contract needs a quarter of that. */

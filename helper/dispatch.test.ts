@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Authoriser, Caller } from './authorize.ts'
 import type { Call } from './bus.ts'
-import { fail, ok } from './contract/errors.ts'
+import { fail, ok } from './contract/result.ts'
 import type { Result } from './contract/errors.ts'
 import type { PolkitAction } from './contract/requests.ts'
 import { actionsOf, createDispatcher } from './dispatch.ts'

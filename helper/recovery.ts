@@ -1,4 +1,4 @@
-import { fail, ok } from './contract/errors.ts'
+import { fail, ok } from './contract/result.ts'
 import type { Failure, Result } from './contract/errors.ts'
 
 /** Stands before everything that changes something: what an interrupted run left behind is taken back first. */

@@ -1,5 +1,5 @@
 import type { Result } from './contract/errors.ts'
-import { ok } from './contract/errors.ts'
+import { ok } from './contract/result.ts'
 import type { Policy } from './contract/lifecycle.ts'
 import type { SessionMethod, SessionRequest, SessionResponse } from './contract/requests.ts'
 import type { Keeper } from './agents/policy/keeper.ts'

@@ -1,6 +1,7 @@
 import type { z } from 'zod'
 import { openBus, type Bus } from './bus.ts'
-import { fail, resultSchema, type ErrorCode, type Failure, type Result } from './contract/errors.ts'
+import { resultSchema, type ErrorCode, type Failure, type Result } from './contract/errors.ts'
+import { fail } from './contract/result.ts'
 import { SYSTEM_BUS_NAME, SYSTEM_OBJECT_PATH, systemRequests, type SystemMethod, type SystemRequest, type SystemResponse } from './contract/requests.ts'
 
 /** Why everything has to run again at once. */

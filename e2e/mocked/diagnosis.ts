@@ -1,7 +1,7 @@
 import type { Answer, Payload, Request } from '../../electron/contract/channels.ts'
 import type { JournalEntry } from '../../electron/contract/diagnosis.ts'
 import type { Preset } from '../../helper/contract/presets.ts'
-import { fail, ok } from '../../helper/contract/errors.ts'
+import { fail, ok } from '../../helper/contract/result.ts'
 import { known, missing } from '../../helper/contract/known.ts'
 import { afterRun, diagnosisOf, findingsOf, leaksOf } from './diagnosis-data.ts'
 import type { Scenario } from './scenarios.ts'

@@ -1,6 +1,6 @@
 import type { HistoryEvent } from '../../electron/contract/views.ts'
 import type { Agent } from '../../helper/contract/agents.ts'
-import { fail } from '../../helper/contract/errors.ts'
+import { fail } from '../../helper/contract/result.ts'
 import type { Activity, BusyReason, Footprint, GuardStatus, GuardWord, RegistryEntry, Suspension, Transition } from '../../helper/contract/lifecycle.ts'
 import type { Limits, LimitView } from '../../helper/contract/limits.ts'
 import { known, missing } from '../../helper/contract/known.ts'

@@ -1,7 +1,7 @@
 import { callNames, channels, type Answer, type CallName, type EventName, type Payload, type Request } from '../../electron/contract/channels.ts'
 import { defaultSettings } from '../../electron/contract/settings.ts'
 import type { HelperState, Live } from '../../electron/contract/views.ts'
-import { fail, ok } from '../../helper/contract/errors.ts'
+import { fail, ok } from '../../helper/contract/result.ts'
 import { nothingToUndo } from '../../helper/contract/plan.ts'
 import { presetSchema, type Preset } from '../../helper/contract/presets.ts'
 import { known, missing } from '../../helper/contract/known.ts'

@@ -1,5 +1,5 @@
 import type { HistoryEvent, RunView, Series, SnapshotInfo } from '../../electron/contract/views.ts'
-import { fail } from '../../helper/contract/errors.ts'
+import { fail } from '../../helper/contract/result.ts'
 import type { Preset, PresetSettings } from '../../helper/contract/presets.ts'
 import { known, missing } from '../../helper/contract/known.ts'
 import type { RunRecord, RunState, StepOutcome, UndoLine } from '../../helper/contract/runs.ts'

@@ -1,5 +1,6 @@
 import type { Agent } from '../../helper/contract/agents.ts'
-import { fail, type Failure } from '../../helper/contract/errors.ts'
+import type { Failure } from '../../helper/contract/errors.ts'
+import { fail } from '../../helper/contract/result.ts'
 import type { Policy } from '../../helper/contract/lifecycle.ts'
 import type { FindingKind } from './diagnosis-data.ts'
 import type { ModuleScenario } from './module-data.ts'

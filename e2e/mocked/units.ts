@@ -1,6 +1,6 @@
 import type { Answer, Request } from '../../electron/contract/channels.ts'
 import type { Unit, UnitAgent, UnitSettings, UnitsView } from '../../electron/contract/units.ts'
-import { fail, ok } from '../../helper/contract/errors.ts'
+import { fail, ok } from '../../helper/contract/result.ts'
 import type { Scenario } from './scenarios.ts'
 
 const MB = 1e6

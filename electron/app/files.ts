@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { chmodSync, closeSync, fsyncSync, lstatSync, mkdirSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { fail, ok, type Failure, type Result } from '../../helper/contract/errors.ts'
+import type { Failure, Result } from '../../helper/contract/errors.ts'
+import { fail, ok } from '../../helper/contract/result.ts'
 
 /** The code of a failed system call ("ENOSPC"), or an empty string. */
 export const errnoOf = (error: unknown): string =>

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
-import { fail, ok, type Result } from '../../helper/contract/errors.ts'
+import type { Result } from '../../helper/contract/errors.ts'
+import { fail, ok } from '../../helper/contract/result.ts'
 import type { App } from '../app/app.ts'
 import { errnoOf, messageOf } from '../app/files.ts'
 import { isCallName } from '../app/ipc/dispatch.ts'

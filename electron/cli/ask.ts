@@ -1,5 +1,6 @@
 import { createInterface } from 'node:readline/promises'
-import { fail, ok, type Result } from '../../helper/contract/errors.ts'
+import type { Result } from '../../helper/contract/errors.ts'
+import { fail, ok } from '../../helper/contract/result.ts'
 
 export const question = async (text: string): Promise<string> => {
   const readline = createInterface({ input: process.stdin, output: process.stderr })

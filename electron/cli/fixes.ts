@@ -1,4 +1,5 @@
-import { fail, ok, type Result } from '../../helper/contract/errors.ts'
+import type { Result } from '../../helper/contract/errors.ts'
+import { fail, ok } from '../../helper/contract/result.ts'
 import type { FileChange, Fix } from '../../helper/contract/lifecycle.ts'
 import type { App } from '../app/app.ts'
 import { mayDo } from './ask.ts'

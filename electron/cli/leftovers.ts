@@ -1,4 +1,5 @@
-import { fail, ok, type Result } from '../../helper/contract/errors.ts'
+import type { Result } from '../../helper/contract/errors.ts'
+import { fail, ok } from '../../helper/contract/result.ts'
 import type { Duplicate, Orphan } from '../../helper/contract/lifecycle.ts'
 import { mayDo } from './ask.ts'
 import { EXIT } from './exit-codes.ts'

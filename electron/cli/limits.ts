@@ -1,5 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { ok, type Result } from '../../helper/contract/errors.ts'
+import type { Result } from '../../helper/contract/errors.ts'
+import { ok } from '../../helper/contract/result.ts'
 import { LEAST_BUDGET_BYTES } from '../../helper/contract/lifecycle.ts'
 import { LEAST_LIMIT_BYTES, limitsSchema, type Limits, type LimitView } from '../../helper/contract/limits.ts'
 import { amount } from '../app/amounts.ts'

@@ -1,5 +1,5 @@
 import { agentIdSchema } from '../../helper/contract/agents.ts'
-import { ok } from '../../helper/contract/errors.ts'
+import { ok } from '../../helper/contract/result.ts'
 import type { RegistryEntry } from '../../helper/contract/lifecycle.ts'
 import { amount } from '../app/amounts.ts'
 import { CAUSES } from '../app/history/lifecycle-words.ts'

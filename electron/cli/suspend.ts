@@ -1,5 +1,6 @@
 import type { AgentId } from '../../helper/contract/agents.ts'
-import { ok, type Failure, type Result } from '../../helper/contract/errors.ts'
+import type { Failure, Result } from '../../helper/contract/errors.ts'
+import { ok } from '../../helper/contract/result.ts'
 import { amount } from '../app/amounts.ts'
 import type { App } from '../app/app.ts'
 import type { Response } from '../contract/channels.ts'

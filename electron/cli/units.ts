@@ -1,4 +1,4 @@
-import { fail } from '../../helper/contract/errors.ts'
+import { fail } from '../../helper/contract/result.ts'
 import type { ModuleView, Unit, UnitAgent, UnitsView } from '../contract/units.ts'
 import { EXIT } from './exit-codes.ts'
 import { withApp } from './open-app.ts'

@@ -1,6 +1,7 @@
 import type { Agent } from '../../helper/contract/agents.ts'
 import { agentIdSchema } from '../../helper/contract/agents.ts'
-import { fail, ok, type Result } from '../../helper/contract/errors.ts'
+import type { Result } from '../../helper/contract/errors.ts'
+import { fail, ok } from '../../helper/contract/result.ts'
 import type { Registry } from '../../helper/contract/requests.ts'
 import type { App } from '../app/app.ts'
 

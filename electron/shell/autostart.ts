@@ -1,6 +1,7 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { ok, type Result } from '../../helper/contract/errors.ts'
+import type { Result } from '../../helper/contract/errors.ts'
+import { ok } from '../../helper/contract/result.ts'
 import { writeAtomic } from '../app/files.ts'
 
 /** Quoting of the Desktop Entry specification: double quotes, with `"`, "`", `$` and `\` escaped, and "%" doubled. */

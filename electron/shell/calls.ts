@@ -1,5 +1,5 @@
 import { ipcMain, type WebContents } from 'electron'
-import { fail } from '../../helper/contract/errors.ts'
+import { fail } from '../../helper/contract/result.ts'
 import type { App } from '../app/app.ts'
 import { isCallName } from '../app/ipc/dispatch.ts'
 import { eventNames, type EventName } from '../contract/channels.ts'

@@ -1,5 +1,6 @@
 import type { KernelFiles } from '../change/write.ts'
-import { fail, ok, type Result } from '../contract/errors.ts'
+import type { Result } from '../contract/errors.ts'
+import { fail, ok } from '../contract/result.ts'
 import type { SystemResponse } from '../contract/requests.ts'
 import type { SystemTools } from '../layers/compressed-swap/system-tools.ts'
 import { machineMemory, readMeminfo } from '../observe/meminfo.ts'

@@ -8,7 +8,7 @@ import type { AgentTarget } from '../contract/requests.ts'
 import { ownCgroup } from './own-cgroup.ts'
 import { pruneCache } from './prune-cache.ts'
 import { reclaim, wonBytes } from './reclaim.ts'
-import { ok } from '../contract/errors.ts'
+import { ok } from '../contract/result.ts'
 
 let root = ''
 beforeEach(() => {

@@ -1,7 +1,8 @@
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { signaturesFileSchema, type SignaturesFile } from '../contract/agents.ts'
-import { fail, ok, type Failure, type Result } from '../contract/errors.ts'
+import type { Failure, Result } from '../contract/errors.ts'
+import { fail, ok } from '../contract/result.ts'
 
 /** The signatures that come with the program. */
 export const BUILT_IN_SIGNATURES_PATH = fileURLToPath(new URL('../../assets/agents.json', import.meta.url))

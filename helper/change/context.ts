@@ -1,5 +1,5 @@
 import type { Result } from '../contract/errors.ts'
-import { fail, ok } from '../contract/errors.ts'
+import { fail, ok } from '../contract/result.ts'
 import type { UndoClass } from '../contract/plan.ts'
 import type { SystemTools } from '../layers/compressed-swap/system-tools.ts'
 import type { Journal } from './journal.ts'

@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { closeSync, constants, fsyncSync, openSync, readFileSync, readdirSync, renameSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
-import { fail, ok, type Result } from '../contract/errors.ts'
+import type { Result } from '../contract/errors.ts'
+import { fail, ok } from '../contract/result.ts'
 import type { UndoClass } from '../contract/plan.ts'
 
 /** The format is that of docs/journal.md; a C program reads it too. */

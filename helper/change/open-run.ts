@@ -1,6 +1,7 @@
 import { promises as timers } from 'node:timers'
 import type { Cause } from '../contract/cause.ts'
-import { fail, type Failure, type Result } from '../contract/errors.ts'
+import type { Failure, Result } from '../contract/errors.ts'
+import { fail } from '../contract/result.ts'
 import type { Probe } from '../contract/probe.ts'
 import type { AgentTarget, SystemRequest } from '../contract/requests.ts'
 import type { Outcome, Progress, RunRecord, RunState } from '../contract/runs.ts'

@@ -1,6 +1,7 @@
 import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, readdirSync, renameSync, rmSync, writeSync, constants } from 'node:fs'
 import { join } from 'node:path'
-import { fail, ok, type Result } from '../contract/errors.ts'
+import type { Result } from '../contract/errors.ts'
+import { fail, ok } from '../contract/result.ts'
 import { runIdSchema, runRecordSchema, type RunRecord, type RunSummary } from '../contract/runs.ts'
 
 /** Run records as JSON, one file a run, 0600: a restarted helper can still answer for them. */

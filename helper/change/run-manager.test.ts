@@ -3,7 +3,7 @@ import { chmodSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, wr
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { fail } from '../contract/errors.ts'
+import { fail } from '../contract/result.ts'
 import type { PresetSettings } from '../contract/presets.ts'
 import { runRecordSchema, runSummarySchema, progressSchema } from '../contract/runs.ts'
 import { fakeKernel, fakeTools, layOut, settingsOf } from './testing/fake-tree.ts'

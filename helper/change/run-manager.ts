@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import type { Cause } from '../contract/cause.ts'
-import { fail, ok, type Result } from '../contract/errors.ts'
+import type { Result } from '../contract/errors.ts'
+import { fail, ok } from '../contract/result.ts'
 import { nothingToUndo, type Plan } from '../contract/plan.ts'
 import type { Probe } from '../contract/probe.ts'
 import type { AgentTarget } from '../contract/requests.ts'

@@ -1,4 +1,4 @@
-import { fail } from '../contract/errors.ts'
+import { fail } from '../contract/result.ts'
 import type { Snapshot } from '../contract/snapshot.ts'
 import { nothingToUndo, type Plan } from '../contract/plan.ts'
 import { ksmPath } from '../plan/paths.ts'

@@ -1,6 +1,7 @@
 import { constants, promises as files, mkdirSync, readlinkSync, realpathSync, rmdirSync, statfsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { fail, ok, type Result } from '../contract/errors.ts'
+import type { Result } from '../contract/errors.ts'
+import { fail, ok } from '../contract/result.ts'
 import { missing, known } from '../contract/known.ts'
 import type { Reading } from '../contract/reading.ts'
 import { declaredFiles } from '../layers/declared.ts'

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { fail } from './result.ts'
 
 /**
  * Every expected failure of the helper. A code is chosen by what the window
@@ -46,14 +47,6 @@ export const failureSchema = z.object({
 export type Failure = z.infer<typeof failureSchema>
 
 export type Result<T> = { ok: true; value: T } | { ok: false; error: Failure }
-
-export const ok = <T>(value: T): { ok: true; value: T } => ({ ok: true, value })
-
-export const fail = (
-  code: ErrorCode,
-  message: string,
-  more: Omit<Failure, 'code' | 'message'> = {},
-): { ok: false; error: Failure } => ({ ok: false, error: { code, message, ...more } })
 
 export const resultSchema = <T extends z.ZodType>(value: T) =>
   z.discriminatedUnion('ok', [

@@ -1,7 +1,8 @@
 import { createConnection, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { AgentId } from '../contract/agents.ts'
-import { fail, ok, type ErrorCode, type Result } from '../contract/errors.ts'
+import type { ErrorCode, Result } from '../contract/errors.ts'
+import { fail, ok } from '../contract/result.ts'
 import type { GuardStatus, GuardWord, LifecycleCause } from '../contract/lifecycle.ts'
 import { known, missing } from '../contract/known.ts'
 import {

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { fail, ok, type Result } from '../contract/errors.ts'
+import type { Result } from '../contract/errors.ts'
+import { fail, ok } from '../contract/result.ts'
 
 /** How to start the guard; the socket is named by whoever connects. */
 export interface GuardProgram {

@@ -1,4 +1,5 @@
-import { fail, ok, type Result } from '../contract/errors.ts'
+import type { Result } from '../contract/errors.ts'
+import { fail, ok } from '../contract/result.ts'
 import { readInteger, under } from '../observe/files.ts'
 import { readPageBytes } from '../observe/kernel.ts'
 import { readMeminfo, machineMemory } from '../observe/meminfo.ts'

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { errorCodeSchema, fail } from '../../helper/contract/errors.ts'
+import { errorCodeSchema } from '../../helper/contract/errors.ts'
+import { fail } from '../../helper/contract/result.ts'
 import { failureWords } from './failure.ts'
 
 describe('failureWords', () => {

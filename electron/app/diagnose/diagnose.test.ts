@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { fail, ok, type Result } from '../../../helper/contract/errors.ts'
+import type { Result } from '../../../helper/contract/errors.ts'
+import { fail, ok } from '../../../helper/contract/result.ts'
 import { evidenceSchema, type Evidence } from '../../../helper/contract/evidence.ts'
 import { missing } from '../../../helper/contract/known.ts'
 import { diagnosisSchema, type Finding } from '../../contract/diagnosis.ts'

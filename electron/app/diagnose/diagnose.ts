@@ -1,4 +1,5 @@
-import { fail, ok, type Result } from '../../../helper/contract/errors.ts'
+import type { Result } from '../../../helper/contract/errors.ts'
+import { fail, ok } from '../../../helper/contract/result.ts'
 import type { Diagnosis, Finding } from '../../contract/diagnosis.ts'
 import type { PlanView, RunDetail } from '../../contract/views.ts'
 import type { HistoryReader } from '../history/types.ts'

@@ -1,5 +1,6 @@
 import type { Evidence } from '../../../helper/contract/evidence.ts'
-import { ok, type Result } from '../../../helper/contract/errors.ts'
+import type { Result } from '../../../helper/contract/errors.ts'
+import { ok } from '../../../helper/contract/result.ts'
 import type { Diagnosis, Finding, KernelFeature, Leak } from '../../contract/diagnosis.ts'
 import { figureText } from '../amounts.ts'
 import type { NewEntry } from '../history/journal.ts'

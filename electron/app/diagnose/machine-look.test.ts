@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { fail, ok } from '../../../helper/contract/errors.ts'
+import { fail, ok } from '../../../helper/contract/result.ts'
 import type { RootEvidence } from '../../../helper/contract/evidence.ts'
 import { makeRoot, type MadeRoot } from '../../../helper/test/proc-tree.ts'
 import { machineLook, type MachineLookDeps } from './machine-look.ts'

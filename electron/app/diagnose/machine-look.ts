@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { ok, type Result } from '../../../helper/contract/errors.ts'
+import type { Result } from '../../../helper/contract/errors.ts'
+import { ok } from '../../../helper/contract/result.ts'
 import type { Evidence, RootEvidence } from '../../../helper/contract/evidence.ts'
 import { readEvidence } from '../../../helper/observe/evidence/read.ts'
 import { withRootView } from '../../../helper/observe/evidence/root-view.ts'

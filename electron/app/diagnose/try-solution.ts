@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
-import { fail, ok, type Result } from '../../../helper/contract/errors.ts'
+import type { Result } from '../../../helper/contract/errors.ts'
+import { fail, ok } from '../../../helper/contract/result.ts'
 import { presetSchema, type Preset } from '../../../helper/contract/presets.ts'
 import type { Finding, Solution } from '../../contract/diagnosis.ts'
 import type { PlanWish } from '../runs/planner.ts'

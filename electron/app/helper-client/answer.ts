@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { fail, ok, resultSchema, type Result } from '../../../helper/contract/errors.ts'
+import { resultSchema, type Result } from '../../../helper/contract/errors.ts'
+import { fail, ok } from '../../../helper/contract/result.ts'
 
 /**
  * The helper's JSON as a Result of the contract. Text that does not fit is

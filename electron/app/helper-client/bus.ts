@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { Message, MessageType, sessionBus, type MessageBus } from 'dbus-next'
 import { z } from 'zod'
 import { plainAddresses } from '../../../helper/contract/bus-address.ts'
-import { fail, ok, type ErrorCode, type Result } from '../../../helper/contract/errors.ts'
+import type { ErrorCode, Result } from '../../../helper/contract/errors.ts'
+import { fail, ok } from '../../../helper/contract/result.ts'
 import { errnoOf, messageOf } from '../files.ts'
 
 /** The standard place; DBUS_SYSTEM_BUS_ADDRESS moves it, for tests. */

@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events'
-import { fail, type Failure, type Result } from '../../../helper/contract/errors.ts'
+import type { Failure, Result } from '../../../helper/contract/errors.ts'
+import { fail } from '../../../helper/contract/result.ts'
 import {
   PROTOCOL_VERSION,
   SESSION_BUS_NAME,

@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events'
-import { fail, type Result } from '../../../helper/contract/errors.ts'
+import type { Result } from '../../../helper/contract/errors.ts'
+import { fail } from '../../../helper/contract/result.ts'
 import {
   PROTOCOL_VERSION,
   SYSTEM_BUS_NAME,

@@ -1,5 +1,6 @@
 import Database from 'better-sqlite3'
-import { fail, ok, type Failure, type Result } from '../../../helper/contract/errors.ts'
+import type { Failure, Result } from '../../../helper/contract/errors.ts'
+import { fail, ok } from '../../../helper/contract/result.ts'
 
 export const DISK_FULL = 'The disk is full: history is not being recorded. Everything else works on.'
 export const NOT_WRITABLE = 'The history file cannot be written: history is not being recorded. Everything else works on.'

@@ -1,6 +1,7 @@
 import { exec as plainExec } from 'node:child_process'
 import { exec as sudoExec } from '@vscode/sudo-prompt'
-import { fail, ok, type Failure, type Result } from '../../../helper/contract/errors.ts'
+import type { Failure, Result } from '../../../helper/contract/errors.ts'
+import { fail, ok } from '../../../helper/contract/result.ts'
 
 /** Only these may stand in a path that becomes part of a root shell's command. */
 const PLAIN_PATH = /^\/[A-Za-z0-9._/@+,-]+$/u

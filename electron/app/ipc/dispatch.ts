@@ -1,4 +1,5 @@
-import { badRequest, fail, resultSchema } from '../../../helper/contract/errors.ts'
+import { badRequest, resultSchema } from '../../../helper/contract/errors.ts'
+import { fail } from '../../../helper/contract/result.ts'
 import { callNames, channels, type Answer, type CallName, type Request } from '../../contract/channels.ts'
 import type { Handlers } from './handlers.ts'
 

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it, vi } from 'vitest'
-import { fail, ok, type Result } from '../../../helper/contract/errors.ts'
+import type { Result } from '../../../helper/contract/errors.ts'
+import { fail, ok } from '../../../helper/contract/result.ts'
 import type { Fix } from '../../../helper/contract/lifecycle.ts'
 import type { LimitView } from '../../../helper/contract/limits.ts'
 import { sessionRequests, type Registry, type SessionMethod } from '../../../helper/contract/requests.ts'

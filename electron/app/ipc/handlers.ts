@@ -1,4 +1,5 @@
-import { fail, ok, type Result } from '../../../helper/contract/errors.ts'
+import type { Result } from '../../../helper/contract/errors.ts'
+import { fail, ok } from '../../../helper/contract/result.ts'
 import { snapshotDelta } from '../../../helper/contract/snapshot-delta.ts'
 import { layerStatus } from '../../../helper/observe/layer-status.ts'
 import { readProbe } from '../../../helper/observe/probe.ts'

@@ -1,4 +1,4 @@
-import { ok } from '../../../helper/contract/errors.ts'
+import { ok } from '../../../helper/contract/result.ts'
 import type { Answer, Request } from '../../contract/channels.ts'
 import type { traceChannels } from '../../contract/diagnosis-channels.ts'
 import { listTraceLines } from '../diagnose/trace-lines.ts'

@@ -1,4 +1,5 @@
-import { fail, ok, type Result } from '../../../helper/contract/errors.ts'
+import type { Result } from '../../../helper/contract/errors.ts'
+import { fail, ok } from '../../../helper/contract/result.ts'
 import type { Request, Response } from '../../contract/channels.ts'
 import { journalFileSchema, type JournalFileEntry } from '../../contract/journal-file.ts'
 import { messageOf } from '../files.ts'

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { fail, ok, type Result } from '../../../helper/contract/errors.ts'
+import type { Result } from '../../../helper/contract/errors.ts'
+import { fail, ok } from '../../../helper/contract/result.ts'
 import { presetSchema, type Preset } from '../../../helper/contract/presets.ts'
 import type { PresetView } from '../../contract/views.ts'
 import { errnoOf, messageOf, writeAtomic } from '../files.ts'

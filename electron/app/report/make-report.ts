@@ -1,4 +1,5 @@
-import { ok, type Result } from '../../../helper/contract/errors.ts'
+import type { Result } from '../../../helper/contract/errors.ts'
+import { ok } from '../../../helper/contract/result.ts'
 import type { ReportFormat } from '../../contract/views.ts'
 import { buildModel, type ReportModel } from './model.ts'
 import type { ReportSubject } from './subject.ts'

@@ -1,4 +1,5 @@
-import { fail, ok, type Result } from '../../../helper/contract/errors.ts'
+import type { Result } from '../../../helper/contract/errors.ts'
+import { fail, ok } from '../../../helper/contract/result.ts'
 import { snapshotDelta, type SnapshotDelta } from '../../../helper/contract/snapshot-delta.ts'
 import type { Request, Response } from '../../contract/channels.ts'
 import type { History } from '../history/types.ts'

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { describe, expect, it, vi } from 'vitest'
-import { fail, ok } from '../../../helper/contract/errors.ts'
+import { fail, ok } from '../../../helper/contract/result.ts'
 import { presetSchema } from '../../../helper/contract/presets.ts'
 import type { SystemClient, SystemState } from '../helper-client/system-client.ts'
 import { sampleAgent } from '../report/sample.ts'

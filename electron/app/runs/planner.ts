@@ -1,4 +1,5 @@
-import { fail, ok, type Result } from '../../../helper/contract/errors.ts'
+import type { Result } from '../../../helper/contract/errors.ts'
+import { fail, ok } from '../../../helper/contract/result.ts'
 import type { Agent } from '../../../helper/contract/agents.ts'
 import type { AgentTarget } from '../../../helper/contract/requests.ts'
 import type { Preset } from '../../../helper/contract/presets.ts'

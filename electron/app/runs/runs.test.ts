@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Result } from '../../../helper/contract/errors.ts'
-import { fail, ok } from '../../../helper/contract/errors.ts'
+import { fail, ok } from '../../../helper/contract/result.ts'
 import type { SystemMethod } from '../../../helper/contract/requests.ts'
 import type { Outcome, Progress, RunRecord } from '../../../helper/contract/runs.ts'
 import type { SystemClient } from '../helper-client/system-client.ts'

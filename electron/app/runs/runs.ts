@@ -1,5 +1,6 @@
 import type { Cause } from '../../../helper/contract/cause.ts'
-import { fail, ok, type Failure, type Result } from '../../../helper/contract/errors.ts'
+import type { Failure, Result } from '../../../helper/contract/errors.ts'
+import { fail, ok } from '../../../helper/contract/result.ts'
 import { isOpen, type Progress, type RunId, type RunRecord, type RunState, type RunSummary } from '../../../helper/contract/runs.ts'
 import type { HistoryEvent, RunDetail, RunView } from '../../contract/views.ts'
 import type { SystemClient } from '../helper-client/system-client.ts'

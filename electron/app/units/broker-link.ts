@@ -1,5 +1,6 @@
 import { join } from 'node:path'
-import { fail, ok, type Failure, type Result } from '../../../helper/contract/errors.ts'
+import type { Failure, Result } from '../../../helper/contract/errors.ts'
+import { fail, ok } from '../../../helper/contract/result.ts'
 import { AgentMemory, AgentMemoryError } from '../../../native/user/node/index.ts'
 import type { Unit } from '../../contract/units.ts'
 import { messageOf } from '../files.ts'

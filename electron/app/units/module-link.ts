@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
-import { fail, ok, type Result } from '../../../helper/contract/errors.ts'
+import type { Result } from '../../../helper/contract/errors.ts'
+import { fail, ok } from '../../../helper/contract/result.ts'
 import { readAgentStats } from '../../../helper/observe/agent-stats.ts'
 import { readText, under } from '../../../helper/observe/files.ts'
 import { MODULE_FOLDER } from '../../../helper/observe/kernel-module.ts'

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { fail, ok, type Result } from '../../../helper/contract/errors.ts'
+import type { Result } from '../../../helper/contract/errors.ts'
+import { fail, ok } from '../../../helper/contract/result.ts'
 import { unitSettingsSchema, type UnitSettings } from '../../contract/units.ts'
 import { errnoOf, messageOf, writeAtomic } from '../files.ts'
 

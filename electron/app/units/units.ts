@@ -1,5 +1,6 @@
 import type { Agent } from '../../../helper/contract/agents.ts'
-import { fail, ok, type Result } from '../../../helper/contract/errors.ts'
+import type { Result } from '../../../helper/contract/errors.ts'
+import { fail, ok } from '../../../helper/contract/result.ts'
 import type { Unit, UnitAgent, UnitBackend, UnitSettings, UnitsView, UnitTotals } from '../../contract/units.ts'
 import type { ModuleLink } from './module-link.ts'
 import type { UnitSettingsStore } from './settings.ts'

@@ -1,4 +1,5 @@
-import { ok, type Result } from '../../../helper/contract/errors.ts'
+import type { Result } from '../../../helper/contract/errors.ts'
+import { ok } from '../../../helper/contract/result.ts'
 import { layerPresetId, presetSchema, type Preset } from '../../../helper/contract/presets.ts'
 import type { App } from '../../app/app.ts'
 import { apply, plan, type ApplyOptions } from '../change.ts'

@@ -1,5 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs'
-import { fail } from '../../../helper/contract/errors.ts'
+import { fail } from '../../../helper/contract/result.ts'
 import type { JournalEntry } from '../../contract/diagnosis.ts'
 import { amount } from '../../app/amounts.ts'
 import { messageOf } from '../../app/files.ts'

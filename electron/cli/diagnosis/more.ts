@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs'
-import { fail } from '../../../helper/contract/errors.ts'
+import { fail } from '../../../helper/contract/result.ts'
 import { messageOf } from '../../app/files.ts'
 import { EXIT } from '../exit-codes.ts'
 import { withApp } from '../open-app.ts'

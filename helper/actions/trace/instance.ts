@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs'
 import type { KernelFiles } from '../../change/write.ts'
-import { fail, ok, type Result } from '../../contract/errors.ts'
+import type { Result } from '../../contract/errors.ts'
+import { fail, ok } from '../../contract/result.ts'
 import type { KernelFile } from '../../layers/kernel-file.ts'
 import { listNames, under } from '../../observe/files.ts'
 import { TRACE_BUFFER_KB, TRACEFS, traceInstance, traceLines } from '../../plan/trace-lines.ts'

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
-import { fail, ok, type Result } from '../../contract/errors.ts'
+import type { Result } from '../../contract/errors.ts'
+import { fail, ok } from '../../contract/result.ts'
 import { trustedProgram } from './programs.ts'
 
 /** Nothing of the caller's is among it: no home, no settings, no path of its own. */

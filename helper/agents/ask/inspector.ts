@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { ProcessRef } from '../../contract/agents.ts'
-import { fail, ok, type Result } from '../../contract/errors.ts'
+import type { Result } from '../../contract/errors.ts'
+import { fail, ok } from '../../contract/result.ts'
 import { listNames, readLink, readText, under } from '../../observe/files.ts'
 import { readCommandLine } from '../../observe/process.ts'
 import { parseNet } from '../activity/tcp.ts'

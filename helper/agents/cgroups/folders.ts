@@ -1,5 +1,6 @@
 import { lstatSync } from 'node:fs'
-import { ok, type Result } from '../../contract/errors.ts'
+import type { Result } from '../../contract/errors.ts'
+import { ok } from '../../contract/result.ts'
 import type { ProcessRef } from '../../contract/agents.ts'
 import { integer, listNames, readText, under } from '../../observe/files.ts'
 import type { KernelFiles } from '../../change/write.ts'

@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { fail, ok, type Result } from '../../contract/errors.ts'
+import type { Result } from '../../contract/errors.ts'
+import { fail, ok } from '../../contract/result.ts'
 import type { AgentId, SignaturesFile } from '../../contract/agents.ts'
 import type { GuardStatus } from '../../contract/lifecycle.ts'
 import type { AgentTarget, SystemResponse } from '../../contract/requests.ts'

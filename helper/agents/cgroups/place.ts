@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync } from 'node:fs'
 import type { ProcessRef } from '../../contract/agents.ts'
-import { fail, ok, type Result } from '../../contract/errors.ts'
+import type { Result } from '../../contract/errors.ts'
+import { fail, ok } from '../../contract/result.ts'
 import type { UndoLine } from '../../contract/runs.ts'
 import type { AgentTarget } from '../../contract/requests.ts'
 import { readText, under } from '../../observe/files.ts'

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { fail, ok, type Result } from '../../contract/errors.ts'
+import type { Result } from '../../contract/errors.ts'
+import { fail, ok } from '../../contract/result.ts'
 import { makeRoot, type MadeRoot } from '../../test/proc-tree.ts'
 import { readHealth, verdict, STALLED_LOOKS } from './health.ts'
 import { reclaimGroup } from './reclaim.ts'

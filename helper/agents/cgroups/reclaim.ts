@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fail, ok, type Result } from '../../contract/errors.ts'
+import type { Result } from '../../contract/errors.ts'
+import { fail, ok } from '../../contract/result.ts'
 import { integer, readInteger, readText, under } from '../../observe/files.ts'
 import { readPressure } from '../../observe/pressure.ts'
 import type { KernelFiles } from '../../change/write.ts'

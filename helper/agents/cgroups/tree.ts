@@ -1,6 +1,7 @@
 import { processStartTicks, processUid } from '../../actions/process-check.ts'
 import type { ProcessRef } from '../../contract/agents.ts'
-import { fail, ok, type Result } from '../../contract/errors.ts'
+import type { Result } from '../../contract/errors.ts'
+import { fail, ok } from '../../contract/result.ts'
 import { integer, listNames, under } from '../../observe/files.ts'
 import { readStat } from '../../observe/process.ts'
 

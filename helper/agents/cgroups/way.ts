@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ProcessRef } from '../../contract/agents.ts'
-import { fail, ok, type Result } from '../../contract/errors.ts'
+import type { Result } from '../../contract/errors.ts'
+import { fail, ok } from '../../contract/result.ts'
 import { readText, under } from '../../observe/files.ts'
 import type { KernelFiles } from '../../change/write.ts'
 import { agentFolderName, agentPartOf, isFolder, movePid, OWN_TOP, pidsIn } from './folders.ts'

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { fail, ok } from '../../contract/errors.ts'
+import { fail, ok } from '../../contract/result.ts'
 import { known, missing } from '../../contract/known.ts'
 import type { Reading } from '../../contract/reading.ts'
 import type { LookedAgent } from '../tracker.ts'

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
-import { fail, ok, type Result } from '../../contract/errors.ts'
+import type { Result } from '../../contract/errors.ts'
+import { fail, ok } from '../../contract/result.ts'
 import { fileChangeSchema, type FileChange, type Fix } from '../../contract/lifecycle.ts'
 import type { LookedAgent } from '../tracker.ts'
 import { codexWithoutDaemon } from './codex-daemon.ts'

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { fail, ok } from '../../contract/errors.ts'
+import { fail, ok } from '../../contract/result.ts'
 import { missing } from '../../contract/known.ts'
 import { switchedOff, withHooks, withoutHooks, type HookEvent } from './json-hooks.ts'
 import type { FixPlace, Recipe } from './recipe.ts'

@@ -1,6 +1,7 @@
 import { applyEdits, modify, parse, printParseErrorCode, type ParseError } from 'jsonc-parser'
 import { basename } from 'node:path'
-import { fail, ok, type Result } from '../../contract/errors.ts'
+import type { Result } from '../../contract/errors.ts'
+import { fail, ok } from '../../contract/result.ts'
 
 /** One event of an agent's settings and the words our hook program gets for it. */
 export interface HookEvent {

@@ -1,5 +1,6 @@
 import { basename, join } from 'node:path'
-import { fail, ok, type Result } from '../../contract/errors.ts'
+import type { Result } from '../../contract/errors.ts'
+import { fail, ok } from '../../contract/result.ts'
 import type { FixPlace } from './recipe.ts'
 
 /** The start file of the user's shell that interactive terminals read; null for shells not known. */

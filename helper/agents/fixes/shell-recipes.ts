@@ -1,5 +1,5 @@
 import { basename } from 'node:path'
-import { ok } from '../../contract/errors.ts'
+import { ok } from '../../contract/result.ts'
 import { known, missing } from '../../contract/known.ts'
 import type { Reading } from '../../contract/reading.ts'
 import type { LookedAgent } from '../tracker.ts'

@@ -1,5 +1,6 @@
 import { parse as parseToml } from 'smol-toml'
-import { fail, ok, type Result } from '../../contract/errors.ts'
+import type { Result } from '../../contract/errors.ts'
+import { fail, ok } from '../../contract/result.ts'
 
 /** The settings as an object; a file that is no TOML is never touched. */
 export const tomlOf = (path: string, text: string): Result<Record<string, unknown>> => {

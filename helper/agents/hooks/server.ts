@@ -3,7 +3,8 @@ import { createServer, connect, type Server, type Socket } from 'node:net'
 import { dirname } from 'node:path'
 import { processStartTicks } from '../../actions/process-check.ts'
 import type { ProcessRef } from '../../contract/agents.ts'
-import { fail, ok, type Result } from '../../contract/errors.ts'
+import type { Result } from '../../contract/errors.ts'
+import { fail, ok } from '../../contract/result.ts'
 import { readProcessTable } from '../../observe/process.ts'
 
 export const hookEvents = ['session-start', 'turn-start', 'tool-start', 'tool-end', 'asking', 'turn-end', 'session-end'] as const

@@ -1,5 +1,6 @@
 import { agentIdOf, type ProcessRef, type ProcessRole, type Signature, type SignaturesFile } from '../../contract/agents.ts'
-import { fail, ok, type Result } from '../../contract/errors.ts'
+import type { Result } from '../../contract/errors.ts'
+import { fail, ok } from '../../contract/result.ts'
 import type { AgentTarget } from '../../contract/requests.ts'
 import { processStartTicks } from '../../actions/process-check.ts'
 import { readCgroupPids } from '../../observe/cgroup.ts'

@@ -3,7 +3,8 @@ import { mkdirSync } from 'node:fs'
 import type { KernelFiles } from '../../change/write.ts'
 import { createJournal, journalState, listJournals, moveJournal, newJournalId, pruneJournals, readJournal, type JournalHeader } from '../../change/journal.ts'
 import { undoThaw } from '../../change/undo-cgroup.ts'
-import { fail, ok, type Result } from '../../contract/errors.ts'
+import type { Result } from '../../contract/errors.ts'
+import { fail, ok } from '../../contract/result.ts'
 import { readText, under } from '../../observe/files.ts'
 
 /** What freezing and taking it back need. */

@@ -1,4 +1,5 @@
-import { fail, ok, type Result } from '../../contract/errors.ts'
+import type { Result } from '../../contract/errors.ts'
+import { fail, ok } from '../../contract/result.ts'
 import type { GuardWord } from '../../contract/lifecycle.ts'
 import type { Woken } from '../../guard/protocol.ts'
 import type { Guard } from './types.ts'

@@ -1,7 +1,8 @@
 import { closeSync, constants, fstatSync, mkdirSync, openSync, readdirSync, readFileSync, readSync, renameSync, rmSync, writeFileSync, fsyncSync } from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
-import { fail, ok, type Result } from '../../contract/errors.ts'
+import type { Result } from '../../contract/errors.ts'
+import { fail, ok } from '../../contract/result.ts'
 import { guardWordSchema, suspensionSchema, type GuardWord } from '../../contract/lifecycle.ts'
 import type { HeldRecord, WorkingSet } from './types.ts'
 

@@ -1,5 +1,6 @@
 import type { ProcessRef } from '../../contract/agents.ts'
-import { ok, type Result } from '../../contract/errors.ts'
+import type { Result } from '../../contract/errors.ts'
+import { ok } from '../../contract/result.ts'
 import { readPressure } from '../../observe/pressure.ts'
 import type { KernelFiles } from '../../change/write.ts'
 import { reclaimGroup } from '../cgroups/reclaim.ts'

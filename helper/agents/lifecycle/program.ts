@@ -1,7 +1,8 @@
 import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import type { ProcessRef } from '../../contract/agents.ts'
-import { fail, ok, type Result } from '../../contract/errors.ts'
+import type { Result } from '../../contract/errors.ts'
+import { fail, ok } from '../../contract/result.ts'
 
 /** Whose page it is may make looking at it wait for ever (a FUSE server that does not answer); others wait behind it. */
 const MOST_MS = 5 * 60_000

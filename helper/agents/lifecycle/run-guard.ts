@@ -1,4 +1,5 @@
-import { ok, type Result } from '../../contract/errors.ts'
+import type { Result } from '../../contract/errors.ts'
+import { ok } from '../../contract/result.ts'
 import type { RunGuard } from '../../change/open-run.ts'
 import type { GuardLink } from './guard-link.ts'
 import { readWords } from './held.ts'

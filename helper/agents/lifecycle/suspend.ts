@@ -1,4 +1,5 @@
-import { fail, ok, type Failure, type Result } from '../../contract/errors.ts'
+import type { Failure, Result } from '../../contract/errors.ts'
+import { fail, ok } from '../../contract/result.ts'
 import type { Suspension } from '../../contract/lifecycle.ts'
 import { readLink, under } from '../../observe/files.ts'
 import { hasReclaim } from '../../observe/cgroup.ts'

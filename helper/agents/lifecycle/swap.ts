@@ -1,4 +1,5 @@
-import { fail, ok, type Result } from '../../contract/errors.ts'
+import type { Result } from '../../contract/errors.ts'
+import { fail, ok } from '../../contract/result.ts'
 import { readMeminfo } from '../../observe/meminfo.ts'
 import { readSwaps } from '../../observe/swaps.ts'
 import { readZswap } from '../../observe/zswap.ts'

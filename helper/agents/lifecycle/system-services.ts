@@ -1,6 +1,7 @@
 import type { AgentServices } from '../../dispatch.ts'
 import { processStartTicks } from '../../actions/process-check.ts'
-import { fail, ok, type Result } from '../../contract/errors.ts'
+import type { Result } from '../../contract/errors.ts'
+import { fail, ok } from '../../contract/result.ts'
 import type { Ability } from '../../contract/lifecycle.ts'
 import type { AgentLimits } from '../cgroups/limits.ts'
 import type { Lifecycle } from './lifecycle.ts'

@@ -1,4 +1,5 @@
-import { ok, type Result } from '../../contract/errors.ts'
+import type { Result } from '../../contract/errors.ts'
+import { ok } from '../../contract/result.ts'
 import type { AgentTarget } from '../../contract/requests.ts'
 import { hasReclaim } from '../../observe/cgroup.ts'
 import { chargedShare } from '../cgroups/charged.ts'

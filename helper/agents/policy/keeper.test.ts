@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { makeRoot, type MadeRoot } from '../../test/proc-tree.ts'
-import { fail, ok } from '../../contract/errors.ts'
+import { fail, ok } from '../../contract/result.ts'
 import type { GuardStatus, GuardWord, LifecycleEvent } from '../../contract/lifecycle.ts'
 import type { SystemResponse } from '../../contract/requests.ts'
 import { known, missing } from '../../contract/known.ts'

@@ -1,5 +1,6 @@
 import type { AgentId } from '../../contract/agents.ts'
-import { fail, ok, type Failure, type Result } from '../../contract/errors.ts'
+import type { Failure, Result } from '../../contract/errors.ts'
+import { fail, ok } from '../../contract/result.ts'
 import type { Ability, BusyReason, GuardStatus, GuardWord, LifecycleCause, RegistryEntry, Resumed, Suspension } from '../../contract/lifecycle.ts'
 import type { Limits, LimitView } from '../../contract/limits.ts'
 import type { SessionResponse, SystemResponse } from '../../contract/requests.ts'

@@ -1,4 +1,5 @@
-import { fail, ok, type Result } from '../../contract/errors.ts'
+import type { Result } from '../../contract/errors.ts'
+import { fail, ok } from '../../contract/result.ts'
 import { defaultPolicy, policySchema, type Policy } from '../../contract/lifecycle.ts'
 import { readOwnText, writeOwnText } from '../registry/state-file.ts'
 

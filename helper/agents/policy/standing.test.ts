@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest'
-import { fail, ok } from '../../contract/errors.ts'
+import { fail, ok } from '../../contract/result.ts'
 import { defaultPolicy, type Policy } from '../../contract/lifecycle.ts'
 import { createRegistry, type Registry } from '../registry/registry.ts'
 import { madeAgent } from '../registry/testing.ts'

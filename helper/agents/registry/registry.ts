@@ -1,5 +1,6 @@
 import type { AgentId, AgentState } from '../../contract/agents.ts'
-import { fail, ok, type Result } from '../../contract/errors.ts'
+import type { Result } from '../../contract/errors.ts'
+import { fail, ok } from '../../contract/result.ts'
 import type { Activity, BusyReason, LifecycleCause, LifecycleEvent, RegistryEntry, Resumed, Suspension, Transition } from '../../contract/lifecycle.ts'
 import { missing } from '../../contract/known.ts'
 import type { AgentTarget, SessionRequest } from '../../contract/requests.ts'

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { appendFileSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { fail, ok, type Result } from '../../contract/errors.ts'
+import type { Result } from '../../contract/errors.ts'
+import { fail, ok } from '../../contract/result.ts'
 import { lifecycleEventSchema, type LifecycleEvent } from '../../contract/lifecycle.ts'
 import { makePrivateFolder, readOwnText } from './state-file.ts'
 

@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { ok, type Failure, type Result } from '../../contract/errors.ts'
+import type { Failure, Result } from '../../contract/errors.ts'
+import { ok } from '../../contract/result.ts'
 import { importanceSchema, registryEntrySchema, trustDomainSchema } from '../../contract/lifecycle.ts'
 import { readOwnText, writeOwnText } from './state-file.ts'
 

@@ -1,6 +1,6 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { ok } from '../../contract/errors.ts'
+import { ok } from '../../contract/result.ts'
 import type { SystemTools } from '../../layers/compressed-swap/system-tools.ts'
 import { backingFailure } from '../../layers/kernel-module/backing-tools.ts'
 import { moduleFailure } from '../../layers/kernel-module/tools.ts'

@@ -1,6 +1,7 @@
 import { promises as timers } from 'node:timers'
 import type { MachineAccess, StepContext } from '../../change/context.ts'
-import { fail, ok, type Result } from '../../contract/errors.ts'
+import type { Result } from '../../contract/errors.ts'
+import { fail, ok } from '../../contract/result.ts'
 import { under } from '../../observe/files.ts'
 import { readSwaps } from '../../observe/swaps.ts'
 import { readZram } from '../../observe/zram.ts'

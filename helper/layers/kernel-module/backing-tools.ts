@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { fail, ok, type ErrorCode, type Result } from '../../contract/errors.ts'
+import type { ErrorCode, Result } from '../../contract/errors.ts'
+import { fail, ok } from '../../contract/result.ts'
 import { backingProgramPath } from '../../places.ts'
 import { isInstalledUnit, runProgram, SYSTEMCTL } from './run-program.ts'
 

@@ -1,5 +1,6 @@
 import type { MachineAccess, StepContext } from '../../change/context.ts'
-import { fail, ok, type Result } from '../../contract/errors.ts'
+import type { Result } from '../../contract/errors.ts'
+import { fail, ok } from '../../contract/result.ts'
 import { MODULE_NAME, moduleBackingBytesSchema } from '../../contract/kernel-module.ts'
 import { sizeText } from '../../plan/present.ts'
 import { backingOf, readModule } from './state.ts'

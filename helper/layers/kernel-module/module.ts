@@ -1,5 +1,6 @@
 import type { MachineAccess, StepContext } from '../../change/context.ts'
-import { fail, ok, type Result } from '../../contract/errors.ts'
+import type { Result } from '../../contract/errors.ts'
+import { fail, ok } from '../../contract/result.ts'
 import { MODULE_NAME, moduleCompressorSchema, type ModuleCompressor } from '../../contract/kernel-module.ts'
 import { moduleUsers } from '../../plan/kernel-module.ts'
 import { MODULE_WRITABLE, moduleParameterPath } from '../../plan/paths.ts'

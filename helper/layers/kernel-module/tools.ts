@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
-import { fail, ok, type Failure, type Result } from '../../contract/errors.ts'
+import type { Failure, Result } from '../../contract/errors.ts'
+import { fail, ok } from '../../contract/result.ts'
 import { MODULE_NAME, type ModuleCompressor } from '../../contract/kernel-module.ts'
 import { pressureProgramPath } from '../../places.ts'
 import { backingTools, endBackingUnits, settleBacking, type BackingTools } from './backing-tools.ts'

@@ -1,4 +1,5 @@
-import { fail, ok, type Result } from '../../contract/errors.ts'
+import type { Result } from '../../contract/errors.ts'
+import { fail, ok } from '../../contract/result.ts'
 import { change, type StepContext } from '../../change/context.ts'
 import { readMachine } from '../../observe/machine.ts'
 import { ksmPath } from '../../plan/paths.ts'

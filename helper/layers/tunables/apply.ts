@@ -1,5 +1,6 @@
 import { change, type StepContext } from '../../change/context.ts'
-import { fail, ok, type Result } from '../../contract/errors.ts'
+import type { Result } from '../../contract/errors.ts'
+import { fail, ok } from '../../contract/result.ts'
 import type { UndoClass } from '../../contract/plan.ts'
 import { readText, under } from '../../observe/files.ts'
 import { hugePagePath, ratioOf, vmPath } from '../../plan/tunable-paths.ts'

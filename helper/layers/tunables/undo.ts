@@ -1,4 +1,5 @@
-import { fail, type Result } from '../../contract/errors.ts'
+import type { Result } from '../../contract/errors.ts'
+import { fail } from '../../contract/result.ts'
 import type { MachineAccess } from '../../change/context.ts'
 import type { JournalRecord } from '../../change/journal.ts'
 import type { UndoLine } from '../../contract/runs.ts'

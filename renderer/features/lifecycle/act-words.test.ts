@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Suspension } from '../../../helper/contract/lifecycle.ts'
-import { fail } from '../../../helper/contract/errors.ts'
+import { fail } from '../../../helper/contract/result.ts'
 import type { Act } from '../../stores/act.ts'
 import { actWords } from './act-words.ts'
 

@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs'
-import { fail, ok } from '../../../contract/errors.ts'
+import { fail, ok } from '../../../contract/result.ts'
 import type { GuardWord, LifecycleCause } from '../../../contract/lifecycle.ts'
 import { known } from '../../../contract/known.ts'
 import type { HoldRequest, Woken } from '../../../guard/protocol.ts'

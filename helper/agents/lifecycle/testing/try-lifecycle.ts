@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { createKernelFiles } from '../../../change/write.ts'
-import { fail, ok, type Result } from '../../../contract/errors.ts'
+import type { Result } from '../../../contract/errors.ts'
+import { fail, ok } from '../../../contract/result.ts'
 import type { Resumed } from '../../../contract/lifecycle.ts'
 import type { AgentTarget } from '../../../contract/requests.ts'
 import { readBootId } from '../../../observe/kernel.ts'
