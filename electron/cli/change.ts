@@ -8,6 +8,7 @@ import { askApp } from '../app/app-socket.ts'
 import { agentsBack } from '../app/lifecycle/take-back.ts'
 import type { PlanView, RunDetail } from '../contract/views.ts'
 import { question } from './ask.ts'
+import { causesOf, printCauses } from './diagnosis/why-not.ts'
 import { EXIT, exitCodeOf } from './exit-codes.ts'
 import { withApp } from './open-app.ts'
 import { bytesOr, note, out, outJson, printFailure, say, table } from './print.ts'
@@ -173,7 +174,10 @@ export const applyShown = async (app: App, view: PlanView, options: ApplyOptions
 
   let detail = await untilRun(app, runId, ({ record }) => record.state === 'waiting' || !isOpen(record.state))
   if (detail.record.state === 'waiting' && !interrupted) {
-    if (!options.json) printDetail(detail)
+    if (!options.json) {
+      printDetail(detail)
+      printCauses(await causesOf(app, runId))
+    }
     const choice = await decide(app, detail, options)
     if (choice === 'keep') {
       const kept = await app.inner.runs.keep(runId)
@@ -185,9 +189,12 @@ export const applyShown = async (app: App, view: PlanView, options: ApplyOptions
   }
   detail = await untilRun(app, runId, ({ record }) => !isOpen(record.state))
   await tellApp(app, runId)
-  if (options.json) outJson(detail)
+  if (options.json) outJson({ ...detail, didNotFall: await causesOf(app, runId) })
   // Over without a question: what it did has not been said yet.
-  else if (detail.record.state === 'kept' && nothingToUndo(detail.record.plan)) printDetail(detail)
+  else if (detail.record.state === 'kept' && nothingToUndo(detail.record.plan)) {
+    printDetail(detail)
+    printCauses(await causesOf(app, runId))
+  }
   else out(`Run ${runId}: ${detail.record.state}`)
   if (interrupted) return EXIT.interrupted
   if (detail.record.state !== 'failed') return EXIT.ok

@@ -58,7 +58,7 @@ export const addDiagnosisCommands = (program: Command, done: (code: number) => v
     .option('--no-clear', 'write one look below the other')
     .option('--count <n>', 'end after so many looks', whole)
     .action(async (options: Parameters<Awaited<typeof import('./diagnosis/watch.ts')>['watch']>[0]) => end((await import('./diagnosis/watch.ts')).watch(options)))
-  command('explain', 'one finding, or why a rule is silent').argument('<finding>', 'as memory-diagnose names it, such as swap.none').addOption(json())
+  command('explain', 'one finding, or why a rule is silent; of a run, why memory did not fall more').argument('<finding>', 'as memory-diagnose names it, such as swap.none; or the id of a run').addOption(json())
     .action((rule: string, options: Json) => more().then(({ explain }) => end(explain(rule, options))))
   applying(command('try', 'try one solution of a finding, measure it and undo it unless it is kept').argument('<finding>', 'as memory-diagnose names it').argument('<solution>', 'as memory-diagnose names it').addOption(json()))
     .option('--subject <what>', 'which one, where a finding is about several', '')
@@ -68,6 +68,11 @@ export const addDiagnosisCommands = (program: Command, done: (code: number) => v
     .option('--bytes <size>', 'growth in an hour that counts', plainSize, 10 * MIB)
     .option('--percent <n>', 'and its share of the beginning', share, 10)
     .action((options: { json: boolean; verbose: boolean; since: number; bytes: number; percent: number }) => more().then(({ leaks }) => end(leaks(options))))
+
+  command('trace', 'look deeper with perf, ftrace or bpftrace for some seconds; it only looks').argument('[line]', 'as memory-diagnose --verbose names it; all are listed where left out').addOption(json())
+    .option('--pid <number>', 'look at this process of yours; some lines need one', whole)
+    .option('--seconds <n>', 'for how long', whole, 10)
+    .action(async (line: string | undefined, options: Json & { pid?: number; seconds: number }) => end((await import('./diagnosis/trace.ts')).trace(line ?? null, options)))
 
   const journals = command('journal', 'what was found and tried, what came of it, and your notes')
   journals.command('search', { isDefault: true }).description('entries with these words, newest first; all where none is given').argument('[word...]').addOption(json()).option('--limit <n>', 'at most so many', whole, 20)

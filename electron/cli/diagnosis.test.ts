@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync }
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { diagnosisSchema, journalEntrySchema } from '../contract/diagnosis.ts'
+import { diagnosisSchema, journalEntrySchema, type TraceLine } from '../contract/diagnosis.ts'
 import { planViewSchema } from '../contract/views.ts'
 
 let folder = ''
@@ -49,6 +49,23 @@ describe('memory-diagnose', () => {
     expect(wrong).toMatchObject({ code: 2, out: '' })
     expect(wrong.err).toContain('There is no rule "no.such"')
     expect(wrong.err).toContain(rule)
+  })
+
+  it('lists the lines to look deeper with that findings name, and refuses what cannot be run', () => {
+    const { lines } = JSON.parse(ctl(['trace', '--json']).out) as { lines: TraceLine[] }
+    expect(lines.map(({ id }) => id)).toContain('ftrace.oom')
+    expect(ctl(['trace']).out).toContain(lines[0]?.command)
+    expect(ctl(['trace', 'perf.nothing'])).toMatchObject({ code: 2, out: '', err: expect.stringContaining('ftrace.oom') })
+    const needing = lines.find(({ process: who }) => who === 'needed')?.id ?? ''
+    expect(ctl(['trace', needing])).toMatchObject({ code: 2, err: expect.stringContaining('--pid') })
+    expect(ctl(['trace', needing, '--pid', '999999999'])).toMatchObject({ code: 2, err: expect.stringContaining('no process 999999999') })
+    expect(ctl(['trace', 'ftrace.oom', '--seconds', '3600'])).toMatchObject({ code: 2, err: expect.stringContaining('at most') })
+    // Without a helper nothing runs.
+    expect(ctl(['trace', 'ftrace.oom', '--seconds', '1']).code).toBe(3)
+  })
+
+  it('says what is no run', () => {
+    expect(ctl(['explain', '20260101T000000Z-00000000'])).toMatchObject({ out: '', err: expect.stringContaining('not in the history') })
   })
 
   it('says what cannot be tried', () => {

@@ -1,13 +1,32 @@
 import { writeFileSync } from 'node:fs'
 import { fail } from '../../../helper/contract/result.ts'
+import { runIdSchema } from '../../../helper/contract/runs.ts'
 import { messageOf } from '../../app/files.ts'
 import { EXIT } from '../exit-codes.ts'
 import { withApp } from '../open-app.ts'
 import { note, out, outJson, printFailure, say } from '../print.ts'
+import { causesOf, printCauses } from './why-not.ts'
 import { printFinding, printLeaks } from './words.ts'
 
-/** One rule: what it says now, or why it is silent. */
-export const explain = (rule: string, options: { json: boolean }): Promise<number> =>
+/** Why memory did not fall with a run. */
+const explainRun = (runId: string, options: { json: boolean }): Promise<number> =>
+  withApp(async (app) => {
+    const detail = app.inner.runs.detail(runId)
+    if (detail === null) return printFailure(fail('no-such-run', 'This run is not in the history.', { about: runId, advice: 'Those that are: agentmemctl runs' }).error, options.json)
+    const causes = await causesOf(app, runId)
+    if (options.json) outJson({ runId, didNotFall: causes })
+    else if (causes.length > 0) printCauses(causes)
+    else say(detail.delta === null ? 'This run was not measured before and after.' : 'Nothing kept memory from falling with this run: agentmemctl report tells what it won.', 2)
+    return EXIT.ok
+  })
+
+/** One rule: what it says now, or why it is silent; or a run, and why memory did not fall with it. */
+export const explain = (rule: string, options: { json: boolean }): Promise<number> => {
+  const run = runIdSchema.safeParse(rule)
+  return run.success ? explainRun(run.data, options) : explainRule(rule, options)
+}
+
+const explainRule = (rule: string, options: { json: boolean }): Promise<number> =>
   withApp(async (app) => {
     const answer = await app.call('diagnosis.get', { leaks: false })
     if (!answer.ok) return printFailure(answer.error, options.json)
