@@ -11,6 +11,7 @@ import type { FleetUser } from '../fixtures/fleet/ground.ts'
 import { makeUserFolders } from '../installed/app-host.ts'
 import { startJob, valueOf, type Job } from '../installed/job.ts'
 import { launchChromium } from '../mocked/browser.ts'
+import { walkDiagnosis, walkJournal, walkLeaks } from './diagnosis-stages.ts'
 
 /**
  * The window with real agents and the installed helper, walked as its user
@@ -146,6 +147,10 @@ const walk = async (job: Job, window: Window): Promise<void> => {
   await shoot(window, 'compare-empty', 'wide')
   await go(window, '#/history', 'No runs yet')
   await shoot(window, 'history-empty', 'small')
+  await go(window, '#/journal', /Nothing has happened yet|Search/u)
+  await shoot(window, 'journal-empty')
+  await go(window, '#/leaks', 'Who grows')
+  await shoot(window, 'leaks-empty')
   await go(window, '#/settings', 'Appearance')
   await shoot(window, 'settings')
   await go(window, '#/layers', 'What this machine has')
@@ -228,6 +233,12 @@ const walk = async (job: Job, window: Window): Promise<void> => {
   await shoot(window, 'compare-down')
   await go(window, '#/history', 'Events')
   await shoot(window, 'history')
+
+  const stage = { page: window.page, shoot: (name: string) => shoot(window, name), say }
+  await walkDiagnosis(stage)
+  await walkLeaks(stage)
+  await walkJournal(stage)
+  for (const name of ['memory-diagnose', 'leaks', 'journal'] as const) await terminal(job, window, user, name, name)
 
   for (const format of reportFormatSchema.options) {
     const made = valueOf(await window.call('report.make', { subject: { of: 'run', runId }, format, private: false }))
