@@ -76,7 +76,7 @@ struct agentmem_unit_stat {
 	uint64_t bytes;			/* plain */
 	uint64_t stored_bytes;		/* this unit's share of what is stored: each shared block is counted by its part */
 	uint8_t digest[AGENTMEM_DIGEST_BYTES];	/* SHA-256 of the plain bytes; zero while has_digest is 0 */
-	uint32_t has_digest;		/* of a conversation only after agentmem_stat_unit asked for it once nothing was appended for a moment; in the module never */
+	uint32_t has_digest;		/* of a conversation only after agentmem_stat_unit asked for it once nothing was appended for a moment, and not of a large one */
 	uint32_t kind;			/* enum agentmem_kind */
 	uint32_t tier;			/* enum agentmem_tier: the farthest of its parts */
 	uint32_t sharers;		/* agents of this domain that hold the same content, this one included */

@@ -90,6 +90,38 @@ static void from_memfd(agentmem_t *am, size_t bytes)
 	free(data);
 }
 
+/* Of what it is now, when asked for; of one that is large none. */
+static void digest_of_talk(agentmem_t *am)
+{
+	struct agentmem_unit_stat stat = { .size = sizeof(stat) };
+	const size_t first = 300000, second = 5, large = (16u << 20) + 1;
+	uint8_t *data = kit_bytes(21, first + second), *most = kit_bytes(22, large);
+	struct am_digest digest;
+	agentmem_unit_t talk, found;
+
+	GIVES(0, agentmem_alloc(am, AGENTMEM_CONVERSATION, data, first, &talk));
+	for (size_t bytes = first;; bytes += second) {
+		digest_of(data, bytes, &digest);
+		GIVES(0, agentmem_stat_unit(am, talk, &stat));
+		CHECK(stat.bytes == bytes && stat.has_digest == 1 && memcmp(stat.digest, digest.bytes, sizeof(stat.digest)) == 0);
+		if (bytes > first)
+			break;
+		GIVES(0, agentmem_append(am, talk, data + first, second));
+	}
+	if (agentmem_backend(am) != AGENTMEM_PRIVATE) {
+		GIVES(0, agentmem_find(am, digest.bytes, &found));
+		CHECK(found == talk);
+		GIVES(0, agentmem_free(am, talk));
+		GIVES(-ENOENT, agentmem_find(am, digest.bytes, &found));
+		GIVES(0, agentmem_alloc(am, AGENTMEM_CONVERSATION, most, large, &talk));
+		GIVES(0, agentmem_stat_unit(am, talk, &stat));
+		CHECK(stat.bytes == large && stat.has_digest == 0);
+	}
+	GIVES(0, agentmem_free(am, talk));
+	free(data);
+	free(most);
+}
+
 static void conversation(agentmem_t *am)
 {
 	struct agentmem_unit_stat stat = { .size = sizeof(stat) };
@@ -238,6 +270,7 @@ void test_right(void)
 	from_memfd(am, 100);
 	from_memfd(am, 600000);
 	conversation(am);
+	digest_of_talk(am);
 	about_agents(am);
 	if (kit_backend != AGENTMEM_PRIVATE)
 		other_agents(am);

@@ -4,13 +4,25 @@
 #include <errno.h>
 #include <string.h>
 
+/* As in the broker. */
+#define TALK_DIGEST_MOST_BYTES (16u * 1024u * 1024u)
+
+/* A conversation's digest is made when somebody asks, unless it is large. All of it comes back to memory for that. */
+static bool wants_digest(const struct agentmem_abi_unit_stat *args)
+{
+	return args->kind == AGENTMEM_CONVERSATION && args->has_digest == 0 && args->bytes > 0 && args->bytes <= TALK_DIGEST_MOST_BYTES;
+}
+
 int module_stat_unit(void *state, agentmem_unit_t unit, struct agentmem_unit_stat *stat)
 {
-	struct agentmem_abi_unit_stat args = ABI(unit_stat, .unit = unit);
+	struct agentmem_abi_unit_stat args = ABI(unit_stat, .unit = unit), more = ABI(unit_stat, .unit = unit, .flags = AGENTMEM_ABI_STAT_DIGEST);
 	int error = module_ask(state, AGENTMEM_IOC_STAT_UNIT, &args);
 
 	if (error != 0)
 		return error;
+	/* Right without a digest too, where there is no memory for it, or no such flag yet. */
+	if (wants_digest(&args) && module_ask(state, AGENTMEM_IOC_STAT_UNIT, &more) == 0)
+		args = more;
 	*stat = (struct agentmem_unit_stat){
 		.unit = unit, .bytes = args.bytes, .stored_bytes = args.stored_bytes, .has_digest = args.has_digest, .kind = args.kind, .tier = args.tier, .sharers = args.sharers,
 		.importance = args.importance, .idle_ms = args.idle_ms, .hot_bytes = args.hot_bytes, .warm_bytes = args.warm_bytes, .cold_bytes = args.cold_bytes,

@@ -84,6 +84,8 @@ int module_find(void *state, const uint8_t *digest, agentmem_unit_t *unit)
 {
 	int error = hold_known(state, AGENTMEM_OTHER, digest, unit);
 
+	if (error == -ENOENT)
+		error = hold_known(state, AGENTMEM_CONVERSATION, digest, unit);
 	/* Looking is no hold. */
 	if (error == 0)
 		(void)module_free(state, *unit);
