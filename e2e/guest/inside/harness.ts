@@ -82,3 +82,6 @@ export const read = (path: string): string => {
     return ''
   }
 }
+
+/** "success active". Each by itself: which comes first depends on the version of systemd. */
+export const unitState = (unit: string): string => ['Result', 'ActiveState'].map((name) => run('systemctl', 'show', '--property', name, '--value', unit).trim()).join(' ')

@@ -1,7 +1,7 @@
 /** In the guest, as root: all tests, in an order in which the later ones need the earlier. */
 import { closeCallers } from './caller.ts'
 import { read, run, runTests, tryRun, type Test } from './harness.ts'
-import { installTests, uninstallTests } from './install.ts'
+import { installTests, uninstallTests, writtenDown } from './install.ts'
 import { endTests } from './ends.ts'
 import { limitTests } from './limits.ts'
 import { moduleGoneTests, moduleTests } from './module.ts'
@@ -15,7 +15,7 @@ import { unitTests } from './units.ts'
 const filter = read('/mnt/guest/filter')
 /** Guests with a compiler are for the kernel module alone. */
 const forModule = read('/mnt/guest/flavour') !== 'plain'
-const chosen: readonly Test[] = forModule ? [...installTests, ...moduleTests, ...moduleGoneTests] : [...installTests, ...swapTests, ...limitTests, ...suspendTests, ...pressureTests, ...traceTests, ...ownTests, ...unitTests, ...endTests, ...uninstallTests]
+const chosen: readonly Test[] = forModule ? [...installTests.filter((test) => test !== writtenDown), ...moduleTests, ...moduleGoneTests] : [...installTests, ...swapTests, ...limitTests, ...suspendTests, ...pressureTests, ...traceTests, ...ownTests, ...unitTests, ...endTests, ...uninstallTests]
 console.log(`# ${run('uname', '-r').trim()}, ${run('systemctl', '--version').split('\n')[0]}`)
 await runTests(chosen.filter((test) => filter === '' || installTests.includes(test) || swapTests.includes(test) || uninstallTests.includes(test) || moduleGoneTests.includes(test) || filter.split(',').some((word) => test.name.includes(word))))
 await closeCallers()

@@ -1,6 +1,6 @@
 /** agentmem.ko from its sources to its end: built by DKMS, loaded by the helper, used, paused, unloaded, fallen back from. */
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { check, read, run, same, start, tryRun, until, type Test } from './harness.ts'
+import { check, read, run, same, start, tryRun, unitState, until, type Test } from './harness.ts'
 import { applyOpen, stateOf } from './swap.ts'
 import { asUser, EVE, DEV, INSTALLED } from './users.ts'
 import { good, helper, runAs } from './world.ts'
@@ -16,7 +16,6 @@ const unload = { kernelModule: { mode: 'unload' } }
 
 const loaded = (): boolean => existsSync('/sys/module/agentmem')
 const used = (): number => Number(read('/sys/module/agentmem/refcnt'))
-const unitState = (unit: string): string => run('systemctl', 'show', '--property=ActiveState,Result', '--value', unit).trim().replaceAll('\n', ' ')
 
 interface Layer {
   readonly id: string
