@@ -15,8 +15,6 @@ struct job {
 	void (*done)(struct content *content, struct job *job);
 };
 
-struct workers;
-
 struct workers *workers_open(unsigned count);
 /* After all jobs have come back. */
 void workers_close(struct workers *workers);
