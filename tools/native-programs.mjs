@@ -44,7 +44,7 @@ const nodeAddon = {
 /** The warm tier; stands on user/common/digest.c and -l:libzstd.a. */
 export const warmSources = ['alike', 'arena', 'contexts', 'dictionary', 'learn', 'pack', 'save', 'unpack', 'warm'].map((name) => `user/warm/${name}.c`)
 
-const contentParts = ['add', 'ask', 'away', 'blocks', 'bodies', 'build', 'change', 'change-cut', 'change-tail', 'cold', 'commit', 'fill', 'fork', 'keepers', 'load', 'manifest', 'map', 'memory', 'ops', 'pack', 'pressure', 'read', 'small', 'stats', 'tail', 'tiers', 'units', 'workers']
+const contentParts = ['add', 'ask', 'away', 'blocks', 'bodies', 'build', 'change', 'change-cut', 'change-tail', 'cold', 'commit', 'fill', 'fork', 'holders', 'keepers', 'load', 'manifest', 'map', 'memory', 'ops', 'pack', 'pressure', 'read', 'small', 'stats', 'tail', 'tiers', 'units', 'workers']
 /** What the broker keeps, with all tiers below it. */
 export const contentSources = ['user/broker/bus.c', 'user/common/pressure.c', ...['content', ...contentParts.map((name) => `content-${name}`)].map((name) => `user/broker/${name}.c`), ...storeSources, ...warmSources, ...coreSources]
 export const contentLibs = ['-l:libzstd.a', ...storeLibs]

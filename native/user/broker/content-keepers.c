@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Agents that hold units: found, looked at, forgotten when nobody knows them any more. */
 #include "content-inner.h"
+#include "content-cold.h"
+#include "content-tiers.h"
 #include "content-units.h"
-
-#include <stdlib.h>
 
 struct keeper *keeper_find(const struct content *content, uint64_t agent)
 {
@@ -123,4 +123,49 @@ void orphans_walk(struct content *content)
 		if (orphans.agent != 0)
 			content_agent_gone(content, orphans.agent);
 	} while (orphans.agent != 0);
+}
+
+void content_agent_state(struct content *content, uint64_t agent, enum am_state state)
+{
+	struct keeper *keeper = keeper_find(content, agent);
+	enum am_state before;
+
+	if (keeper == NULL)
+		return;
+	before = keeper->state;
+	keeper_look(content, keeper);
+	keeper_set(content, keeper, state);
+	if (state == AM_STATE_ACTIVE && before == AM_STATE_SUSPENDED)
+		for (struct holder *holder = keeper->first; holder != NULL; holder = holder->keeper_next)
+			tier_bring_back(content, holder->unit, false);
+	content->next_walk_ms = 0;
+	content_wake(content);
+}
+
+void content_agent_gone(struct content *content, uint64_t agent)
+{
+	struct keeper *keeper = keeper_find(content, agent);
+	void *saved;
+
+	if (keeper == NULL)
+		return;
+	/* What is saved would keep the keeper; so the keeper goes with the last hold or here. */
+	saved = keeper->saved;
+	if (saved != NULL) {
+		cold_forget_agent(content, agent);
+		mem_free(content, saved, keeper->saved_bytes);
+		keeper->saved = NULL;
+	}
+	if (keeper->first == NULL) {
+		keeper_tidy(content, keeper);
+		return;
+	}
+	while (true) {
+		struct holder *holder = keeper->first;
+		bool is_last = holder->keeper_next == NULL;
+
+		unit_unhold(content, holder);
+		if (is_last)
+			return;
+	}
 }

@@ -81,6 +81,8 @@ int unit_hold(struct content *content, struct unit *unit, uint64_t agent);
 void unit_look(struct content *content, struct unit *unit);
 void unit_used(struct content *content, struct unit *unit);
 void unit_set_bytes(struct content *content, struct unit *unit, uint64_t bytes);
+/* One agent does not hold it any more: the unit may be gone afterwards. */
+void unit_unhold(struct content *content, struct holder *holder);
 /* Nobody holds it any more: it goes. */
 void forget_holders(struct content *content, struct unit *unit);
 unsigned unit_sharers(const struct unit *unit);
