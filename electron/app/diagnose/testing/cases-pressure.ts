@@ -48,6 +48,18 @@ export const swapCases: readonly Case[] = [
     rule: 'swap.zswap-pool-full', edit: 'the pool',
     ...over('fullPercent', (looks, value) => { zswapOver(looks); noZram(looks); meminfo(looks, 'Zswap', (look) => (percentOfMemory(look, 20) * value) / 100); meminfo(looks, 'Zswapped', (look) => percentOfMemory(look, 50)); meminfo(looks, 'MemFree', (look) => (look.meminfo['MemFree'] ?? 0) - percentOfMemory(look, 20)) }),
   },
+  ...([['emptiedPercent', 'a pool that passes pages on to the disk'], ['pagesPerSecond', 'pages it passes on']] as const).map(([name, edit]): Case => ({
+    rule: 'swap.zswap-pool-full', edit, looks: 2,
+    ...over(name, (looks, value, limit) => {
+      const share = name === 'emptiedPercent' ? value : (limit['emptiedPercent'] ?? 0) + 5
+      zswapOver(looks)
+      noZram(looks)
+      meminfo(looks, 'Zswap', (look) => (percentOfMemory(look, 20) * share) / 100)
+      meminfo(looks, 'Zswapped', (look) => percentOfMemory(look, 50))
+      meminfo(looks, 'MemFree', (look) => (look.meminfo['MemFree'] ?? 0) - percentOfMemory(look, 20))
+      vmstat(looks, 'zswpwb', name === 'pagesPerSecond' ? value : (limit['pagesPerSecond'] ?? 0) * 4)
+    }, 1.01),
+  })),
   { rule: 'swap.zswap-rejects', edit: 'pages turned away', looks: 2, ...over('pagesPerSecond', (looks, value) => { zswapOver(looks); noZram(looks); each(looks, (look, seconds) => { look.zswapDebug['reject_compress_poor'] = Math.round(value * seconds) }) }, 1.01) },
   { rule: 'swap.zswap-writes-back', edit: 'zswpwb', looks: 2, ...over('pagesPerSecond', (looks, value) => { zswapOver(looks); noZram(looks); vmstat(looks, 'zswpwb', value) }, 1.01) },
   { rule: 'swap.zswap-without-swap', edit: 'zswap without swap', also: ['swap.none'], below: (looks) => { zswapOver(looks); noZram(looks) }, above: (looks) => { zswapOver(looks); noZram(looks); swap(looks, []) } },
