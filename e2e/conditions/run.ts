@@ -2,20 +2,25 @@
  * `npm run e2e:conditions [-- WORDS]`: in a virtual machine with the helper and
  * agentmemctl installed, makes each of ten conditions of memory for real, asks
  * an ordinary user's `agentmemctl memory-diagnose` what is wrong, does what it
- * advises, and measures whether that helped.
+ * advises, and measures whether that helped. WORDS, with commas, are parts of
+ * the conditions' names. With `--captures FOLDER` two looks at each are written
+ * to FOLDER/NAME.json, for electron/app/diagnose/testing/captures.
  */
 import { spawnSync } from 'node:child_process'
 import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { gunzipSync } from 'node:zlib'
 import { ensureImage } from '../guest/image.ts'
 import { readResult } from '../guest/results.ts'
 import { bundleFor, diskOf, startGuest } from '../guest/start.ts'
 
+const { values, positionals } = parseArgs({ allowPositionals: true, options: { captures: { type: 'string' } } })
 const projectDir = join(import.meta.dirname, '..', '..')
 const work = join(projectDir, 'build', 'conditions')
 const say = (text: string): void => void process.stdout.write(`${text}\n`)
 /** The guest ends by itself; this is for one that hangs. */
-const LIMIT_MS = 60 * 60_000
+const LIMIT_MS = 150 * 60_000
 
 const build = (...words: readonly string[]): void => {
   const { status, stderr } = spawnSync(process.execPath, words, { cwd: projectDir, encoding: 'utf8' })
@@ -34,6 +39,7 @@ const makeDisk = async (): Promise<string> => {
   mkdirSync(join(folder, 'inside'))
   writeFileSync(join(folder, 'inside', 'main.ts'), "import '../conditions/inside/main.ts'\n")
   await bundleFor(`import ${JSON.stringify(join(projectDir, 'e2e/installed/bus-caller.ts'))}`, join(folder, 'cli', 'caller.mjs'))
+  if (values.captures !== undefined) await bundleFor(`import ${JSON.stringify(join(projectDir, 'helper/observe/capture-cli.ts'))}`, join(folder, 'cli', 'capture.mjs'))
   writeFileSync(join(folder, 'flavour'), 'plain')
   const app = join(folder, 'app')
   build('tools/cli-bundle.mjs', '--into', join(app, 'build', 'cli'))
@@ -41,8 +47,16 @@ const makeDisk = async (): Promise<string> => {
   cpSync(join(projectDir, 'assets', 'agents.json'), join(app, 'assets', 'agents.json'))
   for (const part of ['package.json', 'lib', 'prebuilds']) cpSync(join(projectDir, 'node_modules', 'better-sqlite3', part), join(app, 'node_modules', 'better-sqlite3', part), { recursive: true })
   writeFileSync(join(folder, 'package.json'), '{"type":"module"}\n')
-  writeFileSync(join(folder, 'filter'), process.argv[2] ?? '')
+  writeFileSync(join(folder, 'filter'), positionals[0] ?? '')
   return diskOf(folder, join(work, 'disk.img'), '400M')
+}
+
+const writeCaptures = (lines: string, folder: string): void => {
+  mkdirSync(folder, { recursive: true })
+  for (const line of lines.split(/\r?\n/u)) {
+    const [, name, text] = /^captured ([a-z-]+) (\S+)$/u.exec(line) ?? []
+    if (name !== undefined && text !== undefined) writeFileSync(join(folder, `${name}.json`), gunzipSync(Buffer.from(text, 'base64')))
+  }
 }
 
 const finish = (result: object): void => {
@@ -54,6 +68,7 @@ const image = ensureImage(say)
 if (image.ok) {
   mkdirSync(work, { recursive: true })
   const output = await startGuest({ image: image.value, disk: await makeDisk(), work, memory: '1400M', limitMs: LIMIT_MS })
+  if (values.captures !== undefined) writeCaptures(output.lines, values.captures)
   const result = readResult(output.lines, output.console)
   finish(result)
   for (const failure of result.failures) say(`FAILED ${failure}`)

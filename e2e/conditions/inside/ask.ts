@@ -1,13 +1,17 @@
-/** What an ordinary user does: asks what is wrong, and tries what is advised. */
-import { check, read, tryRun } from '../../guest/inside/harness.ts'
+/** What an ordinary user does: asks what is wrong, and does what is advised. */
+import { rmSync } from 'node:fs'
+import { check, tryRun } from '../../guest/inside/harness.ts'
 import { asUser, DEV, INSTALLED } from '../../guest/inside/users.ts'
 
-export interface Solution { readonly id: string; readonly title: string; readonly act: { readonly how: string; readonly command?: string } }
+export interface Solution { readonly id: string; readonly title: string; readonly act: { readonly how: string; readonly command?: string; readonly needsRoot?: boolean } }
 export interface Finding { readonly rule: string; readonly subject: string; readonly severity: string; readonly title: string; readonly explanation: string; readonly solutions: readonly Solution[] }
 
 const CLI = '/mnt/guest/app/build/cli/agentmemctl.js'
+/** `agentmemctl`, as a program and its words. */
+export const AGENTMEMCTL = [`${INSTALLED}/node`, CLI]
+
 const ctl = (words: readonly string[], timeoutMs = 120_000): string => {
-  const [program = '', ...args] = asUser(DEV, `${INSTALLED}/node`, CLI, ...words)
+  const [program = '', ...args] = asUser(DEV, ...AGENTMEMCTL, ...words)
   const { status, out } = tryRun(program, args, timeoutMs)
   check(status === 0, `agentmemctl ${words.join(' ')} ended with ${status}: ${out.slice(-1200)}`)
   return out
@@ -15,10 +19,15 @@ const ctl = (words: readonly string[], timeoutMs = 120_000): string => {
 
 const jsonOf = (text: string): Record<string, unknown> => JSON.parse(text.slice(text.indexOf('{'))) as Record<string, unknown>
 
-/** Two looks or more, `apart` apart, so that rates are known. */
-export const diagnose = (apart = '4s'): readonly Finding[] => jsonOf(ctl(['memory-diagnose', '--json', '--for', apart]))['findings'] as Finding[]
+/** What is found now; with `apart` two looks, so far apart, so that rates are known. */
+export const diagnose = (apart?: string): readonly Finding[] => jsonOf(ctl(['memory-diagnose', '--json', ...(apart === undefined ? [] : ['--for', apart])]))['findings'] as Finding[]
 
-/** Tries a solution as a run and keeps it; answers the run's id. */
+/** As a user who never asked before: looks and runs of the condition before are none of this one's business. */
+export const forget = (): void => {
+  rmSync(`/home/${DEV.name}/.local/state/agentmem`, { recursive: true, force: true })
+}
+
+/** Tries a solution as a run, and keeps it; answers the run's id. */
 export const tryKept = (finding: Finding, solution: string): string => {
   const detail = jsonOf(ctl(['try', finding.rule, solution, '--yes', '--keep', '--json', ...(finding.subject === '' ? [] : ['--subject', finding.subject])], 300_000))
   const record = detail['record'] as { id: string; state: string } | undefined
@@ -28,5 +37,12 @@ export const tryKept = (finding: Finding, solution: string): string => {
 
 export const undo = (runId: string): void => void ctl(['undo', runId, '--json'], 300_000)
 
-export const meminfo = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'mu').exec(read('/proc/meminfo'))?.[1] ?? Number.NaN) * 1024
-export const vmstat = (name: string): number => Number(new RegExp(`^${name} (\\d+)$`, 'mu').exec(read('/proc/vmstat'))?.[1] ?? Number.NaN)
+/** A command of a solution, as it is printed: by the user, and by root where it says sudo. */
+export const typed = ({ act }: Solution): string => {
+  check(act.how === 'command' && act.command !== undefined, `it is ${act.how}, no command`)
+  const line = act.command ?? ''
+  const [program = '', ...args] = act.needsRoot === true ? ['sh', '-c', line.replaceAll(/\bsudo /gu, '')] : asUser(DEV, 'sh', '-c', line)
+  const { status, out } = tryRun(program, args)
+  check(status === 0, `${line} ended with ${status}: ${out.slice(-800)}`)
+  return out
+}

@@ -1,0 +1,70 @@
+/** Conditions of how the kernel makes room. */
+import { closeSync, ftruncateSync, openSync, rmSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { read } from '../../guest/inside/harness.ts'
+import type { Condition } from './condition.ts'
+import { meminfo, perl, python, vmstat } from './make.ts'
+
+const MIB = 1024 * 1024
+
+/** Free pieces of 2 MiB and more; the small zone for old devices is left out. */
+const largeBlocks = (): number =>
+  read('/proc/buddyinfo').split('\n').filter((line) => !/\bDMA\b/u.test(line)).reduce((sum, line) => sum + line.trim().split(/\s+/u).slice(-2).reduce((blocks, count, i) => blocks + Number(count) * 2 ** i, 0), 0)
+
+const SPARSE = '/var/tmp/sparse'
+
+/**
+ * Files are read in one go after the other, in short bursts: faster than the
+ * kernel makes room in the background, which has time in between. The file is
+ * one large hole: no disk is waited for, and nothing is read twice.
+ */
+const BURSTS = `
+file = os.open('${SPARSE}', os.O_RDONLY)
+buffer = bytearray(MIB)
+def burst(mib):
+  for _ in range(mib): os.readv(file, [buffer])
+held = half(200)
+burst(1200)
+ready()
+while True:
+  burst(16)
+  time.sleep(0.4)
+`
+
+/** Of the pages collected in twenty seconds, the part that programs had to collect themselves. */
+const shareOfPrograms = async (): Promise<number> => {
+  const now = (): [number, number] => [vmstat('pgsteal_direct'), vmstat('pgsteal_kswapd')]
+  const [direct, background] = now()
+  await sleep(20_000)
+  const [directThen, backgroundThen] = now()
+  const own = directThen - direct
+  return (own * 100) / Math.max(1, own + backgroundThen - background)
+}
+
+export const reclaimConditions: readonly Condition[] = [
+  {
+    name: 'fragmented memory',
+    finds: 'fragmentation.no-large-blocks',
+    make: async (later) => {
+      // Every other page of most of what is free stays: what is free lies in single pages between.
+      const free = (meminfo('MemFree') - 40 * MIB) & ~(2 * MIB - 1)
+      await perl(`my $at = area(${free});\nfor (my $done = 0; $done < ${free}; $done += 8192) { syscall($MADVISE, $at + $done, 4096, 4) }\nready();\nsleep 100000 while 1;`, { later })
+    },
+    solution: 'compact-now',
+    figure: { what: 'free pieces of 2 MiB', unit: 'count', read: largeBlocks, must: 'rise', least: 40 },
+  },
+  {
+    name: 'direct-reclaim stalls',
+    finds: 'pressure.direct-reclaim',
+    make: async (later) => {
+      later(() => { rmSync(SPARSE, { force: true }) })
+      const file = openSync(SPARSE, 'w', 0o644)
+      ftruncateSync(file, 1024 ** 4)
+      closeSync(file)
+      await python(BURSTS, { later })
+    },
+    apart: '8s',
+    solution: 'begin-earlier',
+    figure: { what: 'room that programs had to make themselves', unit: 'percent', read: shareOfPrograms, must: 'fall', least: 10 },
+  },
+]

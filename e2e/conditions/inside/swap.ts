@@ -1,0 +1,66 @@
+/** Conditions of swap and of the file cache. */
+import { writeFileSync } from 'node:fs'
+import { check, run, until } from '../../guest/inside/harness.ts'
+import { DEV } from '../../guest/inside/users.ts'
+import type { Condition } from './condition.ts'
+import { meminfo, noSwap, python, swapFile, writeSettings } from './make.ts'
+
+const MIB = 1024 * 1024
+const ZSWAP = '/sys/module/zswap/parameters'
+const groupOf = (scope: string): string => `/sys/fs/cgroup/user.slice/user-${DEV.uid}.slice/user@${DEV.uid}.service/app.slice/${scope}.scope`
+
+/** Asks the kernel to take so much of what a program holds, as paging out an idle one does; how much it got. */
+const pageOut = (scope: string, mib: number): number => {
+  const before = meminfo('AnonPages')
+  try {
+    writeFileSync(`${groupOf(scope)}/memory.reclaim`, `${mib}M`)
+  } catch {
+    // It got less than was asked for: EAGAIN.
+  }
+  return before - meminfo('AnonPages')
+}
+
+export const swapConditions: readonly Condition[] = [
+  {
+    name: 'no swap',
+    finds: 'swap.none',
+    make: async (later) => {
+      noSwap(later)
+      await python("held = half(300)\nready()\ntime.sleep(100000)", { later, scope: 'idle' })
+    },
+    solution: 'compressed-swap',
+    figure: { what: 'what paging out an idle program of 300 MiB gives back', unit: 'MiB', read: () => pageOut('idle', 250), must: 'rise', least: 150 * MIB },
+  },
+  {
+    name: 'full zswap pool',
+    finds: 'swap.zswap-pool-full',
+    make: async (later) => {
+      noSwap(later)
+      swapFile(700, later)
+      writeSettings({ [`${ZSWAP}/max_pool_percent`]: '3', [`${ZSWAP}/enabled`]: 'Y' }, later)
+      // Twice what the pool takes is out, and a part of it is used and goes out again all the time.
+      await python("held = half(300)\nready()\nat = 0\nwhile True:\n  for step in range(8):\n    piece = held[at % 300]\n    for page in range(0, MIB, 4096): piece[page]\n    at += 1\n  time.sleep(0.5)", { later, scope: 'hoard' })
+      writeFileSync(`${groupOf('hoard')}/memory.high`, String(120 * MIB))
+      await until('pages in the pool', () => meminfo('Zswap') > 30 * MIB)
+    },
+    solution: 'larger-pool',
+    figure: { what: 'held compressed in the pool', unit: 'MiB', read: async () => {
+      for (let wait = 0; wait < 20; wait += 1) pageOut('hoard', 10)
+      return meminfo('Zswapped')
+    }, must: 'rise', least: 40 * MIB },
+  },
+  {
+    name: 'page-cache heavy',
+    finds: 'page-cache.mostly-cache',
+    make: async (later) => {
+      later(() => run('rm', '-f', '/var/tmp/big'))
+      run('dd', 'if=/dev/zero', 'of=/var/tmp/big', 'bs=1M', 'count=900')
+      run('sync')
+      run('dd', 'if=/var/tmp/big', 'of=/dev/null', 'bs=1M')
+      check(meminfo('Cached') > 600 * MIB, `the cache holds ${meminfo('Cached') / MIB} MiB`)
+    },
+    solution: 'drop-cache',
+    figure: { what: 'free memory', unit: 'MiB', read: () => meminfo('MemFree'), must: 'rise', least: 300 * MIB },
+  },
+]
+
