@@ -98,8 +98,8 @@ const locked = define({
       ],
       solutions: [
         advice({ id: 'end-holder', title: 'End or restart the program that locks it', what: 'Its memory is free at once. Databases, virtual machines (-mlock), model runners (--mlock) and audio programs have an option for it: leave it out.', tradeOff: 'The program loses its guarantee never to wait for a page.', sideEffects: 'Its work is interrupted.', scope: 'The program named above' }, 'Start it again with the option.'),
-        ...(holders.length > 0 ? [] : [command({ id: 'find-holder', title: 'See who locks it', what: 'Lists the processes that lock most, the largest last; one that is not named there is a driver.', tradeOff: 'Takes a look at a terminal.', sideEffects: 'Only reads.', scope: MACHINE }, 'grep -H VmLck /proc/[0-9]*/status 2>/dev/null | sort -n -k 2 | tail -n 5', false, 'There is nothing to undo.', 'nothing-to-undo')]),
         command({ id: 'lower-limit', title: 'Limit what your programs may lock', what: 'In this terminal, programs started from now on may lock 64 MB at most. For good: memlock in /etc/security/limits.d, LimitMEMLOCK= in a unit.', tradeOff: 'Programs that need more (io_uring of old kernels, GPU computing) may fail to start.', sideEffects: 'Running programs keep what they have.', scope: 'Programs started from that terminal' }, 'ulimit -l 65536', false, 'Open a new terminal.'),
+        ...(holders.length > 0 ? [] : [command({ id: 'find-holder', title: 'See who locks it', what: 'Lists the processes that lock most, the largest last; one that is not named there is a driver.', tradeOff: 'Takes a look at a terminal.', sideEffects: 'Only reads.', scope: MACHINE }, 'grep -H VmLck /proc/[0-9]*/status 2>/dev/null | sort -n -k 2 | tail -n 5', false, 'There is nothing to undo.', 'nothing-to-undo')]),
         pageOutIdle(),
       ],
     }]
