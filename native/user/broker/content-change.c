@@ -19,7 +19,7 @@ static void change_free(struct content *content, struct change *change)
 	build_free(&change->build);
 	if (change->source.fd >= 0)
 		close(change->source.fd);
-	mem_free(content, change->copy, change->source.bytes);
+	mem_free(content, change->copy, change->source.bytes + 1);
 	mem_free(content, change, sizeof(*change));
 }
 
