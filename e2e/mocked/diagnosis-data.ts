@@ -145,7 +145,7 @@ export const afterRun = (nowMs: number): Diagnosis => diagnosisOf([didNotFall(),
 const curve = (nowMs: number, shape: (hour: number) => number, floor: (hour: number) => number, fit: ((hour: number) => number) | null): Leak['curve'] =>
   Array.from({ length: 121 }, (_, i) => {
     const hour = i / 20
-    return { atMs: nowMs - (6 - hour) * 3600_000, bytes: i > 40 && i < 46 ? null : shape(hour), floorBytes: i > 40 && i < 46 ? null : floor(hour), fitBytes: fit === null ? null : fit(hour) }
+    return { atMs: nowMs - (6 - hour) * 3600_000, bytes: i > 40 && i < 46 ? null : shape(hour), floorBytes: (i > 40 && i < 46) || i % 10 !== 0 ? null : floor(hour), fitBytes: fit === null ? null : fit(hour) }
   })
 const noise = (hour: number): number => Math.sin(hour * 31) * 9 * MB + Math.sin(hour * 7) * 6 * MB
 

@@ -12,6 +12,8 @@ export interface ChartLine {
   dash?: number[]
   fill?: string
   width?: number
+  /** Known at some moments only, with a straight line between them. */
+  spans?: boolean
 }
 
 export interface ChartMark {
@@ -94,7 +96,7 @@ const options = (props: Props, width: number, onHover: (index: number | null) =>
       label: line.label,
       stroke: token(line.color),
       width: line.width ?? 1.5,
-      spanGaps: false,
+      spanGaps: line.spans === true,
       points: { show: false },
       ...(line.dash === undefined ? {} : { dash: line.dash }),
       ...(line.fill === undefined ? {} : { fill: token(line.fill) }),
@@ -111,7 +113,9 @@ const writeFigures = (legend: HTMLElement | null, props: Props, hovered: number 
   if (legend === null) return
   const index = hovered ?? props.atMs.length - 1
   for (const [i, node] of [...legend.querySelectorAll('[data-figure]')].entries()) {
-    const value = props.columns[i]?.[index] ?? null
+    const column = props.columns[i]
+    // Of a line that spans, the last that was known.
+    const value = column?.[index] ?? (props.lines[i]?.spans === true ? (column?.slice(0, index + 1).findLast((one) => one !== null) ?? null) : null)
     node.textContent = value === null ? DASH : bytes(value)
   }
   const time = legend.querySelector('[data-time]')

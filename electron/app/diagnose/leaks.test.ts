@@ -84,6 +84,16 @@ test('leaks come first, the fastest first', () => {
   expect(found.map(({ subject }) => (subject.of === 'process' ? subject.pid : 0))).toEqual([3, 2, 1])
 })
 
+test('the curve is of the time it is known for, and broken only where nobody looked', () => {
+  const step = 40_000
+  // Points every 40 s of looks every 60 s, of a process that began after 100 points and was not seen for 30 of them.
+  const points = Array.from({ length: 300 }, (_, i) => ({ atMs: i * step, bytes: i < 100 || i >= 280 || (i >= 200 && i < 230) || i % 3 === 2 ? null : 100 * MB + i * MB }))
+  const { curve } = judgeGrowth({ subject: { of: 'agent', agentId: 'x', title: 'x' }, points }, limits)
+  expect(curve[0]?.atMs).toBe(100 * step)
+  expect(curve.at(-1)?.atMs).toBe(279 * step)
+  expect(curve.filter(({ bytes }) => bytes === null)).toHaveLength(1)
+})
+
 test('the curve keeps its end, its floors and the line through them', () => {
   const leak = judgeGrowth(growthOf(sawTooth(200 * MB, 150 * MB, 4, 40 * MB), { hours: 20, everyMin: 1 }), limits)
   expect(leak.curve.length).toBeLessThan(600)

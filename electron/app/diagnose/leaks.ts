@@ -1,7 +1,7 @@
 import type { Leak } from '../../contract/diagnosis.ts'
 import { amount } from '../amounts.ts'
 import { floorsOf } from './floors.ts'
-import { theilSen, type Point, type Slope } from './slope.ts'
+import { median, theilSen, type Point, type Slope } from './slope.ts'
 
 /** Memory of one agent or process over time; null is "not known then". */
 export interface Growth {
@@ -89,12 +89,25 @@ const judge = (points: readonly Point[], limits: LeakThresholds): Judged => {
   return { verdict: 'suspected', slope: late, why: `It seems to grow by ${perHour(late.perHour)}, but anything from ${perHour(late.low)} to ${perHour(late.high)} would fit${afterwards}: look again later.` }
 }
 
-const curveOf = (growth: Growth, points: readonly Point[], slope: Slope, beginMs: number): Leak['curve'] => {
-  const floors = new Map(floorsOf(points).floors.map(({ h, bytes }) => [Math.round(beginMs + h * HOUR_MS), bytes]))
-  const every = Math.max(1, Math.ceil(growth.points.length / CURVE_POINTS))
-  return growth.points
-    .filter(({ atMs }, i) => i % every === 0 || i === growth.points.length - 1 || floors.has(Math.round(atMs)))
-    .map(({ atMs, bytes }) => ({ atMs, bytes, floorBytes: floors.get(Math.round(atMs)) ?? null, fitBytes: Math.max(0, slope.atStart + slope.perHour * ((atMs - beginMs) / HOUR_MS)) }))
+/** Looks this many times further apart than usual: in between nobody looked. */
+const GAP_TIMES = 3
+
+/**
+ * The course, its floors and the line through them, thinned out, from the first
+ * to the last that is known. One point without figures stands in each gap; what
+ * is not known only because points are finer than looks is none.
+ */
+const curveOf = (points: readonly Point[], slope: Slope, beginMs: number): Leak['curve'] => {
+  const floors = new Set(floorsOf(points).floors.map(({ h }) => h))
+  const usualH = median(points.slice(1).map(({ h }, i) => h - (points[i]?.h ?? h)))
+  const every = Math.max(1, Math.ceil(points.length / CURVE_POINTS))
+  const fit = (h: number): number => Math.max(0, slope.atStart + slope.perHour * h)
+  return points.flatMap(({ h, bytes }, i): Leak['curve'] => {
+    const before = points[i - 1]?.h ?? h
+    const gap = h - before > usualH * GAP_TIMES ? [{ atMs: beginMs + ((before + h) / 2) * HOUR_MS, bytes: null, floorBytes: null, fitBytes: fit((before + h) / 2) }] : []
+    if (i % every !== 0 && i !== points.length - 1 && !floors.has(h)) return gap
+    return [...gap, { atMs: Math.round(beginMs + h * HOUR_MS), bytes, floorBytes: floors.has(h) ? bytes : null, fitBytes: fit(h) }]
+  })
 }
 
 /** What one curve says; `points` oldest first. */
@@ -115,7 +128,7 @@ export const judgeGrowth = (growth: Growth, limits: LeakThresholds): Leak => {
     spanMs: (known.at(-1)?.atMs ?? 0) - beginMs,
     points: known.length,
     why,
-    curve: curveOf(growth, points, slope, beginMs),
+    curve: curveOf(points, slope, beginMs),
   }
 }
 

@@ -1,7 +1,7 @@
 import { TrendingUp } from 'lucide-react'
 import { useState } from 'react'
 import type { Leak } from '../../../electron/contract/diagnosis.ts'
-import { bytes, duration, percent, plural, signedMegabytes, megabytes } from '../../format/format.ts'
+import { bytes, duration, percent, plural, signedMegabytes, megabytes, timeOfDay } from '../../format/format.ts'
 import { useCall, useNow } from '../../stores/data.ts'
 import { go } from '../../stores/route.ts'
 import { Button } from '../../ui/button.tsx'
@@ -27,7 +27,7 @@ const shares = [1, 10, 25, 50].map((share) => ({ value: String(share), label: `a
 
 const lines: readonly ChartLine[] = [
   { id: 'memory', label: 'Memory', color: '--active' },
-  { id: 'floor', label: 'What stays', color: '--ink', width: 2 },
+  { id: 'floor', label: 'What stays', color: '--ink', width: 2, spans: true },
   { id: 'fit', label: 'Slope', color: '--problem', dash: [6, 4] },
 ]
 
@@ -43,11 +43,16 @@ const Curve = ({ leak }: { leak: Leak }) => (
   />
 )
 
-const Row = ({ leak, open, onToggle }: { leak: Leak; open: boolean; onToggle: () => void }) => {
+/** Not seen for so long while others were: it has ended. */
+const ENDED_MS = 5 * 60_000
+const lastSeenMs = ({ curve }: Leak): number => curve.at(-1)?.atMs ?? 0
+
+const Row = ({ leak, ended, open, onToggle }: { leak: Leak; ended: boolean; open: boolean; onToggle: () => void }) => {
   const { word, tone, meaning } = verdicts[leak.verdict]
   const isMeasured = leak.verdict !== 'too-short'
   const { subject } = leak
-  const kind = subject.of === 'agent' ? 'agent with all it started' : `process ${subject.pid}`
+  const kind = subject.of === 'agent' ? 'whole agent' : `process ${subject.pid}`
+  const last = ended ? `, ended ${timeOfDay(lastSeenMs(leak))}` : ''
   return (
     <>
       <tr className={open ? 'leak-row leak-open' : 'leak-row'}>
@@ -55,7 +60,7 @@ const Row = ({ leak, open, onToggle }: { leak: Leak; open: boolean; onToggle: ()
           <button type="button" className="leak-toggle" aria-expanded={open} onClick={onToggle}>
             {subject.title}
           </button>
-          <span className="step-sub">{kind}</span>
+          <span className="step-sub">{kind}{last}</span>
         </th>
         <td>
           <span className={`tag ${tone}`} title={meaning}>
@@ -85,7 +90,7 @@ const Row = ({ leak, open, onToggle }: { leak: Leak; open: boolean; onToggle: ()
                   Show the agents
                 </Button>
               )}
-              {isProblem(leak) && <span className="muted">What helps for sure is starting it anew; a limit holds it back until then.</span>}
+              {isProblem(leak) && !ended && <span className="muted">What helps for sure is starting it anew; a limit holds it back until then.</span>}
             </div>
           </td>
         </tr>
@@ -98,6 +103,7 @@ const Table = ({ leaks }: { leaks: readonly Leak[] }) => {
   const [toggled, setToggled] = useState<ReadonlyMap<string, boolean>>(new Map())
   const first = leaks[0]
   const firstKey = first !== undefined && isProblem(first) ? leakKey(first) : null
+  const lastMs = Math.max(0, ...leaks.map(lastSeenMs))
   return (
     <div className="table-scroll" tabIndex={0} role="region" aria-label="Who grows">
       <table className="table leaks">
@@ -107,7 +113,7 @@ const Table = ({ leaks }: { leaks: readonly Leak[] }) => {
             <th scope="col">Verdict</th>
             <th scope="col" className="num">MB an hour</th>
             <th scope="col" className="num">% an hour</th>
-            <th scope="col" className="num">Now, MB</th>
+            <th scope="col" className="num">Last, MB</th>
             <th scope="col">Course</th>
           </tr>
         </thead>
@@ -115,7 +121,7 @@ const Table = ({ leaks }: { leaks: readonly Leak[] }) => {
           {leaks.map((leak) => {
             const key = leakKey(leak)
             const open = toggled.get(key) ?? key === firstKey
-            return <Row key={key} leak={leak} open={open} onToggle={() => setToggled(new Map([...toggled, [key, !open]]))} />
+            return <Row key={key} leak={leak} ended={lastMs - lastSeenMs(leak) > ENDED_MS} open={open} onToggle={() => setToggled(new Map([...toggled, [key, !open]]))} />
           })}
         </tbody>
       </table>
@@ -145,8 +151,14 @@ const Lead = ({ leaks }: { leaks: readonly Leak[] }) => {
         <span>suspected, none for sure</span>
       </>
     )
-  const isKnown = leaks.some(({ verdict }) => verdict !== 'too-short')
-  return <span className="big-value">{isKnown ? 'No leaks' : 'Not known yet'}</span>
+  if (leaks.some(({ verdict }) => verdict !== 'too-short')) return <span className="big-value">No leaks</span>
+  const longestMs = Math.max(0, ...leaks.map(({ spanMs }) => spanMs))
+  return (
+    <>
+      <span className="big-value">Not known yet</span>
+      {leaks.length > 0 && <span>watched for {duration(longestMs)} so far</span>}
+    </>
+  )
 }
 
 /** Who grows over time, told apart from warming up, filling caches and garbage. */
