@@ -40,9 +40,11 @@ describe('the kernel module among the layers', () => {
     await page.getByLabel('Name').fill('In the kernel')
     await page.getByLabel('Kernel module (agentmem.ko)').selectOption('load')
     await page.getByLabel('Compressor').selectOption('lz4')
+    await page.getByLabel('Backing file').selectOption('file')
+    await page.getByLabel('Size').fill('8')
     await press(page, 'Save')
     await seen(page, 'In the kernel')
-    expect(asked('presets.save')).toMatchObject([{ preset: { settings: { kernelModule: { mode: 'load', compressor: 'lz4' } } } }])
+    expect(asked('presets.save')).toMatchObject([{ preset: { settings: { kernelModule: { mode: 'load', compressor: 'lz4', backingBytes: 8 * 1024 ** 3 } } } }])
   })
 
   it('that is in use is not unloaded, and who uses it is told', async () => {

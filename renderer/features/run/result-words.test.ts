@@ -43,6 +43,8 @@ describe('what a single action or layer won', () => {
   it('claims nothing for a kernel module that no agent uses yet', () => {
     expect(resultWords(detail([step(1, 'kernel-module', { op: 'module-load', compressor: 'zstd' })], 'gain', 40)).title).toBe('Kernel module is loaded')
     expect(resultWords(detail([step(1, 'kernel-module', { op: 'module-unload' })], 'loss', -40)).title).toBe('Kernel module is unloaded')
+    expect(resultWords(detail([step(1, 'kernel-module', { op: 'module-backing', sizeBytes: 2 ** 32 })], 'gain', 40)).title).toBe('Kernel module has its backing file')
+    expect(resultWords(detail([step(1, 'kernel-module', { op: 'module-backing', sizeBytes: 0 })], 'loss', -40)).title).toBe('Kernel module has no backing file')
   })
 
   it('does not advise to undo what turning off costs', () => {

@@ -36,6 +36,8 @@ const special = (detail: RunDetail): ResultWords | null => {
   if (ops.has('reclaim')) return null
   // It changes what programs do from then on, and no agent that runs.
   if (ops.has('module-load')) return { tone: 'info', title: 'Kernel module is loaded', text: 'Programs that start from now on keep their units in it; what that saves stands on the Units page.' }
+  const backing = detail.record.plan.steps.find(({ operation }) => operation.op === 'module-backing')?.operation
+  if (backing?.op === 'module-backing' && ops.size === 1) return backing.sizeBytes === 0 ? { tone: 'info', title: 'Kernel module has no backing file', text: 'What was on it is in memory again, compressed.' } : { tone: 'info', title: 'Kernel module has its backing file', text: 'Units that nobody reads for two days go there.' }
   if (ops.has('module-unload') && ops.size === 1) return { tone: 'info', title: 'Kernel module is unloaded', text: 'Programs that start from now on keep their units in the broker.' }
   if (verdict === 'loss' && (ops.has('swap-off') || ops.has('ksm-unmerge')))
     return { tone: 'info', title: `Off; agents use ${bytes(-(detail.delta?.total.gainBytes ?? 0))} more again`, text: 'That is what it had been saving.' }

@@ -62,6 +62,13 @@ const moduleModes = [
   { value: 'load', label: 'Load' },
   { value: 'unload', label: 'Unload where nobody uses it' },
 ] as const
+const backingModes = [
+  { value: 'as-is', label: 'Leave as it is' },
+  { value: 'none', label: 'None' },
+  { value: 'file', label: 'Up to a size' },
+] as const
+const GB = 1024 ** 3
+const DEFAULT_BACKING_GB = 4
 const ksmModes = [
   { value: 'none', label: 'Leave as it is' },
   { value: 'merge', label: 'Merge' },
@@ -122,6 +129,21 @@ const ModuleFields = ({ settings, onChange }: { settings: PresetSettings; onChan
             if (compressor !== undefined) onChange({ ...settings, kernelModule: { ...module, compressor } })
           }}
         />
+      )}
+      {module?.mode === 'load' && (
+        <SelectRow
+          label="Backing file"
+          hint="Where units go that nobody read for two days: a file without a name in /var/lib/agentmem. Compressed, not encrypted."
+          value={module.backingBytes === undefined ? 'as-is' : module.backingBytes === 0 ? 'none' : 'file'}
+          options={backingModes}
+          onChange={(value) => {
+            const { backingBytes, ...rest } = module
+            onChange({ ...settings, kernelModule: value === 'as-is' ? rest : { ...rest, backingBytes: value === 'none' ? 0 : backingBytes || DEFAULT_BACKING_GB * GB } })
+          }}
+        />
+      )}
+      {module?.backingBytes !== undefined && module.backingBytes > 0 && (
+        <NumberRow label="Size" hint="At most; it grows as it is written." unit="GB" min={1} max={1024} value={Math.round(module.backingBytes / GB)} onChange={(value) => onChange({ ...settings, kernelModule: { ...module, backingBytes: value * GB } })} />
       )}
     </>
   )
