@@ -21,13 +21,13 @@ const libNames = [
   'host', 'maps', 'memfd', 'module', 'module-list', 'module-look', 'module-map', 'module-units', 'open', 'private', 'private-look', 'private-map', 'private-text', 'replies', 'start', 'start-program', 'wish',
 ]
 /** libagentmem as sources, for programs that are tested with it inside. */
-export const libSources = [...libNames.map((name) => `user/lib/${name}.c`), 'user/common/digest.c', '../kmod/core/table.c']
+export const libSources = [...libNames.map((name) => `user/lib/${name}.c`), 'user/common/digest.c', 'user/common/host.c', '../kmod/core/table.c']
 /** What these stand on. */
 export const libLibs = ['-l:libcrypto.a', '-pthread']
 
 const frontSources = ['agents', 'client', 'closer', 'config', 'confine', 'domains', 'front', 'look', 'main', 'maps', 'parse', 'pending', 'place', 'process', 'processes', 'receive', 'saved', 'serve', 'source'].map((name) => `user/broker/${name}.c`)
 /** The broker's front with plain memory behind it. */
-const brokerDoubleSources = [...frontSources, 'user/broker/bus.c', 'test/content-double.c', 'user/common/digest.c', '../kmod/core/policy.c']
+const brokerDoubleSources = [...frontSources, 'user/broker/bus.c', 'test/content-double.c', 'user/common/digest.c', 'user/common/host.c', '../kmod/core/policy.c']
 const brokerDoubleLibs = ['-l:libcrypto.a', '-pthread']
 
 /** The cold tier, with what it stands on. */
@@ -46,7 +46,7 @@ export const warmSources = ['alike', 'arena', 'contexts', 'dictionary', 'learn',
 
 const contentParts = ['add', 'ask', 'away', 'blocks', 'bodies', 'build', 'change', 'change-cut', 'change-tail', 'cold', 'commit', 'fill', 'fork', 'holders', 'keepers', 'load', 'manifest', 'map', 'memory', 'ops', 'pack', 'pressure', 'read', 'small', 'stats', 'tail', 'tiers', 'units', 'workers']
 /** What the broker keeps, with all tiers below it. */
-export const contentSources = ['user/broker/bus.c', 'user/common/pressure.c', ...['content', ...contentParts.map((name) => `content-${name}`)].map((name) => `user/broker/${name}.c`), ...storeSources, ...warmSources, ...coreSources]
+export const contentSources = ['user/broker/bus.c', 'user/common/host.c', 'user/common/pressure.c', ...['content', ...contentParts.map((name) => `content-${name}`)].map((name) => `user/broker/${name}.c`), ...storeSources, ...warmSources, ...coreSources]
 export const contentLibs = ['-l:libzstd.a', ...storeLibs]
 
 /** What is loaded into unmodified programs to share what they read. */
@@ -103,11 +103,11 @@ const benchLibs = ['-l:libzstd.a', ...libLibs]
 
 /** @type {Program[]} */
 export const benchPrograms = [
-  { name: 'bench-core', sources: ['bench/core.c', 'bench/bench.c', 'user/lib/error.c', ...coreSources] },
+  { name: 'bench-core', sources: ['bench/core.c', 'bench/bench.c', 'user/common/host.c', 'user/lib/error.c', ...coreSources] },
   { name: 'bench-units', sources: ['bench/units.c', ...benchParts], libs: benchLibs },
   { name: 'bench-load', sources: ['bench/load.c', ...benchParts], libs: benchLibs },
   { name: 'bench-store', sources: ['bench/store.c', ...storeSources], libs: storeLibs },
-  { name: 'bench-warm', sources: ['bench/warm.c', 'bench/warm-line.c', 'bench/bench.c', 'bench/corpus.c', 'user/lib/error.c', 'user/common/digest.c', ...warmSources, ...coreSources], libs: benchLibs },
+  { name: 'bench-warm', sources: ['bench/warm.c', 'bench/warm-line.c', 'bench/bench.c', 'bench/corpus.c', 'user/lib/error.c', 'user/common/digest.c', 'user/common/host.c', ...warmSources, ...coreSources], libs: benchLibs },
   { name: 'bench-kmod', sources: [...['kmod', 'kmod-calls', 'kmod-cold', 'kmod-evict', 'kmod-talks', 'bench'].map((name) => `bench/${name}.c`), ...libSources], libs: libLibs },
   { name: 'bench-kmod-corpus', sources: ['bench/kmod-corpus.c', 'bench/bench.c', 'bench/corpus.c', 'user/lib/error.c'], libs: ['-l:libzstd.a'] },
   { name: 'bench-hundred', sources: ['bench/hundred.c', ...benchParts], libs: benchLibs },

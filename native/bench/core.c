@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "bench.h"
+#include "common/host.h"
 #include "core/chunk.h"
 #include "core/sketch.h"
 #include "core/table.h"
@@ -18,21 +19,6 @@ enum { TEXT_BYTES = 64 << 20, ROUNDS = 9, ENTRIES = 100000, LOOKUPS = 200000, SK
 static const struct am_chunk_sizes sizes = { 1u << 20, 2u << 20, 4u << 20 };
 /* What is computed is looked at, so that it is computed. */
 static volatile uint64_t kept;
-
-static void *lend(void *context, am_size bytes)
-{
-	(void)context;
-	return calloc(1, bytes);
-}
-
-static void give_back(void *context, void *memory, am_size bytes)
-{
-	(void)context;
-	(void)bytes;
-	free(memory);
-}
-
-static const struct am_host host = { NULL, lend, give_back };
 
 static uint64_t drawn(uint64_t *seed)
 {
@@ -96,7 +82,7 @@ static void lookups(void)
 	double by_number[ROUNDS];
 	double by_digest[ROUNDS];
 	double copied[ROUNDS];
-	struct am_table *table = am_table_open(&host, &(struct am_seed){ { 1, 2 } }, NULL, NULL);
+	struct am_table *table = am_table_open(&plain_host, &(struct am_seed){ { 1, 2 } }, NULL, NULL);
 	struct am_entry *entries = bench_room(ENTRIES * sizeof(*entries));
 	uint64_t seed = 3;
 	double start;
@@ -146,7 +132,7 @@ static void lookups(void)
 static void likeness(void)
 {
 	double found[ROUNDS];
-	struct am_sketch_index *index = am_sketch_index_open(&host);
+	struct am_sketch_index *index = am_sketch_index_open(&plain_host);
 	struct am_sketch *sketches = bench_room(SKETCHES * sizeof(*sketches));
 	uint64_t seed = 4;
 

@@ -7,6 +7,7 @@
 
 #include "bench.h"
 #include "common/digest.h"
+#include "common/host.h"
 #include "core/sketch.h"
 
 #define BLOCKS_MOST 4096
@@ -37,21 +38,6 @@ double line_cpu_us(void)
 	return (double)at.tv_sec * 1e6 + (double)at.tv_nsec / 1e3;
 }
 
-static void *allocate(void *context, am_size bytes)
-{
-	(void)context;
-	return calloc(1, bytes);
-}
-
-static void release(void *context, void *memory, am_size bytes)
-{
-	(void)context;
-	(void)bytes;
-	free(memory);
-}
-
-static const struct am_host host = { .allocate = allocate, .release = release };
-
 struct line *line_open(enum am_effort effort)
 {
 	struct line *line = calloc(1, sizeof(*line));
@@ -59,7 +45,7 @@ struct line *line_open(enum am_effort effort)
 	if (line == NULL)
 		bench_fail("allocating");
 	line->warm = warm_open();
-	line->index = am_sketch_index_open(&host);
+	line->index = am_sketch_index_open(&plain_host);
 	line->base_room = bench_room(WARM_BLOCK_MOST);
 	line->effort = effort;
 	if (line->warm == NULL || line->index == NULL)

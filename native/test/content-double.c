@@ -13,11 +13,11 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <fcntl.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "broker/content.h"
 #include "common/digest.h"
+#include "common/host.h"
 
 #define SMALL_BYTES 4096u
 #define HOLDERS_MOST 256u
@@ -67,14 +67,6 @@ struct content_question {
 	struct proof_tag tag;
 	uint64_t domain;
 };
-
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 static struct holder *holder_of(struct unit *unit, uint64_t agent, bool make)
 {

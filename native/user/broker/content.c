@@ -11,35 +11,15 @@
 #include <malloc.h>
 #include <stdlib.h>
 #include <sys/random.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "common/host.h"
 
 #define REST_AFTER_MS 2000
 
 enum am_kind learnt_kind(const struct content *content, uint64_t domain, uint8_t kind)
 {
 	return domain == content->options.common_domain ? (enum am_kind)kind : (enum am_kind)0;
-}
-
-static void *host_allocate(void *context, am_size bytes)
-{
-	(void)context;
-	return calloc(1, bytes);
-}
-
-static void host_release(void *context, void *memory, am_size bytes)
-{
-	(void)context;
-	(void)bytes;
-	free(memory);
-}
-
-static uint64_t clock_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
 void content_worked(struct content *content, bool is_heavy)
@@ -132,8 +112,8 @@ int content_open(struct content **opened, const struct content_options *options)
 	mallopt(M_TRIM_THRESHOLD, 64 * 1024);
 	content->options = *options;
 	content->policy = options->policy;
-	content->host = (struct am_host){ .allocate = host_allocate, .release = host_release };
-	content->now_ms = clock_ms();
+	content->host = plain_host;
+	content->now_ms = now_ms();
 	content->next_block = 1;
 	content->gates_end = &content->gates;
 	content->pressure_fd = -1;
@@ -175,7 +155,7 @@ void content_close(struct content *content)
 	if (content == NULL)
 		return;
 	content->closing = true;
-	content->now_ms = clock_ms();
+	content->now_ms = now_ms();
 	gate_open(content);
 	cold_finish(content);
 	while (workers_pending(content->workers) > 0) {
@@ -198,7 +178,7 @@ void content_event(struct content *content)
 {
 	uint64_t count;
 
-	content->now_ms = clock_ms();
+	content->now_ms = now_ms();
 	if (read(workers_fd(content->workers), &count, sizeof(count)) < 0 && errno != EAGAIN)
 		content->errors++;
 	run_ready(content);

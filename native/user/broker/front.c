@@ -11,7 +11,6 @@
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "broker/agents.h"
@@ -24,6 +23,7 @@
 #include "broker/pending.h"
 #include "broker/place.h"
 #include "broker/saved.h"
+#include "common/host.h"
 
 #define EVENTS_MOST 64
 #define ACCEPTS_A_TURN 16
@@ -41,14 +41,6 @@ static struct freed *freed;
 static int epoll_fd = -1, spare_fd = -1;
 static bool ending;
 static uint64_t step_ms, stepped_ms, config_ms;
-
-static uint64_t clock_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 static void tell(const char *sentence)
 {
@@ -117,7 +109,7 @@ static void read_config(void)
 		.hot_most_bytes = config.policy.hot_most_bytes, .warm_most_bytes = config.policy.warm_most_bytes,
 		.cold_most_bytes = config.cold_most_bytes, .quota_bytes = config.quota_bytes == 0 ? AGENT_QUOTA_BYTES : config.quota_bytes,
 	};
-	config_ms = clock_ms();
+	config_ms = now_ms();
 }
 
 bool front_is_enabled(void)
@@ -268,7 +260,7 @@ static bool begin(void)
 	signal_watch.fd = signalfd(-1, &told, SFD_CLOEXEC | SFD_NONBLOCK);
 	spare_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	listener_watch.fd = front.options.listener;
-	front.now_ms = clock_ms();
+	front.now_ms = now_ms();
 	if (epoll_fd < 0 || signal_watch.fd < 0)
 		return false;
 	errno = -look_random(&front.number, sizeof(front.number));
@@ -344,7 +336,7 @@ static void run(void)
 		uint64_t next_ms;
 		int count;
 
-		front.now_ms = clock_ms();
+		front.now_ms = now_ms();
 		if (front.now_ms >= step_ms || (busy && front.now_ms >= stepped_ms + STEP_AGAIN_MS)) {
 			step_ms = content_step(front.content, front.now_ms);
 			stepped_ms = front.now_ms;
@@ -364,7 +356,7 @@ static void run(void)
 		else
 			next_ms = sooner(next_ms - front.now_ms, WAIT_MOST_MS);
 		count = epoll_wait(epoll_fd, events, EVENTS_MOST, (int)next_ms);
-		front.now_ms = clock_ms();
+		front.now_ms = now_ms();
 		busy = count > 0;
 		for (int i = 0; i < count; i++) {
 			struct watch *watch = events[i].data.ptr;

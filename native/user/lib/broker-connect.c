@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/host.h"
 #include "broker.h"
 #include "start.h"
 

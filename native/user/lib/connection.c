@@ -10,6 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/host.h"
+
 /* A message has one descriptor; what a broker sends beyond is closed. */
 #define DESCRIPTORS_MOST 4
 
@@ -24,14 +26,6 @@ struct connection {
 	/* Of the one that receives. */
 	void *message;
 };
-
-uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 struct connection *connection_new(struct held *socket)
 {

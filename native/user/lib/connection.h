@@ -64,6 +64,5 @@ void connection_before_fork(struct connection *connection);
 /* In a child it is gone. */
 void connection_after_fork(struct connection *connection, enum fork_side side);
 
-uint64_t now_ms(void);
 
 #endif

@@ -38,7 +38,7 @@ int private_stat_unit(void *state, agentmem_unit_t number, struct agentmem_unit_
 			digest = unit->entry.digest;
 		*stat = (struct agentmem_unit_stat){
 			.unit = number, .bytes = private_bytes(unit), .stored_bytes = private_stored_bytes(unit), .has_digest = has_digest, .kind = unit->kind, .tier = AGENTMEM_HOT,
-			.sharers = 1, .importance = private->wish.importance, .idle_ms = private_now_ms() - unit->used_ms, .hot_bytes = private_bytes(unit),
+			.sharers = 1, .importance = private->wish.importance, .idle_ms = now_ms() - unit->used_ms, .hot_bytes = private_bytes(unit),
 		};
 		memcpy(stat->digest, digest.bytes, sizeof(stat->digest));
 	}
@@ -121,7 +121,7 @@ static bool gather(void *context, struct am_entry *entry)
 int private_units(void *state, uint64_t agent, uint64_t after, struct agentmem_unit_line *lines, unsigned most)
 {
 	struct private *private = state;
-	struct gathering all = { .after = after, .now_ms = private_now_ms(), .lines = lines, .most = most };
+	struct gathering all = { .after = after, .now_ms = now_ms(), .lines = lines, .most = most };
 
 	if (agent > PRIVATE_AGENT)
 		return 0;

@@ -63,7 +63,7 @@ int private_map(void *state, agentmem_unit_t number, const void **data, size_t *
 	if (unit->kind != AGENTMEM_CONVERSATION)
 		unit->mapping = mapping;
 	mapping->count++;
-	unit->used_ms = private_now_ms();
+	unit->used_ms = now_ms();
 	*data = mapping->data;
 	*bytes = mapping->bytes;
 	error = 0;

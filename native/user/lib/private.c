@@ -2,19 +2,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "common/digest.h"
 #include "host.h"
 #include "private.h"
-
-uint64_t private_now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 uint64_t private_bytes(const struct private_unit *unit)
 {
@@ -123,7 +114,7 @@ static int add(struct private *private, struct private_unit *unit, agentmem_unit
 		return -EDQUOT;
 	unit->entry.number = ++private->newest_number;
 	unit->holds = 1;
-	unit->used_ms = private_now_ms();
+	unit->used_ms = now_ms();
 	if (!am_table_add(private->units, &unit->entry))
 		return -ENOMEM;
 	private->bytes += private_bytes(unit);
@@ -234,7 +225,7 @@ static int private_edit(void *state, agentmem_unit_t number, uint64_t offset, ui
 		error = -ENOMEM;
 	if (error == 0) {
 		private->bytes += new_bytes - old_bytes;
-		unit->used_ms = private_now_ms();
+		unit->used_ms = now_ms();
 	}
 out:
 	pthread_mutex_unlock(&private->lock);
@@ -259,7 +250,7 @@ static int private_append(void *state, agentmem_unit_t number, const void *data,
 		error = -ENOMEM;
 	if (error == 0) {
 		private->bytes += bytes;
-		unit->used_ms = private_now_ms();
+		unit->used_ms = now_ms();
 	}
 out:
 	pthread_mutex_unlock(&private->lock);
@@ -353,7 +344,7 @@ static ssize_t private_read(void *state, agentmem_unit_t number, uint64_t offset
 			text_read(&unit->text, offset, buffer, bytes);
 		else if (bytes > 0)
 			memcpy(buffer, unit->buffer->bytes + offset, bytes);
-		unit->used_ms = private_now_ms();
+		unit->used_ms = now_ms();
 		result = (ssize_t)bytes;
 	}
 	pthread_mutex_unlock(&private->lock);

@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 
+#include "common/host.h"
 #include "core/table.h"
 #include "lib.h"
 #include "maps.h"
@@ -34,7 +35,6 @@ struct private {
 	struct am_table *units;
 };
 
-uint64_t private_now_ms(void);
 uint64_t private_bytes(const struct private_unit *unit);
 uint64_t private_stored_bytes(const struct private_unit *unit);
 

@@ -20,6 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/host.h"
 #include "connection.h"
 #include "start.h"
 

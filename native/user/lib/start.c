@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/host.h"
 #include "connection.h"
 
 #define LOOK_AGAIN_MS 5
