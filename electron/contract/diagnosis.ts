@@ -44,7 +44,7 @@ export const solutionSchema = z.object({
   act: z.discriminatedUnion('how', [
     z.object({ how: z.literal('try-run'), settings: presetSettingsSchema }),
     z.object({ how: z.literal('preset'), presetId: z.string(), agentIds: z.array(z.string()).nullable() }),
-    z.object({ how: z.literal('page'), page: z.enum(['agents', 'leftovers', 'fixes', 'layers', 'units', 'settings']), rest: z.array(z.string()) }),
+    z.object({ how: z.literal('page'), page: z.enum(['agents', 'leftovers', 'fixes', 'layers', 'units', 'settings', 'history']), rest: z.array(z.string()) }),
     z.object({ how: z.literal('command'), command: z.string(), needsRoot: z.boolean() }),
     z.object({ how: z.literal('advice') }),
   ]),

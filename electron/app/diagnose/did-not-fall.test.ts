@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { Evidence } from '../../../helper/contract/evidence.ts'
-import { known } from '../../../helper/contract/known.ts'
+import { known, missing } from '../../../helper/contract/known.ts'
 import type { SnapshotDelta } from '../../../helper/contract/snapshot-delta.ts'
 import { findingSchema } from '../../contract/diagnosis.ts'
 import type { RunDetail } from '../../contract/views.ts'
@@ -31,8 +31,8 @@ const onlySteps = (record: RunDetail['record'], ...ops: readonly string[]): void
 const won = (record: RunDetail['record'], bytes: number): void => {
   for (const step of record.steps) if (step.wonBytes !== null) step.wonBytes = bytes
 }
-const looks = (change: (looks: readonly Evidence[]) => void = () => {}) => {
-  const all = healthyLooks()
+const looks = (change: (looks: readonly Evidence[]) => void = () => {}, count = 1) => {
+  const all = healthyLooks(count)
   for (const look of all) look.takenAtMs = sampleRun().startedAtMs + 300_000
   change(all)
   return all
@@ -104,6 +104,10 @@ describe('beside the five', () => {
   test('a program was ended since the run began', () => {
     const kill = (agoS: number) => looks((all) => { for (const look of all) look.kernelMessages = known([{ atS: look.uptimeS - agoS, kind: 'oom-kill', text: 'killed node: out of memory' }]) })
     expect(causes(run(({ record }) => onlySteps(record, 'reclaim')), kill(299))).toEqual(['oom'])
+    // Where messages may not be read, the kernel's counter tells of a kill since the run began, and of none before it.
+    const unread = (kills: number) => looks((all) => { for (const [at, look] of all.entries()) { look.kernelMessages = missing('not-permitted'); look.vmstat['oom_kill'] = 5 + (at === all.length - 1 ? kills : 0) } }, 2)
+    expect(causes(run(({ record }) => onlySteps(record, 'reclaim')), unread(1))).toContain('oom')
+    expect(causes(run(({ record }) => onlySteps(record, 'reclaim')), unread(0))).not.toContain('oom')
     expect(causes(run(({ record }) => onlySteps(record, 'reclaim')), kill(301))).toEqual([])
   })
 

@@ -6,7 +6,7 @@ import { durationText, plural } from '../report/format.ts'
 import { above, below, figure, is } from './figures.ts'
 import type { Found, Looks } from './rule.ts'
 import { fit } from './rules/fit.ts'
-import { advice, compressedSwapOn, endUnneeded, leaveIt, limitAgents, MACHINE, moreMemory, once, pageOutIdle, suspendIdle, trial } from './rules/offers.ts'
+import { advice, compressedSwapOn, endUnneeded, leaveIt, limitAgents, MACHINE, moreMemory, once, page, pageOutIdle, suspendIdle, trial } from './rules/offers.ts'
 import { hasCompressedSwap, ksm, ksmRuns, MB, mem, swapSize, swapUsed } from './rules/kit.ts'
 import { lastOf, numberIn } from './series.ts'
 
@@ -173,16 +173,20 @@ const oomRecovery = (run: Run): Cause | null => {
   const look = lastOf(run.looks)
   const kills = look.kernelMessages.value?.filter((message) => (message.kind === 'oom-kill' || message.kind === 'cgroup-oom-kill') && look.takenAtMs - (look.uptimeS - message.atS) * 1000 >= run.record.startedAtMs) ?? []
   const lastKill = kills.at(-1)
-  if (lastKill === undefined) return null
+  // Where messages may not be read, the counter tells how many, of the looks since then.
+  const since = run.looks.filter((each) => each.takenAtMs >= run.record.startedAtMs)
+  const unnamed = look.kernelMessages.value === null && since.length > 1 ? Math.max(0, (look.vmstat['oom_kill'] ?? 0) - (since[0]?.vmstat['oom_kill'] ?? 0)) : 0
+  const count = kills.length + unnamed
+  if (count === 0) return null
   return {
     rule: 'did-not-fall.oom',
     title: 'Memory ran out meanwhile, and a program was ended',
     severity: 'critical',
-    explanation: `Since this run began the kernel ended ${plural(kills.length, 'program')} for want of memory; the last one: "${lastKill.text}". What became free by that is no gain. Undo the run first when it was to blame, then make room before you start what was ended again.`,
-    figures: [figure({ what: 'Programs ended since the run began', value: kills.length, unit: 'count', source: 'kernel messages', threshold: above(0) }), availableFigure(run)],
+    explanation: `Since this run began the kernel ended ${plural(count, 'program')} for want of memory${lastKill === undefined ? '' : `; the last one: "${lastKill.text}"`}. What became free by that is no gain. Undo the run first when it was to blame, then make room before you start what was ended again.`,
+    figures: [figure({ what: 'Programs ended since the run began', value: count, unit: 'count', source: lastKill === undefined ? '/proc/vmstat oom_kill' : 'kernel messages', threshold: above(0) }), availableFigure(run)],
     solutions: [
-      advice({ id: 'recover', title: 'Recover in this order', what: 'Undo this run; end or suspend agents you do not need; look that "available" is above a tenth of memory; then start again what was ended, one at a time. agentmemctl rollback does the first from a terminal.', tradeOff: 'Takes a minute.', sideEffects: 'What the run had won is given up.', scope: MACHINE }),
-      limitAgents(), suspendIdle(),
+      page({ id: 'recover', title: 'Undo this run first', what: 'Opens the run: "Undo" puts back what it changed. Then make room, look that "available" is above a tenth of memory, and start again what was ended, one at a time. From a terminal: agentmemctl rollback.', tradeOff: 'What the run had won is given up.', sideEffects: 'Undoing waits until what lies in swap fits into memory.', scope: MACHINE }, 'history', 'Apply it again.', ['run', run.record.id]),
+      hasCompressedSwap(look) ? pageOutIdle() : compressedSwapOn(), limitAgents(), suspendIdle(),
     ],
   }
 }

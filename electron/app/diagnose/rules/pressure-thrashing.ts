@@ -6,7 +6,7 @@ import type { Looks, Rule } from '../rule.ts'
 import { firstOf, lastOf, numberIn, vmstatRate } from '../series.ts'
 import { define } from './define.ts'
 import { hasCompressedSwap, MB, percentOf, RATE_MS, recent, totalOf, vm } from './kit.ts'
-import { advice, endUnneeded, limitAgents, MACHINE, moreMemory, pageOutIdle, preferCompressedSwap, suspendIdle, tunable } from './offers.ts'
+import { advice, compressedSwapOn, endUnneeded, limitAgents, MACHINE, moreMemory, pageOutIdle, preferCompressedSwap, suspendIdle, tunable } from './offers.ts'
 
 /** Memory that goes out only to come back, programs that were ended for want of it, and reserves. */
 
@@ -45,25 +45,30 @@ const thrashing = define({
   lookDeeper: ['bpftrace.swap-in', 'ftrace.reclaim', 'perf.major-faults'],
 })
 
+/** Free in every look: the machine itself had no need to drop files. */
+const ROOM_PERCENT = 25
+
 const refaults = define({
   id: 'pressure.refaults',
   topic: 'pressure',
   title: 'Files are dropped from memory and read again right after',
   needs: [needsSpan(RATE_MS), needsCounter('workingset_refault_file', 'workingset_refault')],
   thresholds: { bytesPerSecond: 8 * MB },
-  because: 'workingset_refault_file (5.9+) counts file pages that were dropped so lately that they would still be there with a little more memory (mm/workingset.c). 8 MB a second keep even a fast disk noticeably busy.',
+  because: 'workingset_refault_file (5.9+) counts file pages that were dropped so lately that they would still be there with a little more memory (mm/workingset.c). 8 MB a second keep even a fast disk noticeably busy. The counter is of all groups together: while a quarter of memory lies free in every look, a group with a limit of its own dropped them, which is less urgent.',
   find: (looks, limit) => {
     const last = recent(looks)
     const look = lastOf(last)
     const bytes = (vmstatRate(last, 'workingset_refault_file', 'workingset_refault').value?.perSecond ?? 0) * look.pageBytes
     if (bytes <= limit.bytesPerSecond) return []
+    // Nothing has to be dropped while so much lies free, but by a group that may not take it.
+    const isOfGroup = last.every((each) => percentOf(each.meminfo['MemFree'] ?? 0, totalOf(each)) > ROOM_PERCENT)
     const swappiness = numberIn(look.sysctl, vm('swappiness'))
     const roomInSwap = look.swapDevices.some((device) => device.usedBytes < device.sizeBytes * 0.75)
     const preferSwap = hasCompressedSwap(look) && roomInSwap && swappiness !== null && swappiness < 150
     return [{
       subject: '',
-      severity: 'warning',
-      explanation: `${amount(bytes)} a second are read from disk that were in memory a moment ago: parts of programs, source files, databases. The kernel had to drop them because programs' own data takes the room${preferSwap ? `, and it prefers dropping files to using the compressed swap (vm.swappiness is ${swappiness})` : ''}.`,
+      severity: isOfGroup ? 'advice' : 'warning',
+      explanation: `${amount(bytes)} a second are read from disk that were in memory a moment ago: parts of programs, source files, databases. ${isOfGroup ? `${amount(look.meminfo['MemFree'] ?? 0)} lie free, so it is a group with a limit of its own (a container, a service, a limited agent) that has to drop them: a higher limit for it helps` : `The kernel had to drop them because programs' own data takes the room`}${preferSwap ? `, and it prefers dropping files to using the compressed swap (vm.swappiness is ${swappiness})` : ''}.`,
       figures: [figure({ what: 'Read again right after dropping, a second', value: bytes, unit: 'bytes', source: '/proc/vmstat workingset_refault_file', threshold: above(limit.bytesPerSecond), history: rateHistoryOf(looks, (each) => (each.vmstat['workingset_refault_file'] ?? each.vmstat['workingset_refault'] ?? 0) * each.pageBytes) })],
       solutions: preferSwap ? [preferCompressedSwap(swappiness), pageOutIdle(), suspendIdle(), moreMemory()] : [pageOutIdle(), suspendIdle(), moreMemory()],
     }]
@@ -88,15 +93,21 @@ const oomKill = define({
     const counter = vmstatRate(looks, 'oom_kill').value?.change ?? 0
     const kills = look.kernelMessages.value === null ? counter - Math.max(0, ofGroups(look) - ofGroups(firstOf(looks))) : messages.length
     if (kills <= limit.kills) return []
+    // Neither messages nor groups: the counter alone does not say whose memory it was.
+    const isOfMachine = look.kernelMessages.value !== null || look.cgroups.value !== null
     return [{
       subject: '',
-      severity: 'critical',
-      explanation: `The kernel ran out of memory and ended ${plural(kills, 'program')} to save the rest (an "OOM kill"); unsaved work in it is lost. It chooses by size: the largest program goes, which is not always the one that is to blame.${messages.length > 0 ? ` The kernel's words: "${messages.at(-1)?.text ?? ''}".` : ''}`,
+      severity: isOfMachine ? 'critical' : 'warning',
+      ...(isOfMachine ? {} : { title: 'The kernel ended a program for want of memory' }),
+      explanation: isOfMachine
+        ? `The kernel ran out of memory and ended ${plural(kills, 'program')} to save the rest (an "OOM kill"); unsaved work in it is lost. It chooses by size: the largest program goes, which is not always the one that is to blame.${messages.length > 0 ? ` The kernel's words: "${messages.at(-1)?.text ?? ''}".` : ''}`
+        : `The kernel ended ${plural(kills, 'program')} for want of memory (an "OOM kill"); unsaved work in it is lost. Whether the whole machine ran out, or a group of programs (a container, a service) reached a limit of its own, cannot be told here: neither the kernel's messages nor the groups' figures can be read. ${amount(look.meminfo['MemAvailable'] ?? 0)} are available now.`,
       figures: [
         figure({ what: look.kernelMessages.value === null ? 'Programs ended since the first look' : 'Programs ended in the last hour', value: kills, unit: 'count', source: look.kernelMessages.value === null ? '/proc/vmstat oom_kill' : 'kernel messages', threshold: above(limit.kills) }),
         figure({ what: 'Available memory now', value: look.meminfo['MemAvailable'] ?? 0, unit: 'bytes', source: '/proc/meminfo MemAvailable' }),
       ],
-      solutions: [pageOutIdle(), limitAgents(), endUnneeded(), advice({
+      // Without swap every page of every program has to stay: that is what makes the machine run out first.
+      solutions: [hasCompressedSwap(look) ? pageOutIdle() : compressedSwapOn(), limitAgents(), endUnneeded(), advice({
         id: 'protect-one',
         title: 'Say who must not be ended',
         what: 'For a systemd service set OOMScoreAdjust=-500 in its unit; for one that may go first, OOMScoreAdjust=500. The kernel then chooses differently.',

@@ -1,8 +1,17 @@
 import { known, missing } from '../../../../helper/contract/known.ts'
+import type { Evidence } from '../../../../helper/contract/evidence.ts'
 import { beside, disk, each, GB, mm, meminfo, over, percentOfMemory, pressure, swap, sysctl, thread, total, under, vmstat, zram, zswap, MB, type Case } from './edit.ts'
 
 const COMPRESSED = [zram(GB)]
 const PAGE = 4096
+
+/** Free memory as a share of all; what it was holds files now. */
+const free = (looks: readonly Evidence[], percent: number): void =>
+  each(looks, (look) => {
+    const was = look.meminfo['MemFree'] ?? 0
+    meminfo([look], 'MemFree', () => (total(look) * percent) / 100)
+    meminfo([look], 'Cached', () => (look.meminfo['Cached'] ?? 0) + was - (look.meminfo['MemFree'] ?? 0))
+  })
 
 export const pressureCases: readonly Case[] = [
   { rule: 'pressure.stalled', edit: 'memory pressure, full', ...over('fullAvg10Percent', (looks, value) => pressure(looks, 'memory', {}, { avg10Percent: value })) },
@@ -20,6 +29,7 @@ export const pressureCases: readonly Case[] = [
   { rule: 'pressure.thrashing', edit: 'pages out, hardly any in', looks: 2, ...over('bytesPerSecondEachWay', (looks, value) => { vmstat(looks, 'pswpin', (value * 2) / PAGE); vmstat(looks, 'pswpout', value / PAGE) }) },
   { rule: 'pressure.thrashing', edit: 'a pause in it', looks: 4, ...beside((looks, pausedLook) => each(looks, (look, seconds) => { for (const name of ['pswpin', 'pswpout']) look.vmstat[name] = (looks[0]?.vmstat[name] ?? 0) + Math.round((seconds - (seconds >= pausedLook ? 60 : 0)) * 10_000) }), () => 120, () => 9999) },
   { rule: 'pressure.refaults', edit: 'workingset_refault_file', looks: 2, ...over('bytesPerSecond', (looks, value) => vmstat(looks, 'workingset_refault_file', value / PAGE)) },
+  { rule: 'pressure.refaults', edit: 'workingset_refault_file, with little memory free', looks: 2, ...over('bytesPerSecond', (looks, value) => { free(looks, 20); vmstat(looks, 'workingset_refault_file', value / PAGE) }) },
   {
     rule: 'pressure.oom-kill', edit: 'an OOM kill an hour ago',
     ...beside((looks, ageS) => each(looks, (look) => { look.kernelMessages = known([{ atS: look.uptimeS - ageS, kind: 'oom-kill', text: 'killed node (process 4711): out of memory' }]) }), () => 3600, () => 3599),
@@ -27,6 +37,10 @@ export const pressureCases: readonly Case[] = [
   {
     rule: 'pressure.oom-kill', edit: 'oom_kill of vmstat, where messages may not be read', looks: 2,
     ...over('kills', (looks, value) => { vmstat(looks, 'oom_kill', value / 60); each(looks, (look) => { look.kernelMessages = missing('not-permitted') }) }),
+  },
+  {
+    rule: 'pressure.oom-kill', edit: 'oom_kill of vmstat, where groups may not be read either', looks: 2,
+    ...over('kills', (looks, value) => { vmstat(looks, 'oom_kill', value / 60); each(looks, (look) => { look.kernelMessages = missing('not-permitted'); look.cgroups = missing('not-supported') }) }),
   },
   { rule: 'pressure.reserve-too-large', edit: 'high watermarks', ...over('reservePercent', (looks, value) => each(looks, (look) => { for (const zone of look.zones) zone.highPages = zone.zone === 'Normal' ? Math.floor(percentOfMemory(look, value) / PAGE) : 0 }), 1.01) },
 ]
