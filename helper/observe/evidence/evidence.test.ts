@@ -97,6 +97,8 @@ describe('a look', () => {
     const cgroups = evidence.cgroups.value ?? []
     expect(cgroups.map((cgroup) => cgroup.path)).toEqual(expect.arrayContaining(['/', '/a.slice', '/a.slice/39.service', '/b.slice/small.scope']))
     expect(cgroups.map((cgroup) => cgroup.path)).not.toContain('/a.slice/0.service')
+    const shared = scrubEvidence(evidence).cgroups.value ?? []
+    expect([shared.length, shared.at(-1)?.path]).toEqual([13, '/b.slice/small.scope'])
     expect(cgroups[0]).toMatchObject({ path: '/', dyingDescendants: 77, currentBytes: { value: null } })
     expect(cgroups.find((cgroup) => cgroup.path === '/a.slice')).toMatchObject({ currentBytes: { value: 50_000 }, highBytes: { value: null, reason: 'not-measured' }, maxBytes: { value: 70_000 }, lowBytes: { value: null, reason: 'not-supported' }, processes: 2 })
     expect(evidence.mm['/proc/mounts cgroup2']).toEqual({ value: 'rw,nsdelegate,memory_recursiveprot' })

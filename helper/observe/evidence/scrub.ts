@@ -1,4 +1,4 @@
-import type { Evidence, ProcessEvidence } from '../../contract/evidence.ts'
+import type { CgroupEvidence, Evidence, ProcessEvidence } from '../../contract/evidence.ts'
 import { memoryFolder, scrubPath } from '../capture.ts'
 
 const BOOT_ID = '00000000-1111-4222-8333-444444444444'
@@ -17,6 +17,9 @@ const users = () => {
 }
 
 const weight = (process: ProcessEvidence): number => (process.rssBytes.value ?? 0) + (process.swapBytes.value ?? 0)
+
+/** Groups that reached a limit are what a capture may be about. */
+const somethingHappened = ({ events }: CgroupEvidence): boolean => ['max', 'oom', 'oom_kill'].some((name) => (events[name] ?? 0) > 0)
 
 /** A unit's instance and an application's name stay: they are what rules tell apart. */
 const cgroupPath = (path: string, uid: (uid: number) => number): string =>
@@ -39,7 +42,7 @@ export const scrubEvidence = (look: Evidence): Evidence => {
     monotonicMs: Math.round(look.monotonicMs),
     tookMs: 0,
     processes: look.processes.filter((process) => largest.has(process)).map((process) => ({ ...process, uid: uid(process.uid), agentId: null })),
-    cgroups: cgroups === null ? look.cgroups : { value: cgroups.slice(0, MOST_CGROUPS).map((cgroup) => ({ ...cgroup, path: cgroupPath(cgroup.path, uid), agents: 0 })) },
+    cgroups: cgroups === null ? look.cgroups : { value: cgroups.filter((cgroup, i) => i < MOST_CGROUPS || somethingHappened(cgroup)).map((cgroup) => ({ ...cgroup, path: cgroupPath(cgroup.path, uid), agents: 0 })) },
     memoryFileSystems: look.memoryFileSystems.map((each) => ({ ...each, folder: memoryFolder(each.folder) })),
     swapDevices: look.swapDevices.map((device) => ({ ...device, path: swapPath(device.path) })),
     hardening: { ...look.hardening, swapEncryption: look.hardening.swapEncryption.map((each) => ({ ...each, path: swapPath(each.path) })) },
