@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-static unsigned long long far_bytes(void)
+static unsigned long long bytes_afar(void)
 {
 	char text[8192];
 	int fd = open("/proc/agent_stats", O_RDONLY);
@@ -25,9 +25,9 @@ static unsigned long long far_bytes(void)
 static bool soon(unsigned long long bytes)
 {
 	/* A limit for what hangs: an emulated machine on a busy host takes minutes for seconds. */
-	for (int i = 0; i < 4500 && far_bytes() != bytes; i++)
+	for (int i = 0; i < 4500 && bytes_afar() != bytes; i++)
 		usleep(20000);
-	return far_bytes() == bytes;
+	return bytes_afar() == bytes;
 }
 
 void test_far(void)
@@ -37,7 +37,7 @@ void test_far(void)
 	int low = kit_agent(""), high = kit_agent(""), fd;
 	uint64_t unit, other;
 
-	CHECK(far_bytes() == 0);
+	CHECK(bytes_afar() == 0);
 	/* The machine of this test has such a node where its kernel knows nodes. */
 	if (access("/sys/devices/system/node/node1", F_OK) < 0) {
 		printf("# no second node\n");
@@ -66,7 +66,7 @@ void test_far(void)
 	CHECK(soon(bytes));
 	/* It goes as it came. */
 	GIVES(0, kit_state(low, AGENTMEM_ABI_SUSPENDED));
-	CHECK(kit_stat(low, unit).tier == AGENTMEM_ABI_WARM && far_bytes() == 0);
+	CHECK(kit_stat(low, unit).tier == AGENTMEM_ABI_WARM && bytes_afar() == 0);
 	CHECK(kit_read(high, other, 0, back, bytes) == (ssize_t)bytes - 1 && memcmp(back, data + 1, bytes - 1) == 0);
 	GIVES(0, ioctl(low, AGENTMEM_IOC_SETTINGS, &SIZED(settings, .warm_after_ms = 300000)));
 	munmap(map, bytes);
