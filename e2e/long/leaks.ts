@@ -53,7 +53,8 @@ const startLeakers = async (fleet: Fleet): Promise<Leaker[]> => {
   chmodSync(script, 0o644)
   const leakers: Leaker[] = []
   for (const leaker of LEAKERS) {
-    const { shellPid } = await fleet.run(['node', '--expose-gc', script, ...[leaker.baseMb, leaker.mbPerHour, leaker.garbageMb, leaker.garbageSeconds].map(String)])
+    // Without it glibc keeps what was let go of once, and the leak hides in there for a while.
+    const { shellPid } = await fleet.run(['env', 'MALLOC_MMAP_THRESHOLD_=65536', 'node', '--expose-gc', script, ...[leaker.baseMb, leaker.mbPerHour, leaker.garbageMb, leaker.garbageSeconds].map(String)])
     await sleep(2_000)
     const child = (await allProcesses()).find(({ parentPid }) => parentPid === shellPid)
     if (child === undefined) throw new Error(`the leaker "${leaker.name}" did not start`)

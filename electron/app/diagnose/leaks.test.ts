@@ -51,6 +51,16 @@ describe('what does not leak is not called one', () => {
   })
 })
 
+test('what begins, what garbage explains, and what is not sure need more time', () => {
+  const at = (shape: Shape, hours: number): Leak => judgeGrowth(growthOf(shape, { hours, everyMin: 1 }), limits)
+  // As steep as an agent that begins to work: the same growth is a leak once it has gone on.
+  expect(at(leaking(300 * MB, 600 * MB), 0.6).verdict).toBe('too-short')
+  expect(at(leaking(300 * MB, 600 * MB), 0.75).verdict).toBe('leak')
+  // A small heap that was not collected yet.
+  expect(at(leaking(54 * MB, 16 * MB), 1)).toMatchObject({ verdict: 'too-short', why: expect.stringContaining('garbage not collected yet') as string })
+  expect(at(leaking(54 * MB, 16 * MB), 4).verdict).toBe('leak')
+})
+
 test('both thresholds must be passed, and are the user\'s', () => {
   const growth = growthOf(leaking(100 * MB, 15 * MB), { hours: 6 })
   expect(judgeGrowth(growth, { bytesPerHour: 16 * MB, percentPerHour: 10 }).verdict).not.toBe('leak')

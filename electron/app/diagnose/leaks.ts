@@ -27,6 +27,14 @@ const ROSE_SHARE = 0.2
 /** So much of all growth between two looks is one step, not a leak. */
 const STEP_SHARE = 0.6
 const CURVE_POINTS = 240
+/** Agents at work grow for longer than that before they level off: nobody is called a leak earlier. */
+const LEAK_SPAN_MS = 40 * 60_000
+/** So much must have been seen to grow, whatever the rate: a collected heap breathes by as much in an hour. */
+const SEEN_LEAST_BYTES = 24 * 1024 * 1024
+/** The low end of the interval must be this part of the slope, or noise of that size would fit as well. */
+const SURE_SHARE = 0.5
+/** From here on what is not sure is worth a word; earlier it only needs more time. */
+const SUSPECT_SPAN_MS = 2 * 3_600_000
 
 type Verdict = Leak['verdict']
 interface Judged {
@@ -82,10 +90,16 @@ const judge = (points: readonly Point[], limits: LeakThresholds): Judged => {
   if (!isOver(last.perHour, base, limits) || last.perHour < early.perHour * LEVEL_SHARE) {
     return { verdict: 'levels-off', slope: last, why: `It grew by ${perHour(early.perHour)} at first and by ${perHour(last.perHour)} in the last half: it levels off, as a cache does.` }
   }
+  const lateFloors = part(WARM_UP_SHARE, 1)
+  const seen = (lateFloors.at(-1)?.bytes ?? 0) - (lateFloors[0]?.bytes ?? 0)
+  const later = (reason: string): Judged => ({ verdict: 'too-short', slope: late, why: `It grew by ${perHour(late.perHour)} over ${span(hours)}, ${reason}: look again later.` })
+  if (hours * HOUR_MS < LEAK_SPAN_MS) return later('as many do that began lately or are at work')
+  if (seen < Math.max(SEEN_LEAST_BYTES, (base * limits.percentPerHour) / 100)) return later(`by ${amount(seen)} in all, which garbage not collected yet would explain`)
   const afterwards = sawTooth ? `, also right after collecting garbage (${falls} times)` : ''
-  if (isOver(late.low, base, limits)) {
+  if (isOver(late.low, base, limits) && late.low >= late.perHour * SURE_SHARE) {
     return { verdict: 'leak', slope: late, why: `Over ${span(hours)} it grew by ${perHour(late.perHour)} (between ${perHour(late.low)} and ${perHour(late.high)}, 95 of 100)${afterwards}, and does not slow down.` }
   }
+  if (hours * HOUR_MS < SUSPECT_SPAN_MS) return later(`but anything from ${perHour(late.low)} to ${perHour(late.high)} would fit`)
   return { verdict: 'suspected', slope: late, why: `It seems to grow by ${perHour(late.perHour)}, but anything from ${perHour(late.low)} to ${perHour(late.high)} would fit${afterwards}: look again later.` }
 }
 

@@ -192,7 +192,7 @@ const Leaks = () => {
       <Panel title="Who grows" aside="Both limits have to be passed, by the slope of what stays after each clean-up">
         {leaks.length === 0 ? (
           <Empty icon={<TrendingUp />} title="Nobody was watched for long enough">
-            Memory of agents and of your largest processes is written down as long as this app runs. After twenty minutes the first verdicts appear here, with their curves.
+            Memory of agents and of your largest processes is written down as long as this app runs. After twenty minutes the first verdicts appear here, with their curves; a leak is told from work and from starting up after forty.
           </Empty>
         ) : (
           <Table leaks={leaks} />
