@@ -82,6 +82,8 @@ describe('agentmemctl', () => {
     expect(ctl('layer', 'on', 'zswap')).toMatchObject({ code: 2, err: expect.stringMatching(/no layer "zswap"[\s\S]*compressed-swap, ksm/u) })
     expect(ctl('layer', 'maybe', 'ksm')).toMatchObject({ code: 2, err: expect.stringContaining('Expected "on" or "off"') })
     expect(ctl('layer', 'on', 'mapped-store')).toMatchObject({ code: 6, err: expect.stringContaining('cannot be switched in this version') })
+    expect(ctl('layer', 'on', 'ksm', '--backing', '4')).toMatchObject({ code: 2, err: expect.stringContaining('Only the kernel module') })
+    expect(ctl('layer', 'on', 'kernel-module', '--backing', '4G')).toMatchObject({ code: 2, err: expect.stringContaining('whole GB from 1 to 1024') })
     expect(ctl('drop-caches', '4')).toMatchObject({ code: 2, err: expect.stringContaining('1 (file contents)') })
     expect(ctl('drop-caches').code).toBe(2)
   })

@@ -201,13 +201,28 @@ export const applyShown = async (app: App, view: PlanView, options: ApplyOptions
   return detail.record.error === null ? EXIT.failed : exitCodeOf(detail.record.error.code)
 }
 
-/** Turns one layer on or off, through the same plan, measuring and question as a preset. */
-export const layer = async (turn: 'on' | 'off', name: string, options: ApplyOptions): Promise<number> => {
+const GB = 1024 ** 3
+
+/** The module's layer with a backing file of at most so many GB, or with none (0). */
+const moduleWithBacking = (sizeGb: number, options: ApplyOptions): Promise<number> =>
+  withApp(async (app) => {
+    const found = app.inner.presets.get(layerPresetId('kernel-module', 'on'))
+    if (!found.ok) return printFailure(found.error, options.json)
+    const { preset } = found.value
+    const made: Preset = { ...preset, settings: { ...preset.settings, kernelModule: { mode: 'load', ...preset.settings.kernelModule, backingBytes: sizeGb * GB } } }
+    const view = await makePlan(app, made.id, { ...options, made })
+    return view.ok ? applyShown(app, view.value, options) : printFailure(view.error, options.json)
+  })
+
+/** Turns one layer on or off, through the same plan, measuring and question as a preset; `backing` in GB is the kernel module's alone. */
+export const layer = async (turn: 'on' | 'off', name: string, { backing, ...options }: ApplyOptions & { backing?: number }): Promise<number> => {
   const switchable = (id: LayerId): Promise<boolean> => withApp(async (app) => (app.inner.presets.get(layerPresetId(id, turn)).ok ? EXIT.ok : EXIT.failed)).then((code) => code === EXIT.ok)
   const id = layerIdSchema.safeParse(name)
   if (!id.success) return printFailure({ code: 'bad-request', message: `There is no layer "${name}".`, expected: layerIdSchema.options.join(', '), got: name, advice: 'Look at them: agentmemctl layers' }, options.json)
   if (!(await switchable(id.data))) return printFailure({ code: 'not-supported', message: `The layer "${name}" cannot be switched in this version.`, about: name, advice: 'Look at them: agentmemctl layers' }, options.json)
-  return apply(layerPresetId(id.data, turn), options)
+  if (backing === undefined) return apply(layerPresetId(id.data, turn), options)
+  if (id.data !== 'kernel-module' || turn === 'off') return printFailure({ code: 'bad-request', message: 'Only the kernel module that is turned on has a backing file.', expected: 'layer on kernel-module --backing GB', got: `layer ${turn} ${id.data} --backing ${backing}` }, options.json)
+  return moduleWithBacking(backing, options)
 }
 
 /** Pages out the agents named, or all that are idle; nothing else. */

@@ -38,6 +38,10 @@ export const runProgram = async (words: readonly string[]): Promise<number> => {
     if (found === undefined) throw new InvalidArgumentError('Expected 1 (file contents), 2 (file names and attributes) or 3 (both).')
     return found
   }
+  const backing = (text: string): number => {
+    if (!/^\d{1,4}$/u.test(text) || Number(text) > 1024) throw new InvalidArgumentError('Expected whole GB from 1 to 1024, or 0 for none.')
+    return Number(text)
+  }
   const turn = (text: string): 'on' | 'off' => {
     if (text !== 'on' && text !== 'off') throw new InvalidArgumentError('Expected "on" or "off".')
     return text
@@ -77,7 +81,8 @@ export const runProgram = async (words: readonly string[]): Promise<number> => {
   applying(planning(command('apply', 'apply a preset and measure it')))
     .action(async (preset: string, options: ApplyOptions) => { exitCode = await (await change()).apply(preset, options) })
   applying(command('layer', 'turn one layer on or off and measure it').argument('<turn>', '"on" or "off"', turn).argument('<layer>', 'as "agentmemctl layers" names it').addOption(json()))
-    .action(async (to: 'on' | 'off', name: string, options: { json: boolean; yes: boolean; keep: boolean; wait: boolean }) => { exitCode = await (await change()).layer(to, name, { ...options, observe: false }) })
+    .option('--backing <gb>', 'of "on kernel-module": a backing file for what nobody reads, of at most so many GB; 0 for none', backing)
+    .action(async (to: 'on' | 'off', name: string, options: { json: boolean; yes: boolean; keep: boolean; wait: boolean; backing?: number }) => { exitCode = await (await change()).layer(to, name, { ...options, observe: false }) })
   acting(command('page-out', 'move the memory of agents into compressed swap, once').argument('[agent...]', 'id or process of agents, busy or not; all idle ones where none is named')
     .option('--control <agent...>', 'measure these agents and leave them alone')
     .option('--observe', 'first watch for as long as agents have to be idle', false))
