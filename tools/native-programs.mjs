@@ -18,7 +18,7 @@ export const coreSources = ['chunk', 'gear', 'policy', 'sketch', 'sketch-index',
 
 const libNames = [
   'broker', 'broker-alloc', 'broker-call', 'broker-connect', 'broker-known', 'broker-look', 'broker-map', 'broker-read', 'broker-restore', 'calls', 'connection', 'error', 'fork', 'held',
-  'host', 'maps', 'memfd', 'module', 'module-list', 'module-look', 'module-map', 'module-units', 'open', 'private', 'private-look', 'private-map', 'private-text', 'replies', 'start', 'start-program', 'wish',
+  'host', 'maps', 'memfd', 'module', 'module-list', 'module-look', 'module-map', 'module-units', 'open', 'private', 'private-add', 'private-look', 'private-map', 'private-text', 'replies', 'start', 'start-program', 'wish',
 ]
 /** libagentmem as sources, for programs that are tested with it inside. */
 export const libSources = [...libNames.map((name) => `user/lib/${name}.c`), 'user/common/digest.c', 'user/common/host.c', '../kmod/core/table.c']

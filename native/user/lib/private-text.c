@@ -25,6 +25,17 @@ struct buffer *buffer_new(size_t capacity)
 	return buffer;
 }
 
+struct buffer *buffer_copy(const void *data, size_t bytes)
+{
+	struct buffer *buffer = buffer_new(bytes);
+
+	if (buffer == NULL)
+		return NULL;
+	memcpy(buffer->bytes, data, bytes);
+	buffer->used = bytes;
+	return buffer;
+}
+
 struct buffer *buffer_of_memfd(int memfd, size_t bytes)
 {
 	struct buffer *buffer = calloc(1, sizeof(*buffer));
@@ -131,21 +142,29 @@ bool text_append_buffer(struct text *text, struct buffer *buffer)
 	return true;
 }
 
+/* How much of what begins at `offset` lies in this piece. 0: all of it behind, and `offset` is the next one's. */
+static size_t part_in(const struct piece *piece, uint64_t *offset, uint64_t bytes)
+{
+	size_t part;
+
+	if (*offset >= piece->bytes) {
+		*offset -= piece->bytes;
+		return 0;
+	}
+	part = piece->bytes - (size_t)*offset;
+	return part > bytes ? (size_t)bytes : part;
+}
+
 bool text_copy(struct text *to, const struct text *from, uint64_t offset, uint64_t bytes)
 {
 	if (!reserve(to, from->count))
 		return false;
 	for (size_t i = 0; i < from->count && bytes > 0; i++) {
 		const struct piece *piece = &from->pieces[i];
-		size_t part;
+		size_t part = part_in(piece, &offset, bytes);
 
-		if (offset >= piece->bytes) {
-			offset -= piece->bytes;
+		if (part == 0)
 			continue;
-		}
-		part = piece->bytes - (size_t)offset;
-		if (part > bytes)
-			part = (size_t)bytes;
 		add(to, buffer_get(piece->buffer), piece->offset + (size_t)offset, part);
 		offset = 0;
 		bytes -= part;
@@ -157,19 +176,13 @@ bool text_edit(struct text *text, uint64_t offset, uint64_t old_bytes, const voi
 {
 	struct text fresh = { 0 };
 	uint64_t end = offset + old_bytes;
-	struct buffer *buffer = NULL;
-	bool done;
+	bool done = text_copy(&fresh, text, 0, offset);
 
-	done = text_copy(&fresh, text, 0, offset);
 	if (done && new_bytes > 0) {
 		/* In a buffer of its own: bytes put into a shared one's end could not be taken back if the rest failed. */
-		buffer = buffer_new(new_bytes);
-		done = buffer != NULL;
-		if (done) {
-			memcpy(buffer->bytes, data, new_bytes);
-			buffer->used = new_bytes;
-			done = text_append_buffer(&fresh, buffer);
-		}
+		struct buffer *buffer = buffer_copy(data, new_bytes);
+
+		done = buffer != NULL && text_append_buffer(&fresh, buffer);
 		buffer_put(buffer);
 	}
 	done = done && text_copy(&fresh, text, end, text->bytes - end);
@@ -188,15 +201,10 @@ void text_read(const struct text *text, uint64_t offset, void *buffer, size_t by
 
 	for (size_t i = 0; i < text->count && bytes > 0; i++) {
 		const struct piece *piece = &text->pieces[i];
-		size_t part;
+		size_t part = part_in(piece, &offset, bytes);
 
-		if (offset >= piece->bytes) {
-			offset -= piece->bytes;
+		if (part == 0)
 			continue;
-		}
-		part = piece->bytes - (size_t)offset;
-		if (part > bytes)
-			part = bytes;
 		memcpy(to, piece->buffer->bytes + piece->offset + offset, part);
 		to += part;
 		bytes -= part;

@@ -32,6 +32,7 @@ struct text {
 
 /* With one reference, the caller's; NULL without memory. */
 struct buffer *buffer_new(size_t capacity);
+struct buffer *buffer_copy(const void *data, size_t bytes);
 /* Of a memfd that is sealed. */
 struct buffer *buffer_of_memfd(int memfd, size_t bytes);
 struct buffer *buffer_get(struct buffer *buffer);

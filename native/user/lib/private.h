@@ -38,6 +38,17 @@ struct private {
 uint64_t private_bytes(const struct private_unit *unit);
 uint64_t private_stored_bytes(const struct private_unit *unit);
 
+/* With the lock held. */
+struct private_unit *private_unit_of(struct private *private, agentmem_unit_t number, int *error);
+void private_drop(struct private_unit *unit);
+
+/* private-add.c */
+int private_alloc(void *state, int kind, const void *data, size_t bytes, agentmem_unit_t *number);
+int private_alloc_fd(void *state, int kind, int memfd, size_t bytes, agentmem_unit_t *number);
+int private_edit(void *state, agentmem_unit_t number, uint64_t offset, uint64_t old_bytes, const void *data, size_t new_bytes);
+int private_append(void *state, agentmem_unit_t number, const void *data, size_t bytes);
+int private_fork(void *state, agentmem_unit_t number, uint64_t prefix_bytes, agentmem_unit_t *fork);
+
 /* private-look.c */
 int private_stat_unit(void *state, agentmem_unit_t number, struct agentmem_unit_stat *stat);
 int private_stat(void *state, struct agentmem_stat *stat);
