@@ -98,7 +98,9 @@ export const testPrograms = [
   ...['parts', 'pool', 'dictionaries', 'threads'].map((name) => ({ name: `test-warm-${name}`, sources: [`test/warm-${name}.c`, 'test/warm-kit.c', 'user/common/digest.c', ...warmSources], libs: ['-l:libzstd.a', '-l:libcrypto.a', '-pthread'], threads: name === 'threads' })),
 ]
 
-const benchParts = ['bench/bench.c', 'bench/corpus.c', ...libSources]
+/** Conversations made from a seed; stands on -l:libzstd.a. */
+const corpusSources = ['corpus', 'corpus-check', 'corpus-files', 'corpus-words'].map((name) => `bench/${name}.c`)
+const benchParts = ['bench/bench.c', ...corpusSources, ...libSources]
 const benchLibs = ['-l:libzstd.a', ...libLibs]
 
 /** @type {Program[]} */
@@ -107,8 +109,8 @@ export const benchPrograms = [
   { name: 'bench-units', sources: ['bench/units.c', ...benchParts], libs: benchLibs },
   { name: 'bench-load', sources: ['bench/load.c', ...benchParts], libs: benchLibs },
   { name: 'bench-store', sources: ['bench/store.c', ...storeSources], libs: storeLibs },
-  { name: 'bench-warm', sources: ['bench/warm.c', 'bench/warm-line.c', 'bench/bench.c', 'bench/corpus.c', 'user/lib/error.c', 'user/common/digest.c', 'user/common/host.c', ...warmSources, ...coreSources], libs: benchLibs },
+  { name: 'bench-warm', sources: ['bench/warm.c', 'bench/warm-line.c', 'bench/bench.c', ...corpusSources, 'user/lib/error.c', 'user/common/digest.c', 'user/common/host.c', ...warmSources, ...coreSources], libs: benchLibs },
   { name: 'bench-kmod', sources: [...['kmod', 'kmod-calls', 'kmod-cold', 'kmod-evict', 'kmod-talks', 'bench'].map((name) => `bench/${name}.c`), ...libSources], libs: libLibs },
-  { name: 'bench-kmod-corpus', sources: ['bench/kmod-corpus.c', 'bench/bench.c', 'bench/corpus.c', 'user/lib/error.c'], libs: ['-l:libzstd.a'] },
+  { name: 'bench-kmod-corpus', sources: ['bench/kmod-corpus.c', 'bench/bench.c', ...corpusSources, 'user/lib/error.c'], libs: ['-l:libzstd.a'] },
   { name: 'bench-hundred', sources: ['bench/hundred.c', ...benchParts], libs: benchLibs },
 ]
