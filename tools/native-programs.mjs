@@ -106,7 +106,7 @@ const benchLibs = ['-l:libzstd.a', ...libLibs]
 /** @type {Program[]} */
 export const benchPrograms = [
   { name: 'bench-core', sources: ['bench/core.c', 'bench/bench.c', 'user/common/host.c', 'user/lib/error.c', ...coreSources] },
-  { name: 'bench-units', sources: ['bench/units.c', ...benchParts], libs: benchLibs },
+  { name: 'bench-units', sources: ['bench/units.c', 'bench/units-processes.c', ...benchParts], libs: benchLibs },
   { name: 'bench-load', sources: ['bench/load.c', ...benchParts], libs: benchLibs },
   { name: 'bench-store', sources: ['bench/store.c', ...storeSources], libs: storeLibs },
   { name: 'bench-warm', sources: ['bench/warm.c', 'bench/warm-line.c', 'bench/bench.c', ...corpusSources, 'user/lib/error.c', 'user/common/digest.c', 'user/common/host.c', ...warmSources, ...coreSources], libs: benchLibs },
