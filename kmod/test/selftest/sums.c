@@ -81,6 +81,27 @@ static void adds_up(int one, int two, uint64_t content_bytes)
 	CHECK(kit_stat(one, 1).bytes == kit_stat(one, 1).hot_bytes + kit_stat(one, 1).warm_bytes + kit_stat(one, 1).cold_bytes);
 }
 
+/* The end of the line of totals: what is said of the backing file. */
+static bool backing_is(const char *words)
+{
+	static char text[16384];
+	int fd = open("/proc/agent_stats", O_RDONLY);
+	ssize_t got = read(fd, text, sizeof(text) - 1);
+	const char *at;
+
+	close(fd);
+	text[got > 0 ? got : 0] = 0;
+	at = strstr(text, " backing ");
+	return at && strncmp(at + 9, words, strlen(words)) == 0;
+}
+
+/* That it is there is for everybody, how much is on it is not. */
+static void look_at_backing(void *context)
+{
+	(void)context;
+	CHECK(backing_is("in-use backing_bytes 67108864 backing_used_bytes 0\n"));
+}
+
 void test_sums(void)
 {
 	char *data = malloc(EACH + TALK);
@@ -102,6 +123,7 @@ void test_sums(void)
 	GIVES(0, kit_state(two, AGENTMEM_ABI_SUSPENDED));
 	CHECK(kit_all(one).warm_bytes > 0);
 	adds_up(one, two, once);
+	CHECK(backing_is("none backing_bytes 0 backing_used_bytes 0\n"));
 	/* On the backing file. */
 	GIVES(0, ioctl(one, AGENTMEM_IOC_BACKING, &SIZED(backing, .flags = AGENTMEM_ABI_BACKING_GIVE, .fd = fd, .most_bytes = 64 << 20)));
 	GIVES(0, ioctl(one, AGENTMEM_IOC_PRESSURE, &SIZED(value, .value = AGENTMEM_ABI_PRESSURE_HARD)));
@@ -109,6 +131,8 @@ void test_sums(void)
 		usleep(20000);
 	CHECK(kit_all(one).warm_bytes == 0 && kit_all(one).cold_bytes > 0);
 	adds_up(one, two, once);
+	CHECK(backing_is("in-use backing_bytes 67108864 backing_used_bytes ") && !backing_is("in-use backing_bytes 67108864 backing_used_bytes 0"));
+	CHECK(kit_as(1000, look_at_backing, NULL));
 	GIVES(0, ioctl(one, AGENTMEM_IOC_PRESSURE, &SIZED(value, .value = AGENTMEM_ABI_PRESSURE_NONE)));
 	GIVES(0, kit_state(two, AGENTMEM_ABI_ACTIVE));
 	adds_up(one, two, once);
