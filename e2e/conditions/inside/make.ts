@@ -2,7 +2,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
-import { check, read, run, tryRun } from '../../guest/inside/harness.ts'
+import { check, read, run, tryRun, until } from '../../guest/inside/harness.ts'
 import { asUser, DEV } from '../../guest/inside/users.ts'
 import type { Later } from './condition.ts'
 
@@ -94,11 +94,11 @@ export const healthySwap = (): void => {
   }
   run('swapon', '--priority', '100', ZRAM)
 }
-export const noSwap = (later: Later): void => {
+export const noSwap = async (later: Later): Promise<void> => {
   later(healthySwap)
   run('swapoff', ZRAM)
-  // As if it had never been set up: the device can be used by whoever sets one up now.
-  writeFileSync('/sys/block/zram0/reset', '1')
+  // As if it had never been set up, once udev has looked at it: whoever sets one up now can use it.
+  await until('zram to be free', () => tryRun('sh', ['-c', 'echo 1 > /sys/block/zram0/reset']).status === 0)
 }
 
 /** Swap of so many MiB in a file on the disk. */
@@ -108,7 +108,7 @@ export const swapFile = (mib: number, later: Later): void => {
     tryRun('swapoff', [path])
     run('rm', '-f', path)
   })
-  for (const [program = '', ...args] of [['dd', 'if=/dev/zero', `of=${path}`, 'bs=1M', `count=${mib}`], ['chmod', '600', path], ['mkswap', path], ['swapon', path]]) run(program, ...args)
+  for (const [program = '', ...args] of [['fallocate', '-l', `${mib}M`, path], ['chmod', '600', path], ['mkswap', path], ['swapon', path]]) run(program, ...args)
 }
 
 export const meminfo = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+)`, 'mu').exec(read('/proc/meminfo'))?.[1] ?? Number.NaN) * 1024

@@ -3,7 +3,7 @@ import { closeSync, ftruncateSync, openSync, rmSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { read } from '../../guest/inside/harness.ts'
 import type { Condition } from './condition.ts'
-import { meminfo, perl, python, vmstat } from './make.ts'
+import { meminfo, perl, python, vmstat, writeSettings } from './make.ts'
 
 const MIB = 1024 * 1024
 
@@ -14,20 +14,25 @@ const largeBlocks = (): number =>
 const SPARSE = '/var/tmp/sparse'
 
 /**
- * Files are read in one go after the other, in short bursts: faster than the
- * kernel makes room in the background, which has time in between. The file is
- * one large hole: no disk is waited for, and nothing is read twice.
+ * Two programs read files in short bursts: more at a time than what is free
+ * below the mark at which the kernel begins to make room, which it has time to
+ * do in between. The file is one large hole: no disk is waited for, and nothing
+ * is read twice.
  */
 const BURSTS = `
 file = os.open('${SPARSE}', os.O_RDONLY)
 buffer = bytearray(MIB)
+at = 0
 def burst(mib):
-  for _ in range(mib): os.readv(file, [buffer])
-held = half(200)
+  global at
+  for _ in range(mib):
+    os.preadv(file, [buffer], at)
+    at += MIB
 burst(1200)
-ready()
+if os.fork() == 0: at = 1 << 39
+else: ready()
 while True:
-  burst(16)
+  burst(6)
   time.sleep(0.4)
 `
 
@@ -46,9 +51,11 @@ export const reclaimConditions: readonly Condition[] = [
     name: 'fragmented memory',
     finds: 'fragmentation.no-large-blocks',
     make: async (later) => {
+      // A kernel that does not tidy up ahead of time, with the reserve of a machine without huge pages: else it heals within seconds.
+      writeSettings({ '/proc/sys/vm/compaction_proactiveness': '0', '/proc/sys/vm/min_free_kbytes': '4608' }, later)
       // Every other page of most of what is free stays: what is free lies in single pages between.
-      const free = (meminfo('MemFree') - 40 * MIB) & ~(2 * MIB - 1)
-      await perl(`my $at = area(${free});\nfor (my $done = 0; $done < ${free}; $done += 8192) { syscall($MADVISE, $at + $done, 4096, 4) }\nready();\nsleep 100000 while 1;`, { later })
+      const length = Math.floor((meminfo('MemFree') - 8 * MIB) / (2 * MIB)) * 2 * MIB
+      await perl(`my $at = area(${length});\nfor (my $done = 0; $done < ${length}; $done += 8192) { syscall($MADVISE, $at + $done, 4096, 4) }\nready();\nsleep 100000 while 1;`, { later })
     },
     solution: 'compact-now',
     figure: { what: 'free pieces of 2 MiB', unit: 'count', read: largeBlocks, must: 'rise', least: 40 },
@@ -57,6 +64,8 @@ export const reclaimConditions: readonly Condition[] = [
     name: 'direct-reclaim stalls',
     finds: 'pressure.direct-reclaim',
     make: async (later) => {
+      // The reserve of a machine without huge pages; that of one with them is larger than such bursts.
+      writeSettings({ '/proc/sys/vm/min_free_kbytes': '4608' }, later)
       later(() => { rmSync(SPARSE, { force: true }) })
       const file = openSync(SPARSE, 'w', 0o644)
       ftruncateSync(file, 1024 ** 4)
