@@ -27,7 +27,7 @@ export const libLibs = ['-l:libcrypto.a', '-pthread']
 
 const frontSources = ['agents', 'client', 'closer', 'config', 'confine', 'domains', 'front', 'look', 'main', 'maps', 'parse', 'pending', 'place', 'process', 'processes', 'receive', 'saved', 'serve', 'source'].map((name) => `user/broker/${name}.c`)
 /** The broker's front with plain memory behind it. */
-const brokerDoubleSources = [...frontSources, 'user/broker/bus.c', 'test/content-double.c', 'user/common/digest.c', 'user/common/host.c', '../kmod/core/policy.c']
+const brokerDoubleSources = [...frontSources, 'user/broker/bus.c', ...['content-double', 'content-double-look', 'content-double-records', 'content-double-units'].map((name) => `test/${name}.c`), 'user/common/digest.c', 'user/common/host.c', '../kmod/core/policy.c']
 const brokerDoubleLibs = ['-l:libcrypto.a', '-pthread']
 
 /** The cold tier, with what it stands on. */
