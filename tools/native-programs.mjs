@@ -89,7 +89,7 @@ export const testPrograms = [
   { name: 'test-core-policy', sources: ['test/core-policy.c', '../kmod/core/policy.c', '../kmod/core/victims.c'] },
   { name: 'test-module-abi', sources: ['test/module-abi.c'] },
   { name: 'broker-double', sources: brokerDoubleSources, libs: brokerDoubleLibs, threads: true },
-  { name: 'broker-raw', sources: [...['broker-raw', 'broker-kit', 'broker-requests', 'broker-lives', 'broker-again', 'broker-hostile'].map((name) => `test/${name}.c`), 'user/common/digest.c'], libs: brokerDoubleLibs, threads: true },
+  { name: 'broker-raw', sources: [...['broker-raw', 'broker-kit', 'broker-again', 'broker-crowd', 'broker-descriptors', 'broker-hostile', 'broker-lists', 'broker-lives', 'broker-requests', 'broker-rights', 'broker-wrong'].map((name) => `test/${name}.c`), 'user/common/digest.c'], libs: brokerDoubleLibs, threads: true },
   // The same with smaller chunks: all paths with less data.
   { name: 'test-content', sources: [...['content', 'content-crash', 'content-functions', 'content-model', 'content-model-acts', 'content-model-checks', 'content-model-data', 'content-model-flights'].map((name) => `test/${name}.c`), ...contentSources], libs: contentLibs, threads: true, flags: ['-DCONTENT_SMALL'] },
   { name: 'test-broker-parts', sources: ['test/broker-parts.c', ...['bus', 'confine', 'domains', 'maps', 'parse'].map((name) => `user/broker/${name}.c`), 'user/common/digest.c'], libs: brokerDoubleLibs, threads: true },

@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Clients that say anything, never listen, never wait, or are somebody else's. */
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -16,134 +13,6 @@
 #include "broker-raw.h"
 
 #define SIZE 300000u
-
-/* What a descriptor of this kind is answered with, and that the connection is none the worse. */
-static void refused(struct raw *raw, int fd, size_t bytes, int error)
-{
-	uint64_t unit;
-	struct broker_edit edit = { .bytes = bytes };
-
-	CHECK(fd >= 0);
-	EQUAL(raw_alloc_fd(raw, AGENTMEM_OTHER, fd, bytes, &unit), error);
-	EQUAL(raw_call(raw, BROKER_APPEND, &edit, sizeof(edit), NULL, 0, fd), error);
-	EQUAL(raw_stat(raw)->units, 0);
-	close(fd);
-}
-
-static int file_on_disk(void)
-{
-	char path[] = "/tmp/broker-raw-XXXXXX";
-	int fd = mkstemp(path);
-
-	CHECK(fd >= 0 && unlink(path) == 0 && ftruncate(fd, SIZE) == 0);
-	return fd;
-}
-
-static int opened_for_writing(const void *text)
-{
-	char path[64];
-	int fd = memfd_of(text, SIZE, 0), again;
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	again = open(path, O_WRONLY | O_CLOEXEC);
-	CHECK(fcntl(again, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0);
-	close(fd);
-	return again;
-}
-
-/* A connection that would keep its closer for a minute: unsent data, and a peer that never takes it. */
-static int lingering(void)
-{
-	struct linger linger = { .l_onoff = 1, .l_linger = 60 };
-	int pair[2];
-
-	CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
-	CHECK(setsockopt(pair[0], SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)) == 0);
-	close(pair[1]);
-	return pair[0];
-}
-
-void play_descriptors(void)
-{
-	struct raw *raw = raw_open("descriptors", "");
-	uint8_t *text = text_of(1, SIZE);
-	int pipes[2], good, huge;
-	uint64_t unit;
-
-	CHECK(pipe(pipes) == 0);
-	close(pipes[1]);
-	refused(raw, pipes[0], SIZE, -EBADF);
-	refused(raw, lingering(), SIZE, -EBADF);
-	refused(raw, open("/dev/zero", O_RDONLY | O_CLOEXEC), SIZE, -EBADF);
-	refused(raw, open("/proc/self/mem", O_RDONLY | O_CLOEXEC), SIZE, -EBADF);
-	refused(raw, open("/tmp", O_RDONLY | O_DIRECTORY | O_CLOEXEC), SIZE, -EBADF);
-	refused(raw, open("/tmp", O_PATH | O_CLOEXEC), SIZE, -EBADF);
-	{
-		/* On a disk there are no seals; in memory a plain file has one that forbids the others. */
-		uint64_t none;
-		int file = file_on_disk(), error = raw_alloc_fd(raw, AGENTMEM_OTHER, file, SIZE, &none);
-
-		CHECK(error == -EBADF || error == -EPERM);
-		close(file);
-	}
-	refused(raw, memfd_of(text, SIZE, 0), SIZE, -EPERM);
-	refused(raw, memfd_of(text, SIZE, F_SEAL_SEAL), SIZE, -EPERM);
-	refused(raw, memfd_of(text, SIZE, F_SEAL_SEAL | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_FUTURE_WRITE), SIZE, -EPERM);
-	refused(raw, memfd_of(text, SIZE, F_SEAL_SEAL | F_SEAL_GROW | F_SEAL_WRITE), SIZE, -EPERM);
-	refused(raw, memfd_of(text, SIZE, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_WRITE), SIZE, -EPERM);
-	refused(raw, memfd_of(text, SIZE, F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_WRITE), SIZE, -EPERM);
-	refused(raw, opened_for_writing(text), SIZE, -EBADF);
-	/* Sizes that lie. */
-	refused(raw, memfd_of(text, SIZE, ALL_SEALS), SIZE - 1, -EINVAL);
-	refused(raw, memfd_of(text, SIZE, ALL_SEALS), SIZE + 1, -EINVAL);
-	refused(raw, memfd_of(text, SIZE, ALL_SEALS), SIZE * 4096u, -EINVAL);
-	refused(raw, memfd_of(text, 0, ALL_SEALS), 0, -EBADMSG);
-	refused(raw, memfd_of(text, 0, ALL_SEALS), 1, -EINVAL);
-	refused(raw, memfd_of(text, SIZE, ALL_SEALS), BROKER_UNIT_MOST + 1, -E2BIG);
-	huge = memfd_create("huge", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB);
-	if (huge >= 0 && ftruncate(huge, 2 << 20) == 0 && fcntl(huge, F_ADD_SEALS, ALL_SEALS) == 0)
-		refused(raw, huge, 2 << 20, -EOPNOTSUPP);
-	good = memfd_of(text, SIZE, ALL_SEALS);
-	EQUAL(raw_call(raw, BROKER_STAT, NULL, 0, NULL, 0, good), -EINVAL);
-	EQUAL(raw_call(raw, BROKER_MAP, "0123456789abcdef", 16, NULL, 0, good), -EINVAL);
-	{
-		/* Both data and a memfd. */
-		struct broker_alloc alloc = { .kind = AGENTMEM_OTHER, .bytes = SIZE };
-
-		EQUAL(raw_call(raw, BROKER_ALLOC, &alloc, sizeof(alloc), "x", 1, good), -EBADMSG);
-	}
-	EQUAL(raw_alloc_fd(raw, AGENTMEM_OTHER, good, SIZE, &unit), 0);
-	EQUAL(raw_number(raw, BROKER_FREE, unit, 0), 0);
-	close(good);
-	free(text);
-	raw_close(raw);
-}
-
-void play_many_descriptors(void)
-{
-	struct raw *raw = raw_open("many descriptors", "");
-	struct {
-		struct broker_head head;
-		struct broker_alloc alloc;
-	} message = { .head = { .magic = BROKER_MAGIC, .type = BROKER_ALLOC, .bytes = sizeof(struct broker_alloc) }, .alloc = { .kind = AGENTMEM_OTHER, .bytes = SIZE } };
-	uint8_t *text = text_of(1, SIZE);
-	int fds[253];
-
-	fds[0] = memfd_of(text, SIZE, ALL_SEALS);
-	for (unsigned i = 1; i < 253; i++)
-		fds[i] = fds[0];
-	for (unsigned count = 2; count <= 253; count += 251) {
-		EQUAL(raw_send(raw, &message, sizeof(message), fds, count), 0);
-		CHECK(raw_receive(raw));
-		EQUAL(raw->head.error, -EINVAL);
-	}
-	/* Left unread in a connection that ends. */
-	EQUAL(raw_send(raw, "x", 1, fds, 253), 0);
-	EQUAL(raw_send(raw, &message, sizeof(message), fds, 253), 0);
-	raw_close(raw);
-	close(fds[0]);
-	free(text);
-}
 
 static uint64_t state = 88172645463325252u;
 
@@ -301,96 +170,6 @@ void play_hasty(void)
 	raw_close(second);
 }
 
-/* More connections than there is room for, of which nobody says who he is: agents get in all the same. */
-void play_crowd(void)
-{
-	enum { CROWD = 4200 };
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	struct rlimit limit;
-	struct raw *raw;
-	int *sockets = calloc(CROWD, sizeof(*sockets));
-	uint64_t unit;
-
-	CHECK(sockets != NULL && getrlimit(RLIMIT_NOFILE, &limit) == 0);
-	limit.rlim_cur = limit.rlim_max;
-	CHECK(setrlimit(RLIMIT_NOFILE, &limit) == 0);
-	strncpy(address.sun_path, socket_path, sizeof(address.sun_path) - 1);
-	for (unsigned i = 0; i < CROWD; i++) {
-		sockets[i] = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-		CHECK(sockets[i] >= 0 && connect(sockets[i], (const struct sockaddr *)&address, sizeof(address)) == 0);
-	}
-	raw = raw_open("comes late", "");
-	EQUAL(raw_alloc(raw, AGENTMEM_OTHER, "x", 1, &unit), 0);
-	for (unsigned i = 0; i < CROWD; i++)
-		close(sockets[i]);
-	EQUAL(raw_read(raw, unit, 0, 1), 0);
-	raw_close(raw);
-	free(sockets);
-}
-
-void play_many(void)
-{
-	enum { CLIENTS = 200 };
-	struct raw *clients[CLIENTS];
-	uint64_t units[CLIENTS];
-
-	for (unsigned i = 0; i < CLIENTS; i++)
-		clients[i] = raw_open("one of many", "");
-	for (unsigned round = 0; round < 5; round++) {
-		for (unsigned i = 0; i < CLIENTS; i++) {
-			uint8_t *text = text_of(round * 10 + i / 100, 20000);
-
-			EQUAL(raw_alloc(clients[i], AGENTMEM_TOOL_DEFINITION, text, 20000, &units[i]), 0);
-			EQUAL(raw_unit(clients[i])->known, i % 100 != 0);
-			free(text);
-		}
-		for (unsigned i = 0; i < CLIENTS; i++) {
-			EQUAL(raw_number(clients[i], BROKER_MAP, units[i], 0), 0);
-			EQUAL(raw_number(clients[i], BROKER_UNMAP, units[i], 0), 0);
-		}
-	}
-	EQUAL(raw_stat(clients[0])->user_units, 10);
-	EQUAL(raw_stat(clients[0])->shared_bytes, 5 * 20000);
-	for (unsigned i = 0; i < CLIENTS; i++)
-		raw_close(clients[i]);
-}
-
-/* Processes killed in the middle of whatever they do; the broker forgets all of it. */
-void play_killed(void)
-{
-	struct raw *raw = raw_connect();
-
-	EQUAL(raw_hello(raw, "looker", "", NULL, 0, 1), 0);
-	for (unsigned i = 0; i < 20; i++) {
-		pid_t child = fork();
-
-		CHECK(child >= 0);
-		if (child == 0) {
-			struct raw *own = raw_open("killed", "");
-
-			for (uint64_t round = 0;; round++) {
-				uint8_t *text = text_of(round + i * 1000, SIZE);
-				int memfd = memfd_of(text, SIZE, ALL_SEALS);
-				uint64_t unit;
-
-				EQUAL(raw_alloc_fd(own, AGENTMEM_OTHER, memfd, SIZE, &unit), 0);
-				EQUAL(raw_number(own, BROKER_MAP, unit, 0), 0);
-				close(memfd);
-				free(text);
-			}
-		}
-		nanosleep(&(struct timespec){ .tv_nsec = (long)(i * 977 % 20) * 1000000 }, NULL);
-		kill(child, SIGKILL);
-		EQUAL(waitpid(child, NULL, 0), child);
-	}
-	for (unsigned tries = 0; raw_stat(raw)->user_agents > 0 && tries < 1000; tries++)
-		nanosleep(&(struct timespec){ .tv_nsec = 10000000 }, NULL);
-	EQUAL(raw_stat(raw)->user_agents, 0);
-	EQUAL(raw_stat(raw)->user_units, 0);
-	EQUAL(raw_stat(raw)->user_hot_bytes, 0);
-	raw_close(raw);
-}
-
 /* Played as another user, on a socket that was opened for all. */
 void play_refused(void)
 {
@@ -403,41 +182,4 @@ void play_refused(void)
 	while (raw_receive(raw))
 		EQUAL(raw->head.error, -EPERM);
 	raw_close(raw);
-}
-
-/* The broker may have few descriptors (its limit is set outside). */
-void play_shortage(void)
-{
-	struct raw *first = raw_open("first", ""), *clients[200];
-	unsigned opened = 0;
-	uint64_t unit, kept;
-	uint8_t *text = text_of(3, SIZE);
-	int memfd = memfd_of(text, SIZE, ALL_SEALS), error;
-
-	EQUAL(raw_alloc_fd(first, AGENTMEM_OTHER, memfd, SIZE, &kept), 0);
-	EQUAL(raw_number(first, BROKER_MAP, kept, 0), 0);
-	for (error = 0; opened < 200 && error == 0; opened += error == 0) {
-		clients[opened] = raw_connect();
-		error = raw_hello(clients[opened], "one too many", "", NULL, 0, 0);
-		if (error != 0) {
-			CHECK(error == -ENFILE || error == -EPIPE || error == -ECONNRESET);
-			raw_close(clients[opened]);
-		}
-	}
-	CHECK(opened > 3 && opened < 100);
-	/* Neither taken in nor lost: said. */
-	close(memfd);
-	memfd = memfd_of(text + 1, SIZE - 1, ALL_SEALS);
-	EQUAL(raw_alloc_fd(first, AGENTMEM_OTHER, memfd, SIZE - 1, &unit), -ENFILE);
-	EQUAL(raw_alloc(first, AGENTMEM_OTHER, "small", 5, &unit), 0);
-	EQUAL(raw_read(first, kept, 0, 1000), 0);
-	CHECK(memcmp(first->body + sizeof(struct broker_bytes), text, 1000) == 0);
-	EQUAL(raw_number(first, BROKER_MAP, kept, 0), 0);
-	for (unsigned i = 0; i < opened; i++)
-		raw_close(clients[i]);
-	for (unsigned tries = 0; tries < 1000 && (error = raw_alloc_fd(first, AGENTMEM_OTHER, memfd, SIZE - 1, &unit)) == -ENFILE; tries++)
-		nanosleep(&(struct timespec){ .tv_nsec = 5000000 }, NULL);
-	EQUAL(error, 0);
-	raw_close(first);
-	free(text);
 }

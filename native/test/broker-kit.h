@@ -58,6 +58,8 @@ const struct broker_stat *raw_stat(struct raw *raw);
 /* ASK and CLAIM of these bytes, honestly. */
 int raw_claim(struct raw *raw, unsigned kind, const void *data, size_t bytes);
 
+/* More than one message holds. */
+#define LARGE (1000u * 1000u)
 /* A memfd with these bytes and seals. */
 int memfd_of(const void *data, size_t bytes, int seals);
 #define ALL_SEALS (F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE)
