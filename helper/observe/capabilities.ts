@@ -1,9 +1,9 @@
 import type { Capability, Probe } from '../contract/probe.ts'
-import { atLeast } from './kernel.ts'
+import { atLeast, type KernelConfig } from './kernel.ts'
 
 /** What a probe does not carry, but the table needs. */
 export interface CapabilityFacts {
-  readonly config: ReadonlyMap<string, string> | null
+  readonly config: KernelConfig | null
   readonly swap: boolean
   readonly processRollup: boolean
 }

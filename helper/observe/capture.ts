@@ -118,7 +118,7 @@ export const captureMachine = (root: string, out: string, pids: readonly number[
   save(out, '/proc/mounts', mounts.map((mount) => `x ${mount.folder} ${mount.type} ${mount.options.join(',')} 0 0\n`).join(''))
   const release = readKernelRelease(root)
   const config = readKernelConfig(root, release)
-  if (config !== null) save(out, `/boot/config-${release}`, [...config].filter(([name]) => OPTIONS.test(name) || CONFIG_OPTIONS.includes(name)).map(([name, value]) => `${name}=${value}\n`).join(''))
+  if (config !== null) save(out, `/boot/config-${release}`, [...config.entries()].filter(([name]) => OPTIONS.test(name) || CONFIG_OPTIONS.includes(name)).map(([name, value]) => `${name}=${value}\n`).join(''))
   const layout = readCgroupLayout(root)
   if (layout.v2Mount !== null) for (const leaf of ['cgroup.controllers', 'cgroup.stat']) copy(root, out, `${layout.v2Mount}/${leaf}`)
   const kept = withDescendants(root, pids)

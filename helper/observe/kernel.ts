@@ -48,28 +48,49 @@ export const readPageBytes = (root: string): number => {
   return 4096
 }
 
-const configCache = new Map<string, ReadonlyMap<string, string> | null>()
+/** CONFIG_ options of a kernel by their name: `y`, `m` or a value; one that is not set is absent. A Map is one. */
+export interface KernelConfig {
+  get(name: string): string | undefined
+  has(name: string): boolean
+  entries(): Iterable<readonly [string, string]>
+}
+
+const configCache = new Map<string, KernelConfig | null>()
 
 const readConfigText = (root: string, release: string): string | null => {
   try {
-    return gunzipSync(readFileSync(under(root, '/proc/config.gz'))).toString('utf8')
+    return gunzipSync(readFileSync(under(root, '/proc/config.gz'))).toString('latin1')
   } catch {
     return readText(under(root, `/boot/config-${release}`)).value
   }
 }
 
+/** Looked up in the text: of its thousands of options some dozens are ever asked for. */
+const configOf = (text: string): KernelConfig => {
+  const get = (name: string): string | undefined => {
+    const start = `${name}=`
+    const before = text.startsWith(start) ? 0 : text.indexOf(`\n${start}`) + 1
+    if (before === 0 && !text.startsWith(start)) return undefined
+    const end = text.indexOf('\n', before)
+    return text.slice(before + start.length, end === -1 ? undefined : end)
+  }
+  return {
+    get,
+    has: (name) => get(name) !== undefined,
+    entries: () => Array.from(text.matchAll(/^(CONFIG_\w+)=(.*)$/gmu), ([, name = '', value = '']): [string, string] => [name, value]),
+  }
+}
+
 /**
- * CONFIG_ options of the running kernel, `y`, `m` or a value; options that are
- * not set are absent. Null where neither /proc/config.gz nor /boot/config-* can
- * be read. Kept, since it cannot change while the machine runs.
+ * The options of the running kernel. Null where neither /proc/config.gz nor
+ * /boot/config-* can be read. Kept, since they cannot change while the machine runs.
  */
-export const readKernelConfig = (root: string, release: string): ReadonlyMap<string, string> | null => {
+export const readKernelConfig = (root: string, release: string): KernelConfig | null => {
   const key = `${root}\n${release}`
   const cached = configCache.get(key)
   if (cached !== undefined) return cached
   const text = readConfigText(root, release)
-  const config = text === null ? null : new Map<string, string>()
-  for (const [, name = '', value = ''] of text?.matchAll(/^(CONFIG_\w+)=(.*)$/gmu) ?? []) config?.set(name, value)
+  const config = text === null ? null : configOf(text)
   configCache.set(key, config)
   return config
 }

@@ -1,5 +1,6 @@
 import type { Result } from '../../../helper/contract/errors.ts'
 import { fail, ok } from '../../../helper/contract/result.ts'
+import { monotonicMs } from '../../../helper/observe/clock.ts'
 import type { Diagnosis, Finding } from '../../contract/diagnosis.ts'
 import type { PlanView, RunDetail } from '../../contract/views.ts'
 import type { HistoryReader } from '../history/types.ts'
@@ -45,7 +46,7 @@ export const createDiagnose = (deps: DiagnoseDeps): Diagnose => {
   return {
     get,
     async ofRun(runId) {
-      const fromMs = performance.now()
+      const fromMs = monotonicMs()
       const run = deps.run(runId)
       if (run === null) return fail('no-such-run', 'This run is not in the history.', { about: runId })
       const answer = await judged()

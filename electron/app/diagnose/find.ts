@@ -1,6 +1,7 @@
 import type { Evidence } from '../../../helper/contract/evidence.ts'
 import type { Result } from '../../../helper/contract/errors.ts'
 import { ok } from '../../../helper/contract/result.ts'
+import { monotonicMs } from '../../../helper/observe/clock.ts'
 import type { Diagnosis, Finding, KernelFeature, Leak } from '../../contract/diagnosis.ts'
 import { figureText } from '../amounts.ts'
 import type { NewEntry } from '../history/journal.ts'
@@ -34,11 +35,11 @@ export interface Judged { readonly looks: Looks; readonly judgement: Judgement }
 
 export interface Finder {
   /** A fresh look, where the last one is not fresh enough, and what the rules make of the last ten minutes. */
-  get(wish: { leaks: boolean }): Promise<Result<Diagnosis>>
+  readonly get: (wish: { leaks: boolean }) => Promise<Result<Diagnosis>>
   /** The same without what the journal knows. */
-  judged(): Promise<Result<Judged>>
+  readonly judged: () => Promise<Result<Judged>>
   /** These findings in the shape of the contract, with what was seen of their solutions before. */
-  diagnosisOf(judged: Judged, findings: readonly Finding[], leaks: readonly Leak[] | null, fromMs: number): Diagnosis
+  readonly diagnosisOf: (judged: Judged, findings: readonly Finding[], leaks: readonly Leak[] | null, fromMs: number) => Diagnosis
 }
 
 /** The same finding is written down again after this, where it was not there all the time. */
@@ -116,7 +117,7 @@ export const createFinder = (deps: FindDeps): Finder => {
       couldNotLook: [...judgement.couldNotLook],
       features: [...deps.features(look)],
       leaks: leaks === null ? null : [...leaks],
-      tookMs: Math.max(0, performance.now() - fromMs),
+      tookMs: Math.max(0, monotonicMs() - fromMs),
     }
   }
 
@@ -134,7 +135,7 @@ export const createFinder = (deps: FindDeps): Finder => {
     judged,
     diagnosisOf,
     async get({ leaks }) {
-      const fromMs = performance.now()
+      const fromMs = monotonicMs()
       const answer = await judged()
       return answer.ok ? ok(diagnosisOf(answer.value, answer.value.judgement.findings, leaks ? deps.leaks() : null, fromMs)) : answer
     },

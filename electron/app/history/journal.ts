@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import type Database from 'better-sqlite3'
 import type { JournalEntry } from '../../contract/diagnosis.ts'
 import type { JournalFileEntry } from '../../contract/journal-file.ts'
@@ -41,7 +40,7 @@ const LENGTHS = { subject: 1000, title: 1000, text: 50_000 }
 const MOST_FINDINGS = 20_000
 
 /** The journal; every writing function runs inside a transaction of its caller. */
-export const createJournalStore = (db: Database.Database) => {
+export const createJournalStore = (db: Pick<Database.Database, 'prepare'>) => {
   const select = db.prepare<[number], Row>(queries.journal)
   const selectBefore = db.prepare<[number, number, number], Row>(queries.journalBefore)
   const selectOne = db.prepare<[number], Row>(queries.journalEntry)
@@ -118,7 +117,7 @@ export const createJournalStore = (db: Database.Database) => {
   }
 
   return {
-    add: (next: NewEntry): number | null => write(randomUUID(), next),
+    add: (next: NewEntry): number | null => write(crypto.randomUUID(), next),
     entry,
     search,
     outcomesOf,

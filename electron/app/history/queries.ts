@@ -64,7 +64,8 @@ export const queries = {
   dropFindings: "DELETE FROM journal WHERE kind = 'finding' AND note = '' AND at_ms < ?",
   /** The time of the oldest finding that stays when only so many may. */
   findingLimit: "SELECT at_ms AS atMs FROM journal WHERE kind = 'finding' ORDER BY at_ms DESC LIMIT 1 OFFSET ?",
-  looks: 'SELECT body FROM look WHERE at_ms >= ? ORDER BY at_ms DESC LIMIT ?',
+  lookIds: 'SELECT id FROM look WHERE at_ms >= ? ORDER BY at_ms DESC',
+  lookBody: 'SELECT body FROM look WHERE id = ?',
   lookLimit: 'SELECT at_ms AS atMs FROM look ORDER BY at_ms DESC LIMIT 1 OFFSET ?',
   dropLooks: 'DELETE FROM look WHERE at_ms < ?',
   diagnosisOfRun: 'SELECT at_ms AS atMs, body FROM diagnosis WHERE run_id = ?',

@@ -8,7 +8,7 @@ import type { Finding, JournalEntry } from '../../contract/diagnosis.ts'
 import type { JournalFileEntry } from '../../contract/journal-file.ts'
 import type { HistoryEvent, RunDetail, RunView, Series, SnapshotInfo } from '../../contract/views.ts'
 import type { JournalPage, JournalSearch, JournalTotals, NewEntry, RunOrigin } from './journal.ts'
-import type { KeptFindings } from './looks.ts'
+import type { KeptFindings } from './look-store.ts'
 import type { PastSuspension, Timeline } from './lifecycle.ts'
 
 /**
@@ -121,7 +121,7 @@ export interface HistoryReader {
   foundAtMs(rule: string, subject: string): number | null
   /** The finding and solution that a run was started from, as far as any. */
   originOf(runId: string): RunOrigin | null
-  /** Looks of this boot since then, oldest first. */
+  /** Looks of this boot since then, oldest first; where there are more, `limit` from all of the time. */
   looks(bootId: string, sinceMs: number, limit: number): Evidence[]
   /** What was found when this run was measured. */
   findingsOfRun(runId: string): KeptFindings | null

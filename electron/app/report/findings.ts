@@ -1,6 +1,6 @@
 import type { Figure, Finding, Severity } from '../../contract/diagnosis.ts'
 import { figureText } from '../amounts.ts'
-import type { KeptFindings } from '../history/looks.ts'
+import type { KeptFindings } from '../history/look-store.ts'
 import type { Privacy } from './privacy.ts'
 
 /** What was found about memory at the time of a run or of the later of two moments. */

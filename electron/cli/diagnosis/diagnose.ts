@@ -4,7 +4,7 @@ import { appPaths } from '../../app/paths.ts'
 import type { Answer } from '../../contract/channels.ts'
 import type { Severity } from '../../contract/diagnosis.ts'
 import { EXIT } from '../exit-codes.ts'
-import { note, outJson, printFailure } from '../print.ts'
+import { note, outJson, printFailure, say } from '../print.ts'
 import { printDiagnosis } from './words.ts'
 
 export interface DiagnoseOptions {
@@ -33,14 +33,29 @@ const report = async (ask: Ask, first: Answer<'diagnosis.get'> | null, options: 
   return options.exitCode ? (CODES[answer.value.findings[0]?.severity ?? 'information'] ?? EXIT.ok) : EXIT.ok
 }
 
+/** No app runs, and there is no time to begin what finds agents: this command looks itself. */
+const lookAlone = async (options: DiagnoseOptions): Promise<number> => {
+  const { openAlone } = await import('../../app/diagnose/alone.ts')
+  const alone = await openAlone({ paths: appPaths(), uid: process.getuid?.() ?? 0, leaks: options.detectLeaks })
+  try {
+    const code = await report((leaks) => alone.get({ leaks }), null, options)
+    if (!options.json) say('Agents were not looked at, since the app does not run; --for 5s begins what finds them, and looks at rates.', 0)
+    return code
+  } finally {
+    alone.close()
+  }
+}
+
 /**
  * Why memory is as it is, and what to do about it. The running app is asked,
- * which costs this command next to nothing; without one it looks itself.
+ * which costs this command next to nothing; without one it looks itself, and
+ * with all that the app would have begun where it was given the time.
  */
 export const diagnose = async (options: DiagnoseOptions): Promise<number> => {
   const { runtimeDir } = appPaths()
   const first = await askDiagnosis(runtimeDir, options.detectLeaks)
   if (first !== null) return report(async (leaks) => (await askDiagnosis(runtimeDir, leaks)) ?? first, first, options)
+  if (options.for === undefined) return lookAlone(options)
   const { withApp } = await import('../open-app.ts')
   return withApp((app) => report((leaks) => app.call('diagnosis.get', { leaks }), null, options))
 }

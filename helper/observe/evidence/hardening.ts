@@ -5,6 +5,7 @@ import { known, missing } from '../../contract/known.ts'
 import type { Reading } from '../../contract/reading.ts'
 import type { SwapDevice } from '../../contract/snapshot.ts'
 import { integer, listNames, parseChoice, readLink, readText, under, unescapeOctal } from '../files.ts'
+import type { KernelConfig } from '../kernel.ts'
 import { parseMounts, mountOf } from '../mounts.ts'
 
 type Hardening = z.infer<typeof hardeningSchema>
@@ -60,7 +61,7 @@ const noExecute = (root: string): Reading<boolean> => {
 }
 
 /** A switch of the command line, else what the kernel was built with. */
-const initialised = (commandLine: string, config: ReadonlyMap<string, string> | null, name: 'alloc' | 'free'): Reading<boolean> => {
+const initialised = (commandLine: string, config: KernelConfig | null, name: 'alloc' | 'free'): Reading<boolean> => {
   const word = bootParameter(commandLine, `init_on_${name}`)
   if (word !== null) return known(['1', 'y', 'Y', 'on'].includes(word))
   return config === null ? missing('not-permitted', 'no readable kernel config') : known(config.get(`CONFIG_INIT_ON_${name.toUpperCase()}_DEFAULT_ON`) === 'y')
@@ -71,7 +72,7 @@ const ASLR = ['off', 'partial', 'full'] as const
 export interface HardeningFacts {
   readonly swaps: readonly SwapDevice[]
   readonly sysctl: Readonly<Record<string, Reading<string>>>
-  readonly config: ReadonlyMap<string, string> | null
+  readonly config: KernelConfig | null
   readonly mountsText: string
 }
 

@@ -1,11 +1,11 @@
-import { performance } from 'node:perf_hooks'
 import type { Agent } from '../../contract/agents.ts'
 import type { Evidence } from '../../contract/evidence.ts'
 import type { Duplicate, Orphan } from '../../contract/lifecycle.ts'
 import { known, missing } from '../../contract/known.ts'
 import type { Reading } from '../../contract/reading.ts'
+import { monotonicMs } from '../clock.ts'
 import { readText, under } from '../files.ts'
-import { kernelVersionOf, readBootId, readKernelConfig, readKernelRelease, readPageBytes, readUptimeMs } from '../kernel.ts'
+import { kernelVersionOf, readBootId, readKernelConfig, readKernelRelease, readPageBytes, readUptimeMs, type KernelConfig } from '../kernel.ts'
 import { parseMounts, type Mount } from '../mounts.ts'
 import { readPressure } from '../pressure.ts'
 import { readSwaps } from '../swaps.ts'
@@ -39,7 +39,7 @@ export interface EvidenceOptions {
   readonly rollups?: number
 }
 
-const configOf = (config: ReadonlyMap<string, string> | null): Reading<Record<string, string>> =>
+const configOf = (config: KernelConfig | null): Reading<Record<string, string>> =>
   config === null
     ? missing('not-supported', 'neither /proc/config.gz nor /boot/config-* can be read')
     : known(Object.fromEntries(CONFIG_OPTIONS.flatMap((name): [string, string][] => {
@@ -54,7 +54,7 @@ const cgroup2Options = (mounts: readonly Mount[]): Record<string, Reading<string
 }
 
 const read = async (root: string, options: EvidenceOptions): Promise<Evidence> => {
-  const startedMs = performance.now()
+  const startedMs = monotonicMs()
   // Its schema is loaded for captured trees alone: a command that looks at the running machine has no use for it.
   const captured = root === '/' ? null : (await import('./captured.ts')).readCaptured(root)
   const { agents = [], orphans = [], duplicates = [], rollups = USUAL_ROLLUPS, uid } = options
@@ -75,7 +75,7 @@ const read = async (root: string, options: EvidenceOptions): Promise<Evidence> =
     version: 1,
     takenAtMs: captured?.takenAtMs ?? Date.now(),
     // Since boot, not since this program began: looks of several programs are put in one series.
-    monotonicMs: captured?.monotonicMs ?? Number(process.hrtime.bigint()) / 1e6,
+    monotonicMs: captured?.monotonicMs ?? monotonicMs(),
     bootId: readBootId(root),
     kernelRelease,
     kernelVersion: kernelVersionOf(kernelRelease),
@@ -107,7 +107,7 @@ const read = async (root: string, options: EvidenceOptions): Promise<Evidence> =
     orphans: [...orphans],
     duplicates: [...duplicates],
     kernelMessages: readKernelMessages(root),
-    tookMs: captured === null ? performance.now() - startedMs : 0,
+    tookMs: captured === null ? monotonicMs() - startedMs : 0,
   }
 }
 
