@@ -41,7 +41,7 @@ export interface Planned {
   control: Agent[]
 }
 
-const planModule = ({ mode, compressor = 'zstd' }: NonNullable<PresetSettings['kernelModule']>, module: ModuleScenario, steps: Draft[], skipped: Plan['skipped'], notes: string[]): void => {
+const planModule = ({ mode, compressor = 'zstd', backingBytes = 0 }: NonNullable<PresetSettings['kernelModule']>, module: ModuleScenario, steps: Draft[], skipped: Plan['skipped'], notes: string[]): void => {
   const skip = (what: string, reason: string, kind: Plan['skipped'][number]['kind']): number => skipped.push({ source: 'kernel-module', what, reason, kind })
   if (mode === 'unload') {
     if (module === 'loaded' || module === 'no-compressor') skip('unload the kernel module', 'it is in use by planner (5200), release-notes (5201): end them first, their units are in it', 'impossible')
@@ -49,9 +49,16 @@ const planModule = ({ mode, compressor = 'zstd' }: NonNullable<PresetSettings['k
     else steps.push({ source: 'kernel-module', operation: { op: 'module-unload' }, target: 'agentmem.ko', old: 'loaded', new: 'not loaded', undoClass: 'when-it-fits', undo: 'loads it again with the same parameters', why: 'Nobody uses it; programs keep their units in the broker instead.' })
     return
   }
-  if (module !== 'off') return void skip('load the kernel module', 'it is loaded', 'already-so')
-  steps.push({ source: 'kernel-module', operation: { op: 'module-load', compressor }, target: 'agentmem.ko', old: 'not loaded', new: `loaded, compressing with ${compressor}`, undoClass: 'when-it-fits', undo: 'unloads it, once no program uses it', why: 'Programs of all agents then share and compress their units in the kernel, without a process in between.' })
-  notes.push('The module is code of this project inside the kernel: a fault in it can stop the machine. It marks the kernel as tainted by code from outside of it (O, and E where it is not signed).')
+  if (module !== 'off') skip('load the kernel module', 'it is loaded', 'already-so')
+  else {
+    steps.push({ source: 'kernel-module', operation: { op: 'module-load', compressor }, target: 'agentmem.ko', old: 'not loaded', new: `loaded, compressing with ${compressor}`, undoClass: 'when-it-fits', undo: 'unloads it, once no program uses it', why: 'Programs of all agents then share and compress their units in the kernel, without a process in between.' })
+    notes.push('The module is code of this project inside the kernel: a fault in it can stop the machine. It marks the kernel as tainted by code from outside of it (O, and E where it is not signed).')
+  }
+  if (backingBytes > 0) {
+    const size = `${(backingBytes / 1024 ** 3).toFixed(1)} GB`
+    steps.push({ source: 'kernel-module', operation: { op: 'module-backing', sizeBytes: backingBytes }, target: 'backing file of agentmem.ko', old: module === 'off' ? null : 'none', new: `up to ${size}`, undoClass: 'when-it-fits', undo: 'brings back to memory what is on it, and takes it away', why: 'Units that nobody read for two days leave memory for the disk, and come back when they are read.' })
+    notes.push('On the backing file units are compressed, not encrypted: they are as safe there as on the disk it lies on. It has no name, and nothing on it means anything after a restart.')
+  }
 }
 
 /** What the helper's planner would answer for these settings on the laptop of machine.ts. */
