@@ -70,7 +70,7 @@ export const programs = [
 
 /** @type {Program[]} */
 export const testPrograms = [
-  { name: 'test-lib', sources: [...['calls', 'kit', 'lives', 'main', 'module', 'races', 'wrong'].map((name) => `test/lib-${name}.c`), ...libSources], libs: libLibs, threads: true },
+  { name: 'test-lib', sources: [...['calls', 'impostor', 'kit', 'lives', 'lost', 'main', 'module', 'races', 'wrong'].map((name) => `test/lib-${name}.c`), ...libSources], libs: libLibs, threads: true },
   { name: 'test-guard-parts', sources: ['test/guard-parts.c', ...['config', 'journal', 'kernel-file', 'prefault', 'terminal', 'text'].map((name) => `privileged/guard/${name}.c`)] },
   { name: 'guard-subject', sources: ['test/guard-subject.c'], plain: true },
   { name: 'guard-hostile', sources: ['test/guard-hostile.c'], plain: true },
