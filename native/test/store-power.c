@@ -5,13 +5,12 @@
  * hold them: what was synced is there; of what was written since, each piece
  * is there, or not, or some of its sectors.
  */
-#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/falloc.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "store-image.h"
 #include "store-kit.h"
 #include "store/tap.h"
 
@@ -74,61 +73,6 @@ static void record_done(void *context, const struct model *model)
 {
 	(void)context;
 	add_change(MARK_DONE, -1)->at = model->commits;
-}
-
-/* A file in memory. */
-struct image {
-	uint8_t *bytes;
-	size_t size, room;
-};
-
-static void image_reach(struct image *image, size_t size)
-{
-	if (size > image->room) {
-		image->bytes = realloc(image->bytes, size * 2);
-		CHECK(image->bytes != NULL);
-		image->room = size * 2;
-	}
-	if (size > image->size) {
-		memset(image->bytes + image->size, 0, size - image->size);
-		image->size = size;
-	}
-}
-
-static void image_write(struct image *image, uint64_t at, const void *data, size_t bytes)
-{
-	image_reach(image, (size_t)at + bytes);
-	if (bytes > 0)
-		memcpy(image->bytes + at, data, bytes);
-}
-
-static void image_load(struct image *image, const char *folder, const char *name, size_t most)
-{
-	char path[PATH_MAX];
-	struct stat stat;
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/%s", folder, name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	CHECK(fd >= 0 && fstat(fd, &stat) == 0);
-	if ((size_t)stat.st_size < most)
-		most = (size_t)stat.st_size;
-	image->size = 0;
-	image_reach(image, most);
-	EQUAL(pread(fd, image->bytes, most, 0), most);
-	close(fd);
-}
-
-static void image_save(const struct image *image, const char *folder, const char *name, size_t bytes)
-{
-	char path[PATH_MAX];
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/%s", folder, name);
-	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	CHECK(fd >= 0);
-	EQUAL(pwrite(fd, image->bytes, bytes, 0), bytes);
-	close(fd);
 }
 
 /* Whether there is a sync of the same file between the change and the cut. */
@@ -288,161 +232,5 @@ int test_power(const char *folder, unsigned samples)
 		free(changes[i].data);
 	free(first.bytes);
 	free(super.bytes);
-	return 0;
-}
-
-/* -EUCLEAN, and not a byte of it changed. */
-static void check_refused(const char *folder, const struct image *index)
-{
-	struct store_options options = { .folder = folder, .apparent_bytes = APPARENT_BYTES };
-	struct image now = { 0 };
-	struct store *store;
-
-	EQUAL(store_open(&store, &options), -EUCLEAN);
-	CHECK(store == NULL);
-	image_load(&now, folder, "store.index", SIZE_MAX);
-	EQUAL(now.size, index->size);
-	CHECK(now.size == 0 || memcmp(now.bytes, index->bytes, now.size) == 0);
-	free(now.bytes);
-}
-
-static void check_state(const char *folder, const struct model *model)
-{
-	struct store *store = open_in(folder, APPARENT_BYTES, false);
-
-	CHECK(model_matches(model, store));
-	store_close(store);
-}
-
-static size_t size_in(const char *folder, const char *name)
-{
-	char path[PATH_MAX];
-	struct stat stat_buffer;
-
-	snprintf(path, sizeof(path), "%s/%s", folder, name);
-	EQUAL(stat(path, &stat_buffer), 0);
-	return (size_t)stat_buffer.st_size;
-}
-
-enum { BATCHES = 7, HEADER_BYTES = 64 };
-
-/* What is cut off or turned over in the index, and in the data. */
-int test_tears(const char *folder)
-{
-	struct store *store = open_in(folder, APPARENT_BYTES, false);
-	static struct model states[BATCHES + 1];
-	size_t ends[BATCHES + 1] = { HEADER_BYTES };
-	struct image index = { 0 };
-	uint8_t data[3000];
-
-	states[0] = (struct model){ .next_id = 1 };
-	for (unsigned batch = 1; batch <= BATCHES; batch++) {
-		struct model *model = &states[batch];
-		struct model_blob *blob = &model->blobs[states[batch - 1].blob_count];
-
-		*model = states[batch - 1];
-		*blob = (struct model_blob){ .id = model->next_id++, .owner = batch % 2, .seed = batch, .bytes = 3000 };
-		model->blob_count++;
-		fill(data, 3000, blob->seed);
-		EQUAL(store_put(store, blob->owner, data, 3000, &blob->id), 0);
-		model->records[0] = (struct model_record){ .key = 4, .seed = batch, .bytes = 20 + batch };
-		model->record_count = 1;
-		fill(data, 20 + batch, batch);
-		EQUAL(store_record(store, 4, data, 20 + batch), 0);
-		if (batch == 5) {
-			EQUAL(store_free(store, model->blobs[0].id), 0);
-			model->blobs[0] = model->blobs[--model->blob_count];
-		}
-		EQUAL(store_commit(store), 0);
-		image_load(&index, folder, "store.index", SIZE_MAX);
-		ends[batch] = index.size;
-	}
-	store_close(store);
-	for (size_t cut = ends[BATCHES]; cut >= HEADER_BYTES; cut--) {
-		unsigned batch = BATCHES;
-
-		/* What is freed in a batch lost is not read back after it was. */
-		while (ends[batch] > cut)
-			batch--;
-		if (batch < 5)
-			break;
-		image_save(&index, folder, "store.index", cut);
-		check_state(folder, &states[batch]);
-		EQUAL(size_in(folder, "store.index"), ends[batch]);
-	}
-	for (size_t at = 0; at < index.size; at++) {
-		index.bytes[at] ^= (uint8_t)(1u << at % 8);
-		image_save(&index, folder, "store.index", index.size);
-		if (at < ends[BATCHES - 1])
-			check_refused(folder, &index);
-		else
-			check_state(folder, &states[BATCHES - 1]);
-		index.bytes[at] ^= (uint8_t)(1u << at % 8);
-	}
-	/* Shorter than its header, empty, and one of another store. */
-	image_save(&index, folder, "store.index", 0);
-	index.size = 0;
-	check_refused(folder, &index);
-	free(index.bytes);
-	return 0;
-}
-
-struct failing {
-	size_t at, next;
-	int error;
-};
-
-static int fail_once(void *context, enum tap_change what, enum tap_file file, uint64_t at, const void *data, size_t bytes)
-{
-	struct failing *failing = context;
-
-	(void)what, (void)file, (void)at, (void)data, (void)bytes;
-	return failing->next++ == failing->at ? failing->error : 0;
-}
-
-static void save_snapshot(void *context, const struct model *model)
-{
-	*(struct model *)context = *model;
-}
-
-/* Every single change fails once: what is refused has not happened, what is not has. False when there was none left to fail. */
-static bool fail_at(const char *folder, size_t at, int error)
-{
-	struct failing failing = { .at = at, .error = error };
-	struct store_tap failure = { .before = fail_once, .context = &failing };
-	static struct model model, acknowledged;
-	struct hooks hooks = { .after_commit = save_snapshot, .context = &acknowledged };
-	struct store *store;
-
-	remove_folder(folder);
-	store = open_in(folder, APPARENT_BYTES, false);
-	model = (struct model){ 0 };
-	model.next_id = 1;
-	model.random = 9;
-	model.lenient = true;
-	acknowledged = model;
-	store_tap = &failure;
-	for (int step = 0; step < 200; step++)
-		model_step(&model, store, &hooks);
-	store_tap = NULL;
-	CHECK(model_matches(&model, store));
-	if (store_commit(store) == 0)
-		acknowledged = model;
-	store_close(store);
-	/* Where nobody could know whether the last commit is there, nothing more was taken, and it may be. */
-	store = open_in(folder, APPARENT_BYTES, false);
-	CHECK(model_matches(&acknowledged, store) || model_matches(&model, store));
-	store_close(store);
-	return failing.next > at;
-}
-
-int test_errors(const char *folder, unsigned step)
-{
-	size_t at = 0;
-
-	while (fail_at(folder, at, at % (2 * step) < step ? -ENOSPC : -EIO))
-		at += step;
-	printf("%zu places\n", at);
-	CHECK(at > 100);
 	return 0;
 }
