@@ -79,7 +79,7 @@ export const testPrograms = [
   { name: 'test-subject', sources: ['test/subject.c'], plain: true },
   { name: 'agentmem-share-checked.so', sources: shareSources, shared: true, flags: ['-fno-builtin', '-fsanitize=undefined', '-fsanitize-undefined-trap-on-error'], libs: ['-l:libcrypto.a'], map: 'user/preload/share.map' },
   { name: 'shim-broker', sources: ['test/shim-broker.c', 'user/common/digest.c'], plain: true, libs: ['-l:libcrypto.a'] },
-  { name: 'shim-subject', sources: ['test/shim-subject.c', 'test/shim-subject-more.c'], plain: true, flags: ['-pthread'] },
+  { name: 'shim-subject', sources: ['test/shim-subject.c', 'test/shim-subject-pages.c', 'test/shim-subject-threads.c'], plain: true, flags: ['-pthread'] },
   { ...nodeAddon, name: 'agentmem-refuse.node', sources: ['test/node-refuse.c', ...nodeAddon.sources], flags: [...(nodeAddon.flags ?? []), '-Dnapi_create_external_arraybuffer=no_external_arraybuffer'], threads: false },
   { name: 'refuse-merge', sources: ['test/refuse-merge.c'], plain: true },
   { name: 'test-core-chunk', sources: ['test/core-chunk.c', '../kmod/core/chunk.c', '../kmod/core/gear.c'] },
