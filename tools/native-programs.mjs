@@ -94,7 +94,7 @@ export const testPrograms = [
   { name: 'test-content', sources: [...['content', 'content-crash', 'content-functions', 'content-model', 'content-model-acts', 'content-model-checks', 'content-model-data', 'content-model-flights'].map((name) => `test/${name}.c`), ...contentSources], libs: contentLibs, threads: true, flags: ['-DCONTENT_SMALL'] },
   { name: 'test-broker-parts', sources: ['test/broker-parts.c', ...['bus', 'confine', 'domains', 'maps', 'parse'].map((name) => `user/broker/${name}.c`), 'user/common/digest.c'], libs: brokerDoubleLibs, threads: true },
   { name: 'test-store', sources: [...['between', 'errors', 'image', 'kit', 'main', 'model', 'parts', 'power', 'tears', 'threads', 'world'].map((name) => `test/store-${name}.c`), ...storeSources], libs: storeLibs, threads: true },
-  { name: 'units-chaos', sources: ['test/units-chaos.c', ...libSources], libs: libLibs, threads: true },
+  { name: 'units-chaos', sources: ['test/units-chaos.c', 'test/units-chaos-client.c', ...libSources], libs: libLibs, threads: true },
   ...['parts', 'pool', 'dictionaries', 'threads'].map((name) => ({ name: `test-warm-${name}`, sources: [`test/warm-${name}.c`, 'test/warm-kit.c', 'user/common/digest.c', ...warmSources], libs: ['-l:libzstd.a', '-l:libcrypto.a', '-pthread'], threads: name === 'threads' })),
 ]
 
