@@ -4,7 +4,7 @@ import { runIdSchema, type RunId } from '../../helper/contract/runs.ts'
 import { reportFormatSchema, type ReportFormat } from '../contract/views.ts'
 import type { ApplyOptions, PlanOptions } from './change.ts'
 import { addDiagnosisCommands } from './diagnosis-commands.ts'
-import { SHELLS, type Shell } from './completion.ts'
+import { completion, SHELLS, type Shell } from './completion.ts'
 import { EXIT, EXIT_HELP } from './exit-codes.ts'
 import { addLifecycleCommands } from './lifecycle-commands.ts'
 
@@ -109,7 +109,7 @@ export const runProgram = async (words: readonly string[]): Promise<number> => {
   addLifecycleCommands(program, (code) => { exitCode = code })
   addDiagnosisCommands(program, (code) => { exitCode = code })
 
-  command('completion', 'print completion for a shell').addArgument(new Argument('<shell>', 'the shell').choices(SHELLS)).action(async (shell: Shell) => { process.stdout.write((await import('./completion.ts')).completion(program, shell)) })
+  command('completion', 'print completion for a shell').addArgument(new Argument('<shell>', 'the shell').choices(SHELLS)).action((shell: Shell) => { process.stdout.write(completion(program, shell)) })
   command('man', 'print the manual page').action(async () => { process.stdout.write((await import('./man.ts')).manPage(program)) })
 
   try {

@@ -1,4 +1,5 @@
 import type { Finding, Severity } from '../../contract/diagnosis.ts'
+import { figureInOrder, offerInOrder } from './in-order.ts'
 import type { Found, Judgement, Looks, Rule } from './rule.ts'
 
 const RANK: Readonly<Record<Severity, number>> = { critical: 0, warning: 1, advice: 2, information: 3 }
@@ -22,8 +23,8 @@ const findingOf = (rule: Rule, found: Found): Finding => ({
   topic: rule.topic,
   title: found.title ?? rule.title,
   explanation: found.explanation,
-  figures: [...found.figures],
-  solutions: found.solutions.map((offer) => ({ ...offer, before: [] })),
+  figures: found.figures.map(figureInOrder),
+  solutions: found.solutions.map((offer) => ({ ...offerInOrder(offer), before: [] })),
   lookDeeper: [...rule.lookDeeper],
 })
 

@@ -31,8 +31,9 @@ const number = (db: DatabaseSync, pragma: string): unknown => db.prepare(`PRAGMA
  * it, read and written by the same statements, with the SQLite that comes with
  * Node instead of the package, whose library takes 5 MB, and without schemas.
  * Null where there is no file yet, or one that has to be brought up to date, set
- * aside or refused: that is for openHistory to do. `isLikeNow` says whether a
- * kept look is one of this version of the program.
+ * aside or refused: that is for openHistory to do, and never both at a time in
+ * one process, where two SQLite libraries do not see each other's locks.
+ * `isLikeNow` says whether a kept look is one of this version of the program.
  */
 export const openBriefHistory = (path: string, isLikeNow: (look: unknown) => look is Evidence): BriefHistory | null => {
   if (!existsSync(path)) return null

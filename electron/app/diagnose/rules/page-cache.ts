@@ -80,7 +80,7 @@ const smallerDirty = (): Offer => tunable({
   what: 'Sets vm.dirty_background_bytes to 64 MB and vm.dirty_bytes to 256 MB: writing to disk starts sooner, and never so much waits at once.',
   tradeOff: 'A program that writes much in one go is slowed down earlier.',
   sideEffects: 'Files that live shortly are written more often; a little more wear of an SSD.',
-}, { dirtyBackgroundBytes: 64 * MB, dirtyBytes: 256 * MB })
+}, { dirtyBytes: 256 * MB, dirtyBackgroundBytes: 64 * MB })
 
 const dirty = define({
   id: 'page-cache.dirty',

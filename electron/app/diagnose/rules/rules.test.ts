@@ -39,6 +39,13 @@ describe('each rule, just beside its limit', () => {
     expect(names(edited(it, 'above'))).toEqual([rule, ...(it.also ?? [])].toSorted())
   })
 
+  test('what is found has its fields in the order of the contract: parsed on its way or not, it is the same bytes', () => {
+    for (const it of cases) {
+      const findings = found(edited(it, 'above'))
+      expect(JSON.stringify(findings)).toBe(JSON.stringify(findingSchema.array().parse(findings)))
+    }
+  })
+
   test('every rule has such a case', () => {
     const covered = new Set(cases.map((it) => it.rule))
     expect(rules.map((rule) => rule.id).filter((id) => !covered.has(id))).toEqual([])

@@ -5,7 +5,7 @@ import { needsCounter, needsMeminfo, needsMm, needsSpan } from '../needs.ts'
 import type { Looks, Offer, Rule } from '../rule.ts'
 import { lastOf, numberIn, rateOf, vmstatRate } from '../series.ts'
 import { define } from './define.ts'
-import { MB, mem, percentOf, RATE_MS, recent, totalOf, zswap, zswapOn } from './kit.ts'
+import { MB, mem, percentOf, RATE_MS, recent, swapUsed, totalOf, zswap, zswapOn } from './kit.ts'
 import { compressedSwapOn, endUnneeded, leaveIt, MACHINE, suspendIdle, trial } from './offers.ts'
 
 /** zswap and zram: how full, how well it compresses, and whether the two are in each other's way. */
@@ -45,26 +45,26 @@ const poolFull = define({
   title: 'The compressed pool (zswap) is full',
   appliesTo: hasZswap,
   needs: [needsMm(zswap('max_pool_percent')), needsMeminfo('Zswap', 'Zswapped', 'MemTotal')],
-  thresholds: { fullPercent: 95, emptiedPercent: 80, pagesPerSecond: 25 },
-  because: 'Documentation/admin-guide/mm/zswap.rst: max_pool_percent is the most of memory the pool may take. At the limit pages are written to disk, or refused, until it falls below accept_threshold_percent (90): a pool that keeps filling is seen somewhat below its limit, while pages go on to the disk (zswpwb, 6.8+).',
+  thresholds: { fullPercent: 95, emptiedPercent: 80, onDiskBytes: 32 * MB },
+  because: 'Documentation/admin-guide/mm/zswap.rst: max_pool_percent is the most of memory the pool may take. At the limit pages are written to disk, or refused, until it falls below accept_threshold_percent (90): a pool that was full is seen somewhat below its limit, and more is swapped out than it holds.',
   find: (looks, limit) => {
     const look = lastOf(looks)
     const most = numberIn(look.mm, zswap('max_pool_percent')) ?? 20
     const limitBytes = (totalOf(look) * most) / 100
     const full = percentOf(mem(look, 'Zswap'), limitBytes)
-    const written = vmstatRate(recent(looks), 'zswpwb').value?.perSecond ?? 0
-    const keepsFilling = full > limit.emptiedPercent && written > limit.pagesPerSecond
-    if (full <= limit.fullPercent && !keepsFilling) return []
+    const onDisk = swapUsed(look) - mem(look, 'Zswapped')
+    const wasFull = full > limit.emptiedPercent && onDisk > limit.onDiskBytes
+    if (full <= limit.fullPercent && !wasFull) return []
     const next = Math.min(50, most + 15)
     return [{
       subject: '',
       severity: 'warning',
-      explanation: `zswap keeps idle memory compressed, in up to ${percent(most)} of memory (${amount(limitBytes)}). ${amount(mem(look, 'Zswap'))} are taken; they hold ${amount(mem(look, 'Zswapped'))} of programs' memory. It ${full > limit.fullPercent ? 'is full' : 'keeps filling up'}: what goes out now is written to the disk behind it, as it is and slowly, and comes back as slowly.`,
+      explanation: `zswap keeps idle memory compressed, in up to ${percent(most)} of memory (${amount(limitBytes)}). ${amount(mem(look, 'Zswap'))} are taken; they hold ${amount(mem(look, 'Zswapped'))} of programs' memory. It is full${wasFull ? `, and ${amount(onDisk)} more already lie on the disk behind it` : ''}: what goes out now is written to that disk, as it is and slowly, and comes back as slowly.`,
       figures: [
-        figure({ what: 'Pool, of what it may take', value: full, unit: 'percent', source: '/proc/meminfo Zswap, max_pool_percent', threshold: above(keepsFilling ? limit.emptiedPercent : limit.fullPercent), history: historyOf(looks, (each) => percentOf(mem(each, 'Zswap'), limitBytes)) }),
+        figure({ what: 'Pool, of what it may take', value: full, unit: 'percent', source: '/proc/meminfo Zswap, max_pool_percent', threshold: above(wasFull ? limit.emptiedPercent : limit.fullPercent), history: historyOf(looks, (each) => percentOf(mem(each, 'Zswap'), limitBytes)) }),
         figure({ what: 'Pool', value: mem(look, 'Zswap'), unit: 'bytes', source: '/proc/meminfo Zswap' }),
         figure({ what: 'Held in it, uncompressed', value: mem(look, 'Zswapped'), unit: 'bytes', source: '/proc/meminfo Zswapped' }),
-        ...(keepsFilling ? [figure({ what: 'Pages it passes on to the disk, a second', value: written, unit: 'per-second', source: '/proc/vmstat zswpwb', threshold: above(limit.pagesPerSecond) })] : []),
+        ...(onDisk > 0 ? [figure({ what: 'Swapped out beyond that, so on the disk', value: onDisk, unit: 'bytes', source: '/proc/swaps less Zswapped', threshold: above(limit.onDiskBytes) })] : []),
       ],
       solutions: next > most ? [poolTo('larger-pool', 'Let the pool grow', next), denser('zswap'), endUnneeded(), shrink()] : [denser('zswap'), endUnneeded(), shrink()],
     }]
@@ -140,7 +140,7 @@ const writesBack = define({
         tradeOff: 'The pool takes more memory.',
         sideEffects: 'When it is full, pages still go to the disk.',
         scope: MACHINE,
-      }, { compressedSwap: { mode: 'zswap', shrinker: false, poolPercent: 35 } }), suspendIdle(), leaveIt('Leave it', 'Right where the disk\'s swap is encrypted and memory is needed for something else.', 'What went out is slow to come back.')],
+      }, { compressedSwap: { mode: 'zswap', poolPercent: 35, shrinker: false } }), suspendIdle(), leaveIt('Leave it', 'Right where the disk\'s swap is encrypted and memory is needed for something else.', 'What went out is slow to come back.')],
     }]
   },
   lookDeeper: ['ftrace.reclaim'],
