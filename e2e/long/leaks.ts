@@ -139,7 +139,7 @@ try {
 
   const out = join(import.meta.dirname, '../../build/long')
   mkdirSync(out, { recursive: true })
-  const recording = recordingOf({ startedAtMs, minutes, versions: fleet.packages.versions, leaks, leakers, held })
+  const recording = recordingOf({ startedAtMs, minutes: Math.round((Date.now() - startedAtMs) / 60_000), versions: fleet.packages.versions, leaks, leakers, held })
   writeFileSync(values.keep ?? join(out, 'leaks.json'), recording)
   console.log(tableOf(leaks, leakers))
   const hours = (of: Leak['subject']['of']): number => leaks.filter(({ subject }) => subject.of === of).reduce((sum, { spanMs }) => sum + spanMs, 0) / 3_600_000

@@ -1,16 +1,14 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync, chmodSync } from 'node:fs'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { BrowserContext, Page } from 'playwright-core'
-import type { Answer, CallName, Request } from '../../electron/contract/channels.ts'
 import { reportFormatSchema } from '../../electron/contract/views.ts'
 import { snapshotSchema } from '../../helper/contract/snapshot.ts'
 import type { RunState } from '../../helper/contract/runs.ts'
 import { runCommand } from '../fixtures/fleet/packages.ts'
 import type { FleetUser } from '../fixtures/fleet/ground.ts'
-import { makeUserFolders } from '../installed/app-host.ts'
 import { startJob, valueOf, type Job } from '../installed/job.ts'
 import { launchChromium } from '../mocked/browser.ts'
+import { openWindow, terminal as runCtl, type Window } from './real-window.ts'
 import { walkDiagnosis, walkJournal, walkLeaks } from './diagnosis-stages.ts'
 
 /**
@@ -23,49 +21,8 @@ rmSync(folder, { recursive: true, force: true })
 mkdirSync(folder, { recursive: true })
 
 const sizes = { wide: { width: 1440, height: 900 }, small: { width: 900, height: 600 } } as const
-const ADDRESS = /http:\/\/127\.0\.0\.1:\d+\/\?token=\S+/u
 
 const say = (text: string): void => console.log(`${new Date().toISOString().slice(11, 19)} ${text}`)
-
-interface Window {
-  readonly page: Page
-  readonly context: BrowserContext
-  readonly origin: string
-  readonly folder: string
-  readonly complaints: string[]
-  call<K extends CallName>(name: K, request: Request<K>): Promise<Answer<K>>
-}
-
-/** Starts the app as this user and opens the address it prints. */
-const openWindow = async (job: Job, browser: Awaited<ReturnType<typeof launchChromium>>, user: FleetUser): Promise<Window> => {
-  const place = mkdtempSync('/tmp/agentmem-real-')
-  chmodSync(place, 0o755)
-  undo.push(async () => rmSync(place, { recursive: true, force: true }))
-  const own = join(place, 'user')
-  await makeUserFolders(own, user)
-  const host = await job.start(user, own, 'electron/browser/main.ts', ['--no-open'], ADDRESS)
-  const address = ADDRESS.exec(host.log())?.[0] ?? ''
-  const { origin } = new URL(address)
-  const context = await browser.newContext({ viewport: sizes.wide, colorScheme: 'light', reducedMotion: 'no-preference', acceptDownloads: true })
-  const page = await context.newPage()
-  const complaints: string[] = []
-  page.on('console', (message) => {
-    if (message.type() === 'error' || message.type() === 'warning') complaints.push(`${message.type()}: ${message.text()}`)
-  })
-  page.on('pageerror', (error) => complaints.push(`exception: ${error.message}`))
-  const from = performance.now()
-  await page.goto(address)
-  await page.locator('.hero-number .big-value').waitFor({ timeout: 30_000 })
-  const shownMs = performance.now() - from
-  // A dash stands there until agents were measured for the first time.
-  await page.locator('.hero-number .big-value').filter({ hasText: /\d/u }).waitFor({ timeout: 30_000 })
-  say(`${user.name}: after opening the address the page is there in ${Math.round(shownMs)} ms, its large number in ${Math.round(performance.now() - from)} ms`)
-  const call: Window['call'] = async (name, request) => {
-    const answer = await context.request.post(`${origin}/call/${name}`, { headers: { origin }, data: request, timeout: 280_000 })
-    return (await answer.json()) as never
-  }
-  return { page, context, origin, folder: own, complaints, call }
-}
 
 let shots = 0
 /** Two pictures, light and dark taking turns with the two sizes. */
@@ -110,13 +67,9 @@ const untilState = async (window: Window, runId: string, states: readonly RunSta
   }
 }
 
-/** What a terminal of 80 columns would show; kept beside the pictures. */
+/** A command as its user types it; what it says is kept beside the pictures. */
 const terminal = async (job: Job, window: Window, user: FleetUser, name: string, ...args: string[]): Promise<string> => {
-  const running = await job.start(user, window.folder, 'electron/cli/agentmemctl.ts', args)
-  let out = ''
-  running.child.stdout?.on('data', (chunk: Buffer) => (out += chunk.toString()))
-  const code = await running.ended
-  const text = `$ agentmemctl ${args.join(' ')}\n${out}${running.log()}[exit ${code}]\n`
+  const { out, text } = await runCtl(job, window, user, args)
   if (name !== '') writeFileSync(join(folder, `cli-${name}.txt`), text)
   const widest = Math.max(...text.split('\n').map((line) => line.length))
   if (widest > 80 && name !== '') say(`agentmemctl ${args.join(' ')}: widest line ${widest}`)
@@ -306,7 +259,7 @@ const job = await startJob({
 const browser = await launchChromium()
 try {
   say(`${job.fleet.agents.length} agents at their prompts`)
-  const window = await openWindow(job, browser, job.fleet.user)
+  const window = await openWindow(job, browser, job.fleet.user, { viewport: sizes.wide, undo, say })
   await walk(job, window).catch(async (error: unknown) => {
     await window.page.screenshot({ path: join(folder, 'failed.png') })
     throw error
@@ -317,7 +270,7 @@ try {
   await window.page.reload()
   await window.page.locator('.hero-number .big-value').waitFor()
   say(`${Math.round(performance.now() - again)} ms from opening it again to the large number`)
-  const denied = await openWindow(job, browser, job.denied)
+  const denied = await openWindow(job, browser, job.denied, { viewport: sizes.wide, undo, say })
   await walkDenied(job, denied)
   await shootReports(browser)
 } finally {

@@ -5,7 +5,7 @@ import { readKernelRelease, readUptimeMs } from '../../helper/observe/kernel.ts'
 import { leakThresholdsSchema } from '../contract/diagnosis.ts'
 import type { Payload, Answer, CallName, EventName, Request } from '../contract/channels.ts'
 import { createDiagnose, type Diagnose } from './diagnose/diagnose.ts'
-import { didNotFall } from './diagnose/did-not-fall.ts'
+import { causeTitle, didNotFall } from './diagnose/did-not-fall.ts'
 import { kernelFeatures } from './diagnose/features.ts'
 import { leaksSince } from './diagnose/growth.ts'
 import { machineLook } from './diagnose/machine-look.ts'
@@ -172,7 +172,7 @@ export const createApp = (options: AppOptions = {}): App => {
     programProblem: () => ([brokerProgram, '/usr/lib/agentmem/agentmem-broker'].some((path) => existsSync(path)) ? null : `The broker is missing: ${brokerProgram} is not there. Build it with "npm run build", or install the helper in Settings.`),
     agents: () => sampler.agents(15_000),
   })
-  const reports = createReports({ history, ruleTitle: (id) => rules.find((rule) => rule.id === id)?.title ?? null })
+  const reports = createReports({ history, ruleTitle: (id) => rules.find((rule) => rule.id === id)?.title ?? causeTitle(id) })
   const installer = createInstaller({ projectDir: paths.projectDir })
   const handlers = createHandlers({
     root: paths.root,

@@ -89,6 +89,7 @@ export const recordingOf = ({ startedAtMs, minutes, versions, leaks, leakers, he
       processes.set(key, known)
     }
   }
+  const told = [...processes.keys()].flatMap((key, at) => (leakers.some(({ pid, startTicks }) => key === `${pid}:${startTicks}`) ? [at] : []))
   const lines = (values: readonly object[]): string => values.map((value) => `    ${JSON.stringify(value)}`).join(',\n')
-  return `{\n  "minutes": ${minutes},\n  "versions": ${JSON.stringify(versions)},\n  "curves": [\n${lines(curves)}\n  ],\n  "processes": [\n${lines([...processes.values()])}\n  ]\n}\n`
+  return `{\n  "minutes": ${minutes},\n  "leakers": ${JSON.stringify(told)},\n  "versions": ${JSON.stringify(versions)},\n  "curves": [\n${lines(curves)}\n  ],\n  "processes": [\n${lines([...processes.values()])}\n  ]\n}\n`
 }

@@ -5,7 +5,7 @@ import type { SnapshotDelta } from '../../../helper/contract/snapshot-delta.ts'
 import { findingSchema } from '../../contract/diagnosis.ts'
 import type { RunDetail } from '../../contract/views.ts'
 import { sampleDelta, sampleRun } from '../report/sample-run.ts'
-import { didNotFall, DID_NOT_FALL_LIMITS as LIMIT } from './did-not-fall.ts'
+import { causeTitle, didNotFall, DID_NOT_FALL_LIMITS as LIMIT } from './did-not-fall.ts'
 import { disk, ksm, MB, swap } from './testing/edit.ts'
 import { healthyLooks } from './testing/healthy.ts'
 
@@ -40,6 +40,8 @@ const looks = (change: (looks: readonly Evidence[]) => void = () => {}, count = 
 const causes = (detail: RunDetail, at = looks()): string[] => {
   const findings = didNotFall(detail, at)
   for (const finding of findings) {
+    // A report without private data has a title of its own for each.
+    expect(causeTitle(finding.rule)).toEqual(expect.any(String))
     findingSchema.parse(finding)
     expect(finding.topic).toBe('did-not-fall')
     expect(`${finding.explanation} ${finding.title}`).not.toMatch(/undefined|null|NaN/u)

@@ -223,6 +223,20 @@ const olderKernel = (run: Run): Cause | null => {
   }
 }
 
+/** What each is about, for a report that may not tell of anybody's programs. */
+const TITLES: Readonly<Record<string, string>> = {
+  'did-not-fall.only-limits': 'Only limits and settings were changed: nothing had to go yet',
+  'did-not-fall.page-cache': 'What was won holds files now: that is fine',
+  'did-not-fall.no-swap': 'There was no room in swap: idle memory had nowhere to go',
+  'did-not-fall.in-use': 'The memory is in use',
+  'did-not-fall.ksm-needs-time': 'Merging needs more time',
+  'did-not-fall.oom': 'Memory ran out meanwhile, and a program was ended',
+  'did-not-fall.older-kernel': 'This kernel cannot do a part of it',
+}
+
+/** The title of a cause whatever its figures are; null for what is none. */
+export const causeTitle = (rule: string): string | null => TITLES[rule] ?? null
+
 const CAUSES = [oomRecovery, noSwap, inUse, onlyLimits, olderKernel, ksmNeedsTime, pageCache] as const
 
 /**
