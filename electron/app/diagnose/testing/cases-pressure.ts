@@ -62,16 +62,16 @@ export const swapCases: readonly Case[] = [
     rule: 'swap.zswap-pool-full', edit: 'the pool',
     ...over('fullPercent', (looks, value) => { zswapOver(looks); noZram(looks); meminfo(looks, 'Zswap', (look) => (percentOfMemory(look, 20) * value) / 100); meminfo(looks, 'Zswapped', (look) => percentOfMemory(look, 50)); meminfo(looks, 'MemFree', (look) => (look.meminfo['MemFree'] ?? 0) - percentOfMemory(look, 20)) }),
   },
-  ...([['emptiedPercent', 'a pool that passes pages on to the disk'], ['pagesPerSecond', 'pages it passes on']] as const).map(([name, edit]): Case => ({
-    rule: 'swap.zswap-pool-full', edit, looks: 2,
+  ...([['emptiedPercent', 'a pool that was full'], ['onDiskBytes', 'what went past it']] as const).map(([name, edit]): Case => ({
+    rule: 'swap.zswap-pool-full', edit,
     ...over(name, (looks, value, limit) => {
       const share = name === 'emptiedPercent' ? value : (limit['emptiedPercent'] ?? 0) + 5
+      const onDisk = name === 'onDiskBytes' ? value : (limit['onDiskBytes'] ?? 0) * 2
       zswapOver(looks)
       noZram(looks)
       meminfo(looks, 'Zswap', (look) => (percentOfMemory(look, 20) * share) / 100)
-      meminfo(looks, 'Zswapped', (look) => percentOfMemory(look, 50))
-      meminfo(looks, 'MemFree', (look) => (look.meminfo['MemFree'] ?? 0) - percentOfMemory(look, 20))
-      vmstat(looks, 'zswpwb', name === 'pagesPerSecond' ? value : (limit['pagesPerSecond'] ?? 0) * 4)
+      sysctl(looks, 'page-cluster', 0)
+      each(looks, (look) => { swap([look], [disk(percentOfMemory(look, 30) + onDisk)]); meminfo([look], 'Zswapped', () => percentOfMemory(look, 30)) })
     }, 1.01),
   })),
   { rule: 'swap.zswap-rejects', edit: 'pages turned away', looks: 2, ...over('pagesPerSecond', (looks, value) => { zswapOver(looks); noZram(looks); each(looks, (look, seconds) => { look.zswapDebug['reject_compress_poor'] = Math.round(value * seconds) }) }, 1.01) },
