@@ -277,6 +277,11 @@ void am_content_flush(void);
 struct am_content *am_content_next(unsigned long *number);
 void am_content_used(struct am_content *content);
 
+/* pages.c */
+struct page **am_pages_new(u32 count, gfp_t gfp);
+/* Those that are there. */
+void am_pages_free(struct page **pages, u32 count);
+
 /* extents.c */
 struct am_packer;
 u32 am_extent_plain(const struct am_content *content, u32 extent);

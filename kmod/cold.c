@@ -1,40 +1,35 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The backing file or device of the cold tier: places on it, reading and
- * writing. Nothing on it says what it is: places, lengths and checksums are in
+ * The backing file or device of the cold tier: places on it, and what stands
+ * there. Nothing on it says what it is: places, lengths and checksums are in
  * memory alone, the checksums begin with a number drawn when it was given, and
  * so what a crash or an earlier run left behind is never read.
  */
 #include <linux/bitmap.h>
-#include <linux/blkdev.h>
-#include <linux/bvec.h>
-#include <linux/completion.h>
 #include <linux/delay.h>
 #include <linux/falloc.h>
 #include <linux/file.h>
-#include <linux/pagemap.h>
 #include <linux/random.h>
 #include <linux/workqueue.h>
 #include <linux/xxhash.h>
 
-#include "agentmem.h"
+#include "backing.h"
 
-#define SLOT_BYTES 4096u
 #define SLOTS_MOST (1ull << 28)	/* 1 TiB; its map takes 32 MiB */
 /* After a write that failed nothing is written for so long. */
 #define RETRY_MS 10000u
 
 /*
- * `file` and what it is stay as they are while a place is taken: so who has one
- * reads and writes without a lock. `busy` is for who gives and takes it away,
+ * `backing` stays as it is while a place is taken: so who has one reads and
+ * writes without a lock. `busy` is for who gives and takes it away,
  * `places` for the map.
  */
 static DEFINE_MUTEX(busy);
 static DEFINE_MUTEX(places);
-static struct file *file;
+static struct am_backing backing;
 static unsigned long *map;
 static u64 slots, used, hint, seed;
-static bool accepting, direct, punches;
+static bool accepting, punches;
 static u64 retry_ms;
 static atomic64_t write_errors, read_errors, bad_sums, lost_bytes;
 static struct workqueue_struct *queue;
@@ -51,7 +46,7 @@ static u64 limit_slots(void)
 
 bool am_cold_there(void)
 {
-	return READ_ONCE(file);
+	return READ_ONCE(backing.file);
 }
 
 /* Whether it takes more now. */
@@ -108,7 +103,7 @@ static void free_all(struct work_struct *work)
 	llist_for_each_entry_safe(blob, next, llist_del_all(&freed), later) {
 		loff_t bytes = (loff_t)slots_of(blob->bytes) * SLOT_BYTES;
 
-		if (punches && vfs_fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, blob->place * SLOT_BYTES, bytes) == -EOPNOTSUPP)
+		if (punches && vfs_fallocate(backing.file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, blob->place * SLOT_BYTES, bytes) == -EOPNOTSUPP)
 			punches = false;
 		place_give(blob->place, blob->bytes);
 		kfree(blob);
@@ -123,40 +118,6 @@ void am_cold_drop(struct am_blob *blob)
 {
 	llist_add(&blob->later, &freed);
 	queue_work(queue, &free_work);
-}
-
-/* All of it, or an error. What went through the page cache does not stay there. */
-static int transfer(u64 place, struct page *const *pages, u32 bytes, bool writing)
-{
-	struct bio_vec parts[AM_EXTENT_PAGES];
-	u32 whole = slots_of(bytes) * SLOT_BYTES, done = 0;
-	loff_t at = place * SLOT_BYTES, begin = at;
-	int error = 0;
-
-	while (done < whole) {
-		u32 count = 0;
-		struct iov_iter iter;
-		ssize_t got;
-
-		for (u32 from = done; from < whole; from = round_down(from, PAGE_SIZE) + PAGE_SIZE) {
-			u32 in_page = from % PAGE_SIZE;
-
-			parts[count++] = (struct bio_vec){ .bv_page = pages[from / PAGE_SIZE], .bv_len = min_t(u32, PAGE_SIZE - in_page, whole - from), .bv_offset = in_page };
-		}
-		iov_iter_bvec(&iter, writing ? ITER_SOURCE : ITER_DEST, parts, count, whole - done);
-		got = writing ? am_iter_write(file, &iter, &at) : vfs_iter_read(file, &iter, &at, 0);
-		if (got <= 0) {
-			error = got ?: writing ? -ENOSPC : -EIO;
-			break;
-		}
-		done += got;
-	}
-	if (!direct) {
-		if (writing && !error)
-			error = filemap_write_and_wait_range(file->f_mapping, begin, begin + whole - 1);
-		invalidate_mapping_pages(file->f_mapping, begin >> PAGE_SHIFT, (begin + whole - 1) >> PAGE_SHIFT);
-	}
-	return error;
 }
 
 static u64 sum_of(u64 place, struct page *const *pages, u32 bytes)
@@ -180,7 +141,7 @@ int am_cold_write(struct page *const *pages, u32 bytes, bool plain, struct am_bl
 	blob->plain = plain;
 	blob->bytes = bytes;
 	blob->sum = sum_of(blob->place, pages, bytes);
-	error = transfer(blob->place, pages, bytes, true);
+	error = am_backing_write(&backing, blob->place * SLOT_BYTES, pages, bytes);
 	if (error) {
 		/* Full or failing: what was to go stays where it is, and is tried again later. */
 		atomic64_inc(&write_errors);
@@ -192,39 +153,14 @@ int am_cold_write(struct page *const *pages, u32 bytes, bool plain, struct am_bl
 	return 0;
 }
 
-struct reading {
-	struct work_struct work;
-	struct completion done;
-	const struct am_blob *blob;
-	struct page **pages;
-	int error;
-};
-
-static void read_work(struct work_struct *work)
-{
-	struct reading *reading = container_of(work, struct reading, work);
-
-	reading->error = transfer(reading->blob->place, reading->pages, reading->blob->bytes, false);
-	complete(&reading->done);
-}
-
-/*
- * In a thread of its own: the caller may be in a fault, with whatever locks of
- * a file system its program's call has taken. -EIO where it cannot be read, or
- * is not what was written.
- */
+/* -EIO where it cannot be read, or is not what was written. */
 int am_cold_read(const struct am_blob *blob, struct page **pages)
 {
-	struct reading reading = { .blob = blob, .pages = pages };
+	int error = am_backing_read(&backing, blob->place * SLOT_BYTES, pages, blob->bytes);
 
-	INIT_WORK_ONSTACK(&reading.work, read_work);
-	init_completion(&reading.done);
-	queue_work(queue, &reading.work);
-	wait_for_completion(&reading.done);
-	destroy_work_on_stack(&reading.work);
-	if (reading.error == -ENOMEM)
+	if (error == -ENOMEM)
 		return -ENOMEM;
-	if (reading.error) {
+	if (error) {
 		atomic64_inc(&read_errors);
 		return -EIO;
 	}
@@ -240,20 +176,6 @@ void am_cold_lost(u32 bytes)
 	atomic64_add(bytes, &lost_bytes);
 }
 
-static int check_file(struct file *given)
-{
-	struct inode *inode = given->f_mapping->host;
-	umode_t mode = file_inode(given)->i_mode;
-
-	if (!S_ISREG(mode) && !S_ISBLK(mode))
-		return -EINVAL;
-	if (!(given->f_mode & FMODE_READ) || !(given->f_mode & FMODE_WRITE))
-		return -EBADF;
-	if (!given->f_op->read_iter || !given->f_op->write_iter || given->f_flags & O_APPEND)
-		return -EINVAL;
-	return IS_SWAPFILE(inode) ? -ETXTBSY : 0;
-}
-
 static int give(const struct agentmem_abi_backing *args)
 {
 	struct file *given = fget(args->fd);
@@ -263,7 +185,7 @@ static int give(const struct agentmem_abi_backing *args)
 
 	if (!given)
 		return -EBADF;
-	error = check_file(given);
+	error = am_backing_check(given);
 	if (error)
 		goto failed;
 	device = S_ISBLK(file_inode(given)->i_mode);
@@ -283,11 +205,12 @@ static int give(const struct agentmem_abi_backing *args)
 	WRITE_ONCE(slots, most);
 	hint = 0;
 	seed = get_random_u64();
-	direct = given->f_flags & O_DIRECT;
 	punches = true;
 	WRITE_ONCE(retry_ms, 0);
-	WRITE_ONCE(file, given);
+	am_backing_set(&backing, given);
+	mutex_lock(&places);
 	WRITE_ONCE(accepting, true);
+	mutex_unlock(&places);
 	return 0;
 
 failed:
@@ -297,9 +220,9 @@ failed:
 
 static void forget(void)
 {
-	struct file *old = file;
+	struct file *old = backing.file;
 
-	WRITE_ONCE(file, NULL);
+	WRITE_ONCE(backing.file, NULL);
 	fput(old);
 	kvfree(map);
 	map = NULL;
@@ -311,7 +234,7 @@ static int take(void)
 {
 	int error;
 
-	if (!file)
+	if (!backing.file)
 		return -ENOENT;
 	mutex_lock(&places);
 	accepting = false;
@@ -376,7 +299,7 @@ int am_cold_backing(struct agentmem_abi_backing *args)
 	if (mutex_lock_killable(&busy))
 		return -EINTR;
 	if (asked & AGENTMEM_ABI_BACKING_GIVE)
-		error = file ? -EBUSY : give(args);
+		error = backing.file ? -EBUSY : give(args);
 	else
 		error = take();
 	describe(args, asked);
@@ -387,14 +310,21 @@ int am_cold_backing(struct agentmem_abi_backing *args)
 int am_cold_open(void)
 {
 	queue = alloc_workqueue("agentmem", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
-	return queue ? 0 : -ENOMEM;
+	if (!queue)
+		return -ENOMEM;
+	if (am_backing_open()) {
+		destroy_workqueue(queue);
+		return -ENOMEM;
+	}
+	return 0;
 }
 
 /* Nothing is stored any more, so nothing is on it. */
 void am_cold_close(void)
 {
 	destroy_workqueue(queue);
+	am_backing_close();
 	WARN_ON(used);
-	if (file)
+	if (backing.file)
 		forget();
 }

@@ -57,15 +57,6 @@ static u32 pages_of(const struct am_content *content, u32 extent)
 	return DIV_ROUND_UP(am_extent_plain(content, extent), PAGE_SIZE);
 }
 
-static void free_pages_of(struct page **pages, u32 count)
-{
-	for (u32 i = 0; i < count; i++) {
-		if (pages[i])
-			put_page(pages[i]);
-	}
-	kfree(pages);
-}
-
 /* Has it a compressed form? And its bytes. Under content->lock. */
 static bool has_copy(const struct am_content *content, u32 extent)
 {
@@ -97,7 +88,7 @@ void am_extent_drop_pages(struct am_content *content, u32 index)
 	inode = READ_ONCE(content->inode);
 	if (inode)
 		unmap_mapping_range(inode->i_mapping, (loff_t)index * AM_EXTENT_BYTES, (loff_t)count << PAGE_SHIFT, 1);
-	free_pages_of(pages, count);
+	am_pages_free(pages, count);
 	am_count_pages(content, -(s64)count);
 	trace_agentmem_evict(content->entry.number, index, am_extent_plain(content, index), copy_bytes(content, index));
 }
@@ -113,7 +104,7 @@ void am_content_free_extents(struct am_content *content)
 		if (extent->far)
 			am_far_count(-(s64)pages_of(content, i));
 		if (extent->pages)
-			free_pages_of(extent->pages, pages_of(content, i));
+			am_pages_free(extent->pages, pages_of(content, i));
 		if (extent->blob && counted)
 			am_blob_count(content, extent->blob, -1);
 		am_blob_free(extent->blob);
@@ -128,23 +119,17 @@ static int fetch(const struct am_blob *blob, struct page **pages, u32 plain)
 {
 	u32 count = DIV_ROUND_UP(blob->bytes, PAGE_SIZE);
 	struct page **room;
-	int error = -ENOMEM;
+	int error;
 
 	if (blob->plain)
 		return am_cold_read(blob, pages);
-	room = kcalloc(count, sizeof(*room), GFP_KERNEL);
+	room = am_pages_new(count, GFP_KERNEL);
 	if (!room)
 		return -ENOMEM;
-	for (u32 i = 0; i < count; i++) {
-		room[i] = alloc_page(GFP_KERNEL);
-		if (!room[i])
-			goto out;
-	}
 	error = am_cold_read(blob, room);
 	if (!error)
 		error = am_unpack_pages(room, blob->bytes, pages, plain);
-out:
-	free_pages_of(room, count);
+	am_pages_free(room, count);
 	return error;
 }
 
@@ -161,16 +146,9 @@ int am_extent_restore_locked(struct am_content *content, u32 index, gfp_t gfp)
 		return 0;
 	if (extent->blob && extent->blob->where == AM_LOST)
 		return -EIO;
-	pages = kcalloc(count, sizeof(*pages), gfp);
+	pages = am_pages_new(count, gfp);
 	if (!pages)
 		return -ENOMEM;
-	for (u32 i = 0; i < count; i++) {
-		pages[i] = alloc_page(gfp);
-		if (!pages[i]) {
-			error = -ENOMEM;
-			goto failed;
-		}
-	}
 	if (!extent->blob)
 		error = am_run_unpack(content->run, content->run_offset, pages, plain);
 	else
@@ -185,7 +163,7 @@ int am_extent_restore_locked(struct am_content *content, u32 index, gfp_t gfp)
 	return 0;
 
 failed:
-	free_pages_of(pages, count);
+	am_pages_free(pages, count);
 	return error;
 }
 

@@ -12,8 +12,8 @@ const testDir = join(projectDir, 'kmod', 'test')
 /** Of the guest's memory, without a CPU near it. */
 const FAR_MIB = 128
 const LIMIT_MS = 10 * 60_000
-/** Modules that the compressors are in, in the order of loading, where the kernel has them apart. */
-const MODULES = ['lib/zstd/zstd_compress', 'crypto/zstd', 'lib/lz4/lz4_compress', 'crypto/lz4', 'crypto/deflate']
+/** Modules that the compressors are in, in the order of loading, and devices of files, where the kernel has them apart. */
+const MODULES = ['drivers/block/loop', 'lib/zstd/zstd_compress', 'crypto/zstd', 'lib/lz4/lz4_compress', 'crypto/lz4', 'crypto/deflate']
 
 /** A static program, so that the guest needs nothing else. @param {readonly string[]} patterns @param {string} to @returns {string | null} */
 const buildProgram = (patterns, to) => {
@@ -35,8 +35,9 @@ export const buildClient = (to) => buildProgram(['abi/client.c'], to)
  * `files` go into the guest's root by their names, `programs` (of the library's
  * tests) into its folder programs; `modules` of the kernel are loaded first, by
  * their paths without the ending; `disk`, a file in `folder`, is /dev/vda there.
- * `counting`: one CPU, whose clock goes on by a nanosecond an instruction.
- * @typedef {{ modules?: readonly string[], disk?: string, counting?: boolean, memoryMiB?: number, module: string, selftest: string, folder: string, parameters?: string, programs?: Readonly<Record<string, string>>, steps?: string, files?: Readonly<Record<string, string>>, limitMs?: number }} GuestParts
+ * `counting`: one CPU, whose clock goes on by a nanosecond an instruction. `cpu`
+ * as QEMU names it.
+ * @typedef {{ cpu?: string, modules?: readonly string[], disk?: string, counting?: boolean, memoryMiB?: number, module: string, selftest: string, folder: string, parameters?: string, programs?: Readonly<Record<string, string>>, steps?: string, files?: Readonly<Record<string, string>>, limitMs?: number }} GuestParts
  */
 
 /** @param {import('./kernels.mjs').Kernel} kernel @param {GuestParts} parts @returns {string | null} */
@@ -74,7 +75,7 @@ const makeInitrd = (kernel, { module, selftest, folder, parameters = '', program
  * @returns {{ passed: string[], failures: string[], console: string }}
  */
 export const runGuest = (kernel, parts) => {
-  const { folder, limitMs = LIMIT_MS, disk, counting = false, memoryMiB = kernel.memoryMiB ?? 1024 } = parts
+  const { folder, limitMs = LIMIT_MS, disk, counting = false, cpu = 'max', memoryMiB = kernel.memoryMiB ?? 1024 } = parts
   mkdirSync(folder, { recursive: true })
   const problem = makeInitrd(kernel, parts)
   if (problem !== null) return { passed: [], failures: [`initrd: ${problem}`], console: '' }
@@ -82,7 +83,7 @@ export const runGuest = (kernel, parts) => {
   // A second node with memory and no CPUs, as CXL has it.
   const nodes = `-object memory-backend-ram,id=near,size=${memoryMiB - FAR_MIB}M -object memory-backend-ram,id=far,size=${FAR_MIB}M -numa node,nodeid=0,cpus=0-1,memdev=near -numa node,nodeid=1,memdev=far`
   // The root's QEMU sees the folder of this run and nothing else of the machine.
-  const qemu = ['qemu-system-x86_64', '-M q35 -cpu max', counting ? '-accel tcg,thread=single,tb-size=256 -icount shift=0,sleep=off -smp 1' : '-accel tcg,thread=multi,tb-size=256 -smp 2', '-display none -no-reboot -nodefaults -nic none', `-m ${memoryMiB}M ${counting ? '' : nodes}`, disk === undefined ? '' : `-drive file=/mnt/run/${disk},if=virtio,format=raw,cache=none,aio=threads`, '-chardev stdio,id=console,signal=off,logfile=/mnt/run/console.log -serial chardev:console', '-device isa-debug-exit,iobase=0x501,iosize=0x04', '-kernel /mnt/run/vmlinuz -initrd /mnt/run/initrd.cpio', '-append "console=ttyS0 loglevel=5 panic=-1 mitigations=off nowatchdog no_timer_check kasan_multi_shot kunit.enable=1"'].join(' ')
+  const qemu = ['qemu-system-x86_64', `-M q35 -cpu ${cpu}`, counting ? '-accel tcg,thread=single,tb-size=256 -icount shift=0,sleep=off -smp 1' : '-accel tcg,thread=multi,tb-size=256 -smp 2', '-display none -no-reboot -nodefaults -nic none', `-m ${memoryMiB}M ${counting ? '' : nodes}`, disk === undefined ? '' : `-drive file=/mnt/run/${disk},if=virtio,format=raw,cache=none,aio=threads`, '-chardev stdio,id=console,signal=off,logfile=/mnt/run/console.log -serial chardev:console', '-device isa-debug-exit,iobase=0x501,iosize=0x04', '-kernel /mnt/run/vmlinuz -initrd /mnt/run/initrd.cpio', '-append "console=ttyS0 loglevel=5 panic=-1 mitigations=off nowatchdog no_timer_check kasan_multi_shot kunit.enable=1"'].join(' ')
   const { status, text } = inRoot(qemu, { binds: { run: folder }, timeoutMs: limitMs })
   writeFileSync(join(folder, 'console.log'), text)
   for (const file of ['vmlinuz', 'initrd.cpio']) rmSync(join(folder, file))

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The cold tier: given, used, full, failing, corrupted, taken away; and always the bytes that were handed in, or EIO. */
-#include "kit.h"
+#include "cold.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -11,60 +11,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-#define UNIT_BYTES 500000u
-
-typedef struct agentmem_abi_backing backing_args;
-
-static int backing(int device, uint32_t flags, int fd, uint64_t most_bytes)
-{
-	backing_args args = SIZED(backing, .flags = flags, .fd = fd, .most_bytes = most_bytes);
-
-	return ioctl(device, AGENTMEM_IOC_BACKING, &args);
-}
-
-static backing_args ask(int device)
-{
-	backing_args args = SIZED(backing);
-
-	GIVES(0, ioctl(device, AGENTMEM_IOC_BACKING, &args));
-	return args;
-}
-
-/* A file without a name. */
-static int nameless(const char *folder, int flags)
-{
-	int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC | flags, 0600);
-
-	CHECK(fd >= 0);
-	return fd;
-}
-
-static void give(int device, int fd, uint64_t most_bytes)
-{
-	GIVES(0, backing(device, AGENTMEM_ABI_BACKING_GIVE, fd, most_bytes));
-}
-
-static void take(int device)
-{
-	GIVES(0, backing(device, AGENTMEM_ABI_BACKING_TAKE, 0, 0));
-	CHECK(ask(device).state == AGENTMEM_ABI_BACKING_NONE);
-}
-
-static void cold_after(int device, uint64_t ms)
-{
-	GIVES(0, ioctl(device, AGENTMEM_IOC_SETTINGS, &SIZED(settings, .cold_after_ms = ms)));
-}
-
-static bool soon_cold(int agent, uint64_t unit)
-{
-	for (int i = 0; i < 500; i++) {
-		if (kit_stat(agent, unit).cold_bytes == kit_stat(agent, unit).bytes)
-			return true;
-		usleep(20000);
-	}
-	return false;
-}
 
 static void as_nobody(void *context)
 {
@@ -138,40 +84,6 @@ void test_backing(void)
 	close(fd);
 	close(agent);
 	close(device);
-}
-
-/* Three units of an agent's: text, noise, a conversation. */
-struct three {
-	int agent;
-	uint64_t text, noise, talk;
-	char *data, *random, *back;
-};
-
-static struct three three_new(uint64_t seed)
-{
-	struct three three = { .agent = kit_agent(""), .data = malloc(UNIT_BYTES), .random = malloc(UNIT_BYTES), .back = malloc(UNIT_BYTES) };
-
-	kit_text(seed, three.data, UNIT_BYTES);
-	kit_noise(seed, three.random, UNIT_BYTES);
-	three.text = kit_alloc(three.agent, AGENTMEM_ABI_TOOL_RESULT, three.data, UNIT_BYTES);
-	three.noise = kit_alloc(three.agent, AGENTMEM_ABI_OTHER, three.random, UNIT_BYTES);
-	three.talk = kit_alloc(three.agent, AGENTMEM_ABI_CONVERSATION, three.data + 1, UNIT_BYTES - 1);
-	return three;
-}
-
-static void three_same(const struct three *three)
-{
-	CHECK(kit_read(three->agent, three->text, 0, three->back, UNIT_BYTES) == UNIT_BYTES && memcmp(three->back, three->data, UNIT_BYTES) == 0);
-	CHECK(kit_read(three->agent, three->noise, 0, three->back, UNIT_BYTES) == UNIT_BYTES && memcmp(three->back, three->random, UNIT_BYTES) == 0);
-	CHECK(kit_read(three->agent, three->talk, 0, three->back, UNIT_BYTES) == UNIT_BYTES - 1 && memcmp(three->back, three->data + 1, UNIT_BYTES - 1) == 0);
-}
-
-static void three_free(struct three *three)
-{
-	close(three->agent);
-	free(three->data);
-	free(three->random);
-	free(three->back);
 }
 
 void test_cold(void)
@@ -300,33 +212,6 @@ void test_cold_full(void)
 	CHECK(umount("/tmp/small") == 0 && rmdir("/tmp/small") == 0);
 	three_free(&three);
 	close(device);
-}
-
-/* The signal that touching it ends a child with. */
-static int touch(const volatile char *byte)
-{
-	pid_t child = fork();
-	int status = 0;
-
-	if (child == 0) {
-		signal(SIGBUS, SIG_DFL);
-		(void)*byte;
-		_exit(0);
-	}
-	waitpid(child, &status, 0);
-	return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-}
-
-static void spoil(int fd)
-{
-	struct stat file;
-	char *junk;
-
-	CHECK(fstat(fd, &file) == 0 && file.st_size > 0);
-	junk = malloc((size_t)file.st_size);
-	kit_noise(4711, junk, (size_t)file.st_size);
-	CHECK(pwrite(fd, junk, (size_t)file.st_size, 0) == file.st_size);
-	free(junk);
 }
 
 void test_cold_spoilt(void)

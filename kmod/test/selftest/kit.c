@@ -2,6 +2,7 @@
 #include "kit.h"
 
 #include <fcntl.h>
+#include <linux/loop.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -160,4 +161,23 @@ bool kit_as(unsigned uid, void (*run)(void *context), void *context)
 	}
 	waitpid(child, &status, 0);
 	return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+int kit_loop(int file, int flags)
+{
+	struct loop_config config = { .fd = (__u32)file, .info.lo_flags = LO_FLAGS_AUTOCLEAR };
+	int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC), number, plain, fd;
+	char path[32];
+
+	CHECK(control >= 0);
+	number = ioctl(control, LOOP_CTL_GET_FREE);
+	close(control);
+	snprintf(path, sizeof(path), "/dev/loop%d", number);
+	plain = open(path, O_RDWR | O_CLOEXEC);
+	CHECK(number >= 0 && plain >= 0);
+	GIVES(0, ioctl(plain, LOOP_CONFIGURE, &config));
+	fd = open(path, O_RDWR | O_CLOEXEC | O_EXCL | flags);
+	CHECK(fd >= 0);
+	close(plain);
+	return fd;
 }

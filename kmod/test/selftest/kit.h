@@ -60,6 +60,8 @@ void kit_noise(uint64_t seed, void *to, size_t bytes);
 void kit_put(const char *path, const char *text);
 /* Runs in a child as this user; true where nothing failed there. */
 bool kit_as(unsigned uid, void (*run)(void *context), void *context);
+/* A block device of what the file holds, which goes with the last descriptor of it; `flags` to open it with. */
+int kit_loop(int file, int flags);
 
 void test_growth(void);
 void test_info(void);
@@ -90,6 +92,8 @@ void test_cold_pressure(void);
 void test_cold_full(void);
 void test_cold_spoilt(void);
 void test_cold_refused(void);
+void test_cold_device(void);
+void test_cold_device_spoilt(void);
 void test_cold_left(void);
 void test_race(void);
 void test_unload(void);

@@ -41,6 +41,8 @@ static const struct {
 	{ "cold full", test_cold_full },
 	{ "cold spoilt", test_cold_spoilt },
 	{ "cold refused", test_cold_refused },
+	{ "cold device", test_cold_device },
+	{ "cold device spoilt", test_cold_device_spoilt },
 	{ "race", test_race },
 	{ "unload", test_unload },
 	{ "backing left", test_cold_left },

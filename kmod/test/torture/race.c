@@ -368,14 +368,19 @@ static pid_t start(int slot, uint64_t seed, const int mail[2], int device)
 	_exit(1);
 }
 
-/* A file without a name, in memory here. */
+/* A file without a name, in memory here, or a device of such a one, in turns. */
 #define BACKING_BYTES (24u << 20)
 
 static void give_backing(int device)
 {
-	int fd = open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+	static unsigned given;
+	int file = open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600), fd = file;
 
-	CHECK(fd >= 0);
+	CHECK(file >= 0 && ftruncate(file, BACKING_BYTES) == 0);
+	if (given++ % 2 == 1) {
+		fd = kit_loop(file, O_DIRECT);
+		close(file);
+	}
 	GIVES(0, ioctl(device, AGENTMEM_IOC_BACKING, &SIZED(backing, .flags = AGENTMEM_ABI_BACKING_GIVE, .fd = fd, .most_bytes = BACKING_BYTES)));
 	close(fd);
 }
