@@ -175,6 +175,8 @@ describe('the page of a run', () => {
     await page.getByRole('link', { name: 'More agents', exact: true }).first().click()
     await seen(page, 'Why memory did not fall more')
     await seen(page, 'What came free became file cache')
+    // Each way with what it costs, as everywhere.
+    expect(await page.locator('.causes .solution').count()).toBeGreaterThan(1)
   })
 })
 

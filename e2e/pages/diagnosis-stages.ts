@@ -112,7 +112,7 @@ export const walkJournal = async (stage: Stage): Promise<void> => {
   await page.getByRole('button', { name: 'New note' }).click()
   await page.getByLabel('New note').fill('More memory is ordered.\nUntil then not more than ten agents.')
   await shoot('journal-note')
-  await page.getByRole('button', { name: 'Save' }).click()
+  await page.getByRole('button', { name: 'Save', exact: true }).click()
   await page.getByText('More memory is ordered.').first().waitFor()
   await page.getByLabel('Search the journal').fill('memory')
   await page.waitForTimeout(800)

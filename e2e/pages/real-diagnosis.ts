@@ -81,6 +81,7 @@ try {
   must('the command line says why memory did not fall', run.includes(WHY))
   const [latest] = valueOf(await window.call('runs.list', { limit: 1 }))
   const runId = latest?.summary.id ?? ''
+  must('and what is offered there can be tried', (await ctl('try did-not-fall.only-limits page-out-now --simulation')).includes('Digest'))
   must('explain RUN says it again', (await ctl(`explain ${runId}`)).includes(WHY))
   await page.evaluate((to) => {
     location.hash = to
@@ -98,12 +99,12 @@ try {
       if (format !== 'pdf') must(`the report as ${format}, private ${isPrivate}, says why memory did not fall`, report.toString('utf8').includes(WHY))
     }
   }
-  await ctl(`report ${runId} --format json`, [0])
+  await ctl(`report ${runId} --format json --output ${join(window.folder, 'report.json')}`)
   const [newer, older] = valueOf(await window.call('snapshots.list', { limit: 2 }))
   await ctl(`compare ${older?.id} ${newer?.id}`)
   await ctl('memory-enforce --drop-caches --yes --keep')
-  await ctl('suspend --all --yes', [0, 2, 6])
-  await ctl('resume --all', [0, 2, 6])
+  await ctl('suspend --idle --for 20s', [0, 6])
+  await ctl('resume --all')
   await ctl('rollback')
   await ctl('rollback --force')
   await ctl('journal')

@@ -189,6 +189,17 @@ describe('trying', () => {
     expect(planned).toHaveBeenLastCalledWith({ presetId: 'more-agents', agentIds: null, from: { ...wish, solution: 'second' } })
   })
 
+  test('why memory did not fall can be acted on after the newest run, and is over with the next', async () => {
+    history.writer.finishRun(sampleRun())
+    await diagnose.noteRun(run.record.id)
+    const solution = 'a'
+    // Found, and then told what it is.
+    expect(await diagnose.try({ rule: cause.rule, subject: '', solution })).toMatchObject({ ok: false, error: { code: 'not-supported' } })
+    const id = '20991231T000000Z-00000000'
+    history.writer.finishRun({ ...sampleRun(), id, startedAtMs: run.record.startedAtMs + 60_000 })
+    expect(await diagnose.try({ rule: cause.rule, subject: '', solution })).toMatchObject({ ok: false, error: { code: 'plan-changed' } })
+  })
+
   test('what is no run, no solution or not found any more says so', async () => {
     expect(await diagnose.try({ ...wish, solution: 'third' })).toMatchObject({ ok: false, error: { code: 'not-supported' } })
     expect(await diagnose.try({ ...wish, solution: 'nope' })).toMatchObject({ ok: false, error: { code: 'bad-request', expected: 'first, second, third' } })

@@ -14,7 +14,7 @@ import { wishOf } from './try-solution.ts'
 export interface DiagnoseDeps extends FindDeps {
   /** Which of the five causes explain that memory did not fall with this run. */
   readonly didNotFall: (run: RunDetail, looks: Looks) => readonly Finding[]
-  readonly history: FindHistory & { readonly reader: Pick<HistoryReader, 'findingsOfRun'> }
+  readonly history: FindHistory & { readonly reader: Pick<HistoryReader, 'findingsOfRun' | 'runs'> }
   readonly planner: Pick<Planner, 'plan'>
   readonly run: (runId: string) => RunDetail | null
 }
@@ -41,6 +41,11 @@ export const createDiagnose = (deps: DiagnoseDeps): Diagnose => {
     return answer
   }
 
+  /** Why memory did not fall is no finding of the machine but of a run: the newest can still be acted on. */
+  const causeOfNewest = (rule: string): Finding | undefined => {
+    const [newest] = history.reader.runs(1)
+    return newest === undefined ? undefined : history.reader.findingsOfRun(newest.summary.id)?.findings.find((cause) => cause.rule === rule && cause.topic === 'did-not-fall')
+  }
   const find = (rule: string, subject: string): Finding | undefined => last?.findings.find((finding) => finding.rule === rule && finding.subject === subject)
 
   return {
@@ -62,7 +67,7 @@ export const createDiagnose = (deps: DiagnoseDeps): Diagnose => {
         const answer = await get({ leaks: false })
         if (!answer.ok) return answer
       }
-      const finding = find(rule, subject)
+      const finding = find(rule, subject) ?? causeOfNewest(rule)
       if (finding === undefined) return fail('plan-changed', 'This is not found any more: the machine is another than when it was shown.', { about: subject === '' ? rule : `${rule}: ${subject}`, advice: 'Look at what is found now.' })
       const wish = wishOf(finding, solution)
       return wish.ok ? deps.planner.plan(wish.value) : wish

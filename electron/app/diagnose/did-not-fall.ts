@@ -130,10 +130,10 @@ const inUse = (run: Run): Cause | null => {
   const active = look.agents.filter((agent) => agent.state === 'active').length
   return {
     rule: 'did-not-fall.in-use',
-    title: nobodyIdle ? 'No agent was idle: all of this memory is in use' : 'The memory is in use: it came back at once',
+    title: nobodyIdle ? 'No agent was idle for long enough: nothing was paged out' : 'The memory is in use: it came back at once',
     severity: 'advice',
     explanation: nobodyIdle
-      ? `The run pages out agents that rest, and none did for long enough: ${active === 1 ? '1 agent is' : `${counted(active)} agents are`} at work. Memory that a program uses right now cannot be made smaller from outside without making it slow.`
+      ? `The run pages out agents that rest, and none did for long enough: ${active === 0 ? 'those that wait for you have not waited for as long as it asks' : `${active === 1 ? '1 agent is' : `${counted(active)} agents are`} at work`}. Memory that a program uses right now cannot be made smaller from outside without making it slow.`
       : `${amount(won)} were moved out, but programs used them again: ${gain <= 0 ? 'at the second look nothing of it was won' : `only ${amount(gain)} of it were still won at the second look`}. ${active > 0 ? `${active === 1 ? '1 agent is' : `${counted(active)} agents are`} at work. ` : ''}An agent that was started lately, or works, touches its memory again within seconds (measured: 0.9 GB in 20 s by fresh agents' garbage collection, 0.08 GB by agents idle for seven minutes).`,
     figures: [
       nobodyIdle ? figure({ what: 'Agents paged out', value: 0, unit: 'count', source: 'the run\'s steps', threshold: is(0) }) : figure({ what: 'Won at the second look', value: gain, unit: 'bytes', source: 'before and after the run, against the control', threshold: below(Math.round(won * LIMIT.cameBackShare)) }),
@@ -156,7 +156,7 @@ const ksmNeedsTime = (run: Run): Cause | null => {
     rule: 'did-not-fall.ksm-needs-time',
     title: 'Merging needs more time',
     severity: 'information',
-    explanation: `Merging of equal pages (KSM) has been on for ${durationText(forMs)} and has gone over everything ${counted(rounds)} times. It goes slowly from page to page, and merges one only when it found it unchanged twice; measured on 25 agents, nearly all was found after 98 seconds. It is looking at ${counted(offered)} pages.`,
+    explanation: `Merging of equal pages (KSM) has been on for ${durationText(forMs)} and the kernel counts ${counted(rounds)} rounds over everything since it was started. It goes slowly from page to page, and merges one only when it found it unchanged twice; measured on 25 agents, nearly all was found after 98 seconds. It is looking at ${counted(offered)} pages.`,
     figures: [
       rounds < LIMIT.ksmRounds
         ? figure({ what: 'Full rounds', value: rounds, unit: 'count', source: ksm('full_scans'), threshold: below(LIMIT.ksmRounds) })

@@ -3,6 +3,7 @@ import { go } from '../../stores/route.ts'
 import { Button } from '../../ui/button.tsx'
 import { Panel } from '../../ui/page.tsx'
 import { Figures } from './figures.tsx'
+import { Solutions } from './solutions.tsx'
 import './diagnosis.css'
 
 /** Why memory did not fall, or not by as much as hoped: known causes, each with its figures. Nothing where none fits. */
@@ -25,13 +26,7 @@ export const DidNotFall = ({ runId }: { runId: string }) => {
             <h3 className="cause-title">{cause.title}</h3>
             <p className="cause-why">{cause.explanation}</p>
             <Figures figures={cause.figures} />
-            <ul className="cause-ways">
-              {cause.solutions.map(({ id, title, what }) => (
-                <li key={id}>
-                  <strong>{title}.</strong> {what}
-                </li>
-              ))}
-            </ul>
+            <Solutions finding={cause} />
           </section>
         ))}
       </div>
