@@ -42,7 +42,7 @@ export const addDiagnosisCommands = (program: Command, done: (code: number) => v
 
   command('memory-diagnose', 'why memory is as it is, with evidence, and what to do about it').addOption(json()).addOption(verbose())
     .option('--detect-leaks', 'with who grows without end, of what the history kept', false)
-    .option('--for <time>', 'look twice, so long apart, such as 5s: then rates are known', span)
+    .option('--for <time>', 'look again for so long: with 5s rates are known, with 75s what grows', span)
     .option('--exit-code', 'answer 10 for a warning, 11 for something critical', false)
     .action((options: { json: boolean; verbose: boolean; detectLeaks: boolean; for?: number; exitCode: boolean }) => diagnose().then(({ diagnose: run }) => end(run(options))))
   applying(command('memory-enforce', 'apply a preset, with what else is wished, measure it and undo it unless it is kept').addOption(json()))
@@ -58,6 +58,8 @@ export const addDiagnosisCommands = (program: Command, done: (code: number) => v
     .option('--no-clear', 'write one look below the other')
     .option('--count <n>', 'end after so many looks', whole)
     .action(async (options: Parameters<Awaited<typeof import('./diagnosis/watch.ts')>['watch']>[0]) => end((await import('./diagnosis/watch.ts')).watch(options)))
+  command('processes', 'every figure of your processes: sizes, heap, stack, shared, locked, faults').argument('[pid]', 'of the agent with this process; of all where left out', whole).addOption(json())
+    .action((pid: number | undefined, options: Json) => more().then(({ processes }) => end(processes(pid ?? null, options))))
   command('explain', 'one finding, or why a rule is silent; of a run, why memory did not fall more').argument('<finding>', 'as memory-diagnose names it, such as swap.none; or the id of a run').addOption(json())
     .action((rule: string, options: Json) => more().then(({ explain }) => end(explain(rule, options))))
   applying(command('try', 'try one solution of a finding, measure it and undo it unless it is kept').argument('<finding>', 'as memory-diagnose names it').argument('<solution>', 'as memory-diagnose names it').addOption(json()))

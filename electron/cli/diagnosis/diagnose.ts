@@ -11,20 +11,23 @@ export interface DiagnoseOptions {
   json: boolean
   verbose: boolean
   detectLeaks: boolean
-  /** Wait so long between two looks, so that rates are known. */
+  /** Look again for so long: from two looks rates are known, from a minute on growth. */
   for?: number
   exitCode: boolean
 }
 
 const CODES: Partial<Record<Severity, number>> = { critical: EXIT.critical, warning: EXIT.warning }
 
+/** Over a longer time several looks are taken: a leak is told from a start by more than two. */
+const STEP_MS = 15_000
+
 type Ask = (leaks: boolean) => Promise<Answer<'diagnosis.get'>>
 
 const report = async (ask: Ask, first: Answer<'diagnosis.get'> | null, options: DiagnoseOptions): Promise<number> => {
   let answer = first ?? (await ask(options.detectLeaks))
-  if (options.for !== undefined && answer.ok) {
-    if (!options.json) note(`Looking again in ${Math.round(options.for / 1000)} s...`)
-    await sleep(options.for)
+  if (options.for !== undefined && answer.ok && !options.json) note(`Looking again for ${Math.round(options.for / 1000)} s...`)
+  for (let leftMs = options.for ?? 0; leftMs > 0 && answer.ok; leftMs -= STEP_MS) {
+    await sleep(Math.min(leftMs, STEP_MS))
     answer = await ask(options.detectLeaks)
   }
   if (!answer.ok) return printFailure(answer.error, options.json)
