@@ -2,7 +2,7 @@
  * `node tools/cli-bundle.mjs` puts agentmemctl into build/cli/ as plain
  * JavaScript in a few files: a short command then starts in a third of the
  * memory and time that reading TypeScript takes. inputs.json names what it was
- * made from, so that agentmemctl.js takes the sources where they are newer.
+ * made from, so that agentmemctl.cjs takes the sources where they are newer.
  * `--into FOLDER`: with all packages but the native one, for another machine.
  */
 import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'

@@ -22,7 +22,7 @@ afterAll(() => { rmSync(folder, { recursive: true, force: true }) })
 /** As a user without helper, app and session bus would run it. */
 const ctl = (...words: string[]): { code: number | null; out: string; err: string } => {
   const { DBUS_SESSION_BUS_ADDRESS: _bus, ...env } = process.env
-  const done = spawnSync(process.execPath, [join(import.meta.dirname, 'agentmemctl.js'), ...words], {
+  const done = spawnSync(process.execPath, [join(import.meta.dirname, 'agentmemctl.cjs'), ...words], {
     encoding: 'utf8',
     env: { ...env, HOME: folder, XDG_RUNTIME_DIR: join(folder, 'run'), XDG_CONFIG_HOME: join(folder, 'config'), XDG_STATE_HOME: join(folder, 'state'), DBUS_SYSTEM_BUS_ADDRESS: `unix:path=${folder}/none` },
   })

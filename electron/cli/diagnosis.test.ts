@@ -3,6 +3,8 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync }
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { z } from 'zod'
+import { processEvidenceSchema } from '../../helper/contract/evidence.ts'
 import { diagnosisSchema, journalEntrySchema, type TraceLine } from '../contract/diagnosis.ts'
 import { planViewSchema } from '../contract/views.ts'
 
@@ -16,7 +18,7 @@ afterAll(() => { rmSync(folder, { recursive: true, force: true }) })
 /** As a user without helper, app and session bus would run it. */
 const ctl = (words: readonly string[], more: { env?: NodeJS.ProcessEnv; input?: string } = {}): { code: number | null; out: string; err: string } => {
   const { DBUS_SESSION_BUS_ADDRESS: _bus, ...env } = process.env
-  const done = spawnSync(process.execPath, [join(import.meta.dirname, 'agentmemctl.js'), ...words], {
+  const done = spawnSync(process.execPath, [join(import.meta.dirname, 'agentmemctl.cjs'), ...words], {
     encoding: 'utf8',
     cwd: folder,
     input: more.input ?? '',
@@ -102,6 +104,20 @@ describe('memory-watch', () => {
 
   it('wants a time it can keep', () => {
     expect(ctl(['memory-watch', '--interval', '0'])).toMatchObject({ code: 2, err: expect.stringContaining('seconds from 0.2') })
+  })
+})
+
+describe('processes', () => {
+  it('tells every figure of one\'s own processes', () => {
+    const shape = z.object({ processes: z.array(processEvidenceSchema) })
+    const { processes } = shape.parse(JSON.parse(ctl(['processes', '--json']).out))
+    const own = processes.find(({ ref }) => ref.pid === process.pid)
+    // This very process is among the larger ones.
+    expect(own?.rssBytes.value).toBeGreaterThan(20 * 1024 * 1024)
+    expect(own?.virtualBytes.value).toBeGreaterThan(own?.rssBytes.value ?? Infinity)
+    expect(own?.minorFaults.value).toBeGreaterThan(1000)
+    expect(ctl(['processes']).out).toMatch(/PID {2}PROCESS.*VSZ.*STACK.*MINOR/u)
+    expect(ctl(['processes', '999999999'])).toMatchObject({ code: 2, err: expect.stringContaining('No agent has a process') })
   })
 })
 

@@ -14,7 +14,7 @@ import { migrations } from './migrations/all.ts'
 /** Somebody waits for this answer: less patience than the app has with a locked file. */
 const BUSY_MS = 500
 /** Each is up to a megabyte of memory here. */
-const MOST_LOOKS = 4
+const MOST_LOOKS = 3
 
 export interface BriefHistory extends FindHistory {
   readonly search: ReturnType<typeof createJournalStore>['search']
