@@ -57,6 +57,19 @@ export const createDiagnosis = ({ scenario, startMs, changed, sleep, plan }: Par
       if (chosen.act.how !== 'try-run') return fail('not-supported', 'This is not something to try as a run.')
       return plan({ version: 1, id: `try-${rule.replaceAll('.', '-')}-${solution}`, title: chosen.title, description: chosen.what, settings: chosen.act.settings, settleMs: 0, confirmMs: 60_000 })
     },
+    'processes.get': ({ agentId }: Request<'processes.get'>): Answer<'processes.get'> => {
+      const MB = 1024 ** 2
+      const none = missing('not-measured')
+      return ok({
+        takenAtMs: startMs,
+        processes: [4711, 4712].map((pid, i) => ({
+          ref: { pid, startTimeTicks: 99 }, parentPid: 1, uid: 1000, name: 'node', title: i === 0 ? 'Claude Code' : 'notes MCP server', agentId,
+          rssBytes: known((231 - i * 150) * MB), pssBytes: none, anonBytes: known(133 * MB), fileBytes: known(98 * MB), shmemBytes: known(0), swapBytes: known(0),
+          virtualBytes: known(74_213 * MB), heapBytes: known(812 * MB), stackBytes: known(132 * 1024), lockedBytes: known(0), hugetlbBytes: known(0), anonHugeBytes: none,
+          minorFaults: known(120_345 + i), majorFaults: known(17), memfdBytes: none, oomScoreAdj: known(0), numaBytes: missing('not-measured'),
+        })),
+      })
+    },
     'journal.search': ({ text, limit, beforeId }: Request<'journal.search'>): Answer<'journal.search'> => {
       if (scenario.historyFails !== null) return { ok: false, error: scenario.historyFails }
       const words = text.toLowerCase().split(/\s+/u).filter((word) => word !== '')

@@ -25,6 +25,17 @@ describe('one agent', () => {
     expect(asked('agents.resume')).toHaveLength(1)
   })
 
+  it('tells every figure of its processes when asked, and not before', async () => {
+    const { page } = await start(scenarios.lived, { hash: '#/agents' })
+    await openAgent(page, /api-gateway/u, 'Memory')
+    expect(asked('processes.get')).toHaveLength(0)
+    await page.getByText('Every figure of its processes').click()
+    const row = page.getByRole('region', { name: 'Every figure of its processes' }).getByRole('row', { name: /notes MCP server/u })
+    await row.waitFor()
+    expect((await row.getByRole('cell').allInnerTexts()).slice(-3)).toEqual(['0', '120,346', '17'])
+    expect(await serious(page)).toEqual([])
+  })
+
   it('tells its states over time, by pointer and by arrow keys', async () => {
     const { page } = await start(scenarios.lived, { hash: '#/agents' })
     await openAgent(page, /payments/u, 'States')

@@ -73,6 +73,7 @@ try {
   await ctl('trace')
   await ctl('trace perf.page-faults --seconds 1', [0, 6])
   await ctl('agents')
+  await ctl('processes')
   await ctl('run -- true')
 
   // Compressed swap alone moves nothing: memory does not fall, and everybody says why.

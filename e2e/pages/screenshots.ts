@@ -27,6 +27,7 @@ const shots: readonly Shot[] = [
   { name: 'preset', hash: '#/overview', click: ['role=button[name="More agents"]'] },
   { name: 'waiting', hash: '#/overview', scenario: 'waiting' },
   { name: 'agent', hash: '#/agents', click: ['[role=row] >> text=web-shop'] },
+  { name: 'agent-figures', hash: '#/agents', click: ['[role=row] >> text=web-shop', 'text=Every figure of its processes'] },
   { name: 'run', hash: '#/history', click: ['role=link[name=/More agents/] >> nth=0'] },
   { name: 'empty', hash: '#/overview', scenario: 'empty' },
   { name: 'install', hash: '#/settings', scenario: 'noHelper', click: ['role=button[name="Install…"]'] },

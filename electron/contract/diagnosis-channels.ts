@@ -1,4 +1,6 @@
 import { z } from 'zod'
+import { agentIdSchema } from '../../helper/contract/agents.ts'
+import { processEvidenceSchema } from '../../helper/contract/evidence.ts'
 import { runIdSchema } from '../../helper/contract/runs.ts'
 import { traceRequestSchema, traceResultSchema } from '../../helper/contract/trace.ts'
 import { call } from './call.ts'
@@ -12,6 +14,8 @@ export const diagnosisChannels = {
   'diagnosis.get': call(z.strictObject({ leaks: z.boolean() }), diagnosisSchema),
   /** After a run: which of the five causes explain that memory did not fall. */
   'diagnosis.of-run': call(z.strictObject({ runId: runIdSchema }), diagnosisSchema),
+  /** Every figure of one's own processes, the largest first; of one agent, or of all there are. */
+  'processes.get': call(z.strictObject({ agentId: agentIdSchema.nullable() }), z.object({ takenAtMs: z.number(), processes: z.array(processEvidenceSchema) })),
   /** Plan of a solution that is tried as a run; run.apply with the preset id it names does it. */
   'diagnosis.try': call(z.strictObject({ rule: z.string(), subject: z.string(), solution: z.string() }), planViewSchema),
 } as const

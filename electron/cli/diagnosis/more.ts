@@ -1,10 +1,12 @@
 import { writeFileSync } from 'node:fs'
 import { fail } from '../../../helper/contract/result.ts'
 import { runIdSchema } from '../../../helper/contract/runs.ts'
+import type { Reading } from '../../../helper/contract/reading.ts'
+import { amount } from '../../app/amounts.ts'
 import { messageOf } from '../../app/files.ts'
 import { EXIT } from '../exit-codes.ts'
 import { withApp } from '../open-app.ts'
-import { note, out, outJson, printFailure, say } from '../print.ts'
+import { bytesOr, note, out, outJson, printFailure, say, table } from '../print.ts'
 import { causesOf, printCauses } from './why-not.ts'
 import { printFinding, printLeaks } from './words.ts'
 
@@ -58,6 +60,32 @@ export const leaks = (options: LeakOptions): Promise<number> =>
     if (!answer.ok) return printFailure(answer.error, options.json)
     if (options.json) outJson(answer.value)
     else printLeaks(answer.value, options.verbose)
+    return EXIT.ok
+  })
+
+const whole = new Intl.NumberFormat('en-GB')
+
+/** Every figure the kernel has of a process, of one agent's or of all. */
+export const processes = (pid: number | null, options: { json: boolean }): Promise<number> =>
+  withApp(async (app) => {
+    const agents = pid === null ? null : await app.inner.sampler.agents(0)
+    if (agents !== null && !agents.ok) return printFailure(agents.error, options.json)
+    const agent = agents?.value.find((one) => one.pid === pid || one.processes.some((process) => process.pid === pid))
+    if (pid !== null && agent === undefined) return printFailure(fail('bad-request', `No agent has a process ${pid}.`, { about: 'pid', got: String(pid), advice: 'Those there are: agentmemctl agents' }).error, options.json)
+    const answer = await app.call('processes.get', { agentId: agent?.id ?? null })
+    if (!answer.ok) return printFailure(answer.error, options.json)
+    if (options.json) outJson(answer.value)
+    else {
+      const count = (reading: Reading): string => (reading.value === null ? '-' : whole.format(reading.value))
+      out(table(
+        ['PID', 'PROCESS', 'RSS', 'VSZ', 'HEAP', 'STACK', 'SHARED', 'LOCKED', 'SWAP', 'MINOR', 'MAJOR'],
+        answer.value.processes.map(({ ref, title, rssBytes, virtualBytes, heapBytes, stackBytes, fileBytes, shmemBytes, lockedBytes, swapBytes, minorFaults, majorFaults }) => [
+          String(ref.pid), title.slice(0, 24), bytesOr(rssBytes), bytesOr(virtualBytes), bytesOr(heapBytes), bytesOr(stackBytes),
+          fileBytes.value === null ? '-' : amount(fileBytes.value + (shmemBytes.value ?? 0)), bytesOr(lockedBytes), bytesOr(swapBytes), count(minorFaults), count(majorFaults),
+        ]),
+        [0, 2, 3, 4, 5, 6, 7, 8, 9, 10],
+      ))
+    }
     return EXIT.ok
   })
 

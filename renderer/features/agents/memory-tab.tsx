@@ -1,10 +1,13 @@
-import { useMemo } from 'react'
+import { useMemo, useState } from 'react'
 import type { Response } from '../../../electron/contract/channels.ts'
 import type { Agent } from '../../../helper/contract/agents.ts'
 import type { RegistryEntry } from '../../../helper/contract/lifecycle.ts'
-import { bytes, duration, megabytes, missingWords } from '../../format/format.ts'
+import { bytes, count, duration, megabytes, missingWords } from '../../format/format.ts'
+import { useCall } from '../../stores/data.ts'
 import { hold } from '../../stores/series-ids.ts'
+import { FailureNotice } from '../../ui/failure-notice.tsx'
 import { Figure, Gap } from '../../ui/figure.tsx'
+import { Skeleton } from '../../ui/page.tsx'
 import { SeriesChart, type ChartLine } from '../../ui/series-chart.tsx'
 import { roleWords } from './rows.ts'
 
@@ -71,15 +74,74 @@ const Processes = ({ agent }: { agent: Agent }) => (
   </div>
 )
 
+const columns: readonly { readonly key: 'rssBytes' | 'virtualBytes' | 'heapBytes' | 'stackBytes' | 'fileBytes' | 'shmemBytes' | 'lockedBytes' | 'minorFaults' | 'majorFaults'; readonly word: string; readonly title: string }[] = [
+  { key: 'rssBytes', word: 'RSS, MB', title: 'Resident: all pages in memory, common ones in full' },
+  { key: 'virtualBytes', word: 'VSZ, MB', title: 'Virtual size: all addresses asked for, used or not' },
+  { key: 'heapBytes', word: 'Heap, MB', title: 'Data: heap and other private memory asked for (VmData)' },
+  { key: 'stackBytes', word: 'Stack, MB', title: 'Stack of the main thread (VmStk)' },
+  { key: 'fileBytes', word: 'Files, MB', title: 'Resident pages of programs and files, which others may share' },
+  { key: 'shmemBytes', word: 'Shared, MB', title: 'Resident shared memory (RssShmem)' },
+  { key: 'lockedBytes', word: 'Locked, MB', title: 'Memory that may not leave (VmLck, VmPin)' },
+  { key: 'minorFaults', word: 'Minor faults', title: 'Pages touched for the first time or mapped anew, without a disk' },
+  { key: 'majorFaults', word: 'Major faults', title: 'Pages that had to be read from a disk or from swap' },
+]
+
+const FiguresOfAll = ({ agentId }: { agentId: string }) => {
+  const { data, error, reload } = useCall('processes.get', { agentId })
+  if (data === null) return error === null ? <Skeleton height="6rem" /> : <FailureNotice failure={error} onRetry={reload} />
+  return (
+    <div className="table-scroll" tabIndex={0} role="region" aria-label="Every figure of its processes">
+      <table className="table">
+        <thead>
+          <tr>
+            <th scope="col">Process</th>
+            {columns.map(({ key, word, title }) => (
+              <th key={key} scope="col" className="num" title={title}>
+                {word}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {data.processes.map((process) => (
+            <tr key={process.ref.pid}>
+              <th scope="row">
+                {process.title} <span className="muted num">{process.ref.pid}</span>
+              </th>
+              {columns.map(({ key }) => (
+                <td key={key} className="num">
+                  <Figure reading={process[key]} format={key.endsWith('Bytes') ? megabytes : count} />
+                </td>
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  )
+}
+
+/** Read only when somebody looks: it is the kernel's whole account of each process. */
+const EveryFigure = ({ agentId }: { agentId: string }) => {
+  const [open, setOpen] = useState(false)
+  return (
+    <details onToggle={(event) => setOpen(event.currentTarget.open)}>
+      <summary>Every figure of its processes</summary>
+      {open && <FiguresOfAll agentId={agentId} />}
+    </details>
+  )
+}
+
 /** What it uses, of what, and in which processes. */
 export const MemoryTab = ({ agent, entry, series }: { agent: Agent; entry: RegistryEntry | null; series: Response<'agent.get'>['series'] | undefined }) => {
   const times = useMemo(() => series?.atMs ?? [], [series])
-  const columns = useMemo(() => [hold(times, series?.series[0]?.values ?? [], HOLD_MS)], [series, times])
+  const values = useMemo(() => [hold(times, series?.series[0]?.values ?? [], HOLD_MS)], [series, times])
   return (
     <>
       <Facts agent={agent} entry={entry} />
-      {times.length > 1 && <SeriesChart atMs={times} columns={columns} lines={lines} height={120} label={`Cost of ${agent.title} over the last minutes`} />}
+      {times.length > 1 && <SeriesChart atMs={times} columns={values} lines={lines} height={120} label={`Cost of ${agent.title} over the last minutes`} />}
       <Processes agent={agent} />
+      <EveryFigure agentId={agent.id} />
     </>
   )
 }
