@@ -3,8 +3,8 @@
  * agentmemctl installed, makes each of ten conditions of memory for real, asks
  * an ordinary user's `agentmemctl memory-diagnose` what is wrong, does what it
  * advises, and measures whether that helped. WORDS, with commas, are parts of
- * the conditions' names. With `--captures FOLDER` two looks at each are written
- * to FOLDER/NAME.json, for electron/app/diagnose/testing/captures.
+ * the conditions' names. With `--captures FOLDER` two looks at some are written
+ * to FOLDER/NAME.json, for electron/app/diagnose/testing/captures/keep.ts.
  */
 import { spawnSync } from 'node:child_process'
 import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'

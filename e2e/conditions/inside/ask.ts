@@ -3,7 +3,7 @@ import { rmSync } from 'node:fs'
 import { check, tryRun } from '../../guest/inside/harness.ts'
 import { asUser, DEV, INSTALLED } from '../../guest/inside/users.ts'
 
-export interface Solution { readonly id: string; readonly title: string; readonly act: { readonly how: string; readonly command?: string; readonly needsRoot?: boolean } }
+export interface Solution { readonly id: string; readonly title: string; readonly undo: string; readonly act: { readonly how: string; readonly command?: string; readonly needsRoot?: boolean } }
 export interface Finding { readonly rule: string; readonly subject: string; readonly severity: string; readonly title: string; readonly explanation: string; readonly solutions: readonly Solution[] }
 
 const CLI = '/mnt/guest/app/build/cli/agentmemctl.js'
@@ -19,8 +19,8 @@ const ctl = (words: readonly string[], timeoutMs = 120_000): string => {
 
 const jsonOf = (text: string): Record<string, unknown> => JSON.parse(text.slice(text.indexOf('{'))) as Record<string, unknown>
 
-/** What is found now; with `apart` two looks, so far apart, so that rates are known. */
-export const diagnose = (apart?: string): readonly Finding[] => jsonOf(ctl(['memory-diagnose', '--json', ...(apart === undefined ? [] : ['--for', apart])]))['findings'] as Finding[]
+/** What is found, looking for so long: rates need seconds, growth a minute. */
+export const diagnose = (lookFor: string): readonly Finding[] => jsonOf(ctl(['memory-diagnose', '--json', '--for', lookFor]))['findings'] as Finding[]
 
 /** As a user who never asked before: looks and runs of the condition before are none of this one's business. */
 export const forget = (): void => {

@@ -25,9 +25,12 @@ export interface Condition {
   /** The rule that must come first of all that is found. */
   readonly finds: string
   readonly make: (later: Later) => Promise<void>
-  /** How far apart the user's looks are, and how many looks are taken before: rules over growth need more than two. */
-  readonly apart?: string
-  readonly looksBefore?: number
+  /** No machine at hand makes it: its looks are kept where captures are asked for. */
+  readonly isCaptured?: boolean
+  /** For how long the user looks: rates need seconds. */
+  readonly lookFor?: string
+  /** How often the user asks, a minute and more apart: growth is told from four looks, of which an emulated machine is slow to take one. */
+  readonly asks?: number
   /** The solution of the finding that is done. */
   readonly solution: string
   /** Does it, where it is no run. */
@@ -42,7 +45,7 @@ const print = (findings: readonly Finding[]): void => {
   for (const { rule, severity, title } of findings) console.log(`#   ${severity.padEnd(11)} ${rule}: ${title}`)
 }
 
-export const testOf = ({ name, finds, make, apart = '4s', looksBefore = 0, solution: wanted, act, figure }: Condition): Test => ({
+export const testOf = ({ name, finds, make, isCaptured = false, lookFor = '4s', asks = 1, solution: wanted, act, figure }: Condition): Test => ({
   name: `condition: ${name}`,
   limitMs: 25 * 60_000,
   run: async () => {
@@ -50,9 +53,13 @@ export const testOf = ({ name, finds, make, apart = '4s', looksBefore = 0, solut
     try {
       await make((each) => undos.push(each))
       forget()
-      for (let more = 0; more < looksBefore; more += 1) diagnose(apart)
-      const findings = diagnose(apart)
-      if (isKeepingLooks) keepLooks(name)
+      for (let again = 1; again < asks; again += 1) {
+        const fromMs = performance.now()
+        diagnose('1s')
+        await sleep(Math.max(0, 75_000 - (performance.now() - fromMs)))
+      }
+      const findings = diagnose(lookFor)
+      if (isKeepingLooks && isCaptured) keepLooks(name)
       print(findings)
       const [first] = findings
       check(first?.rule === finds, `the first finding is ${first?.rule ?? 'none'}, expected ${finds}`)
@@ -64,7 +71,7 @@ export const testOf = ({ name, finds, make, apart = '4s', looksBefore = 0, solut
       const was = await figure.read()
       if (act === undefined) {
         const runId = tryKept(first, wanted)
-        undos.push(() => { undo(runId) })
+        if (solution.undo === 'by-run') undos.push(() => { undo(runId) })
       } else await act(first, solution, (each) => undos.push(each))
       await sleep(2000)
       const is = await figure.read()

@@ -58,8 +58,7 @@ export const programConditions: readonly Condition[] = [
       service('leaky', "held = half(60)\nready()\nwhile True:\n  held += half(1)\n  time.sleep(0.3)")
       await until('it to hold something', () => held('leaky.service') > 60 * MIB)
     },
-    looksBefore: 2,
-    apart: '25s',
+    asks: 3,
     solution: 'restart-it',
     act: async () => {
       check(asDev('systemctl', '--user', 'restart', 'leaky.service').status === 0, 'it did not restart')
@@ -100,6 +99,7 @@ export const programConditions: readonly Condition[] = [
   },
   {
     name: 'cgroup OOM',
+    isCaptured: true,
     finds: 'cgroups.oom-kill',
     make: async (later) => {
       later(() => {
@@ -115,6 +115,7 @@ export const programConditions: readonly Condition[] = [
   },
   {
     name: 'KSM without candidates',
+    isCaptured: true,
     finds: 'ksm.nothing-offered',
     make: async (later) => {
       // Taken apart again, before its settings go back.

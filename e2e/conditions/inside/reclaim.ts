@@ -49,6 +49,7 @@ const shareOfPrograms = async (): Promise<number> => {
 export const reclaimConditions: readonly Condition[] = [
   {
     name: 'fragmented memory',
+    isCaptured: true,
     finds: 'fragmentation.no-large-blocks',
     make: async (later) => {
       // A kernel that does not tidy up ahead of time, with the reserve of a machine without huge pages: else it heals within seconds.
@@ -62,6 +63,7 @@ export const reclaimConditions: readonly Condition[] = [
   },
   {
     name: 'direct-reclaim stalls',
+    isCaptured: true,
     finds: 'pressure.direct-reclaim',
     make: async (later) => {
       // The reserve of a machine without huge pages; that of one with them is larger than such bursts.
@@ -72,7 +74,7 @@ export const reclaimConditions: readonly Condition[] = [
       closeSync(file)
       await python(BURSTS, { later })
     },
-    apart: '8s',
+    lookFor: '8s',
     solution: 'begin-earlier',
     figure: { what: 'room that programs had to make themselves', unit: 'percent', read: shareOfPrograms, must: 'fall', least: 10 },
   },
