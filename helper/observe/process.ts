@@ -27,8 +27,11 @@ export interface ProcessStat {
 
 const PF_KTHREAD = 0x00200000
 
-/** Control characters and invalid bytes of a name become "?", so that a list or log stays one line a process. */
-export const printable = (text: string): string => text.replaceAll(/[\p{C}\p{Zl}\p{Zp}\uFFFD]/gu, '?')
+/**
+ * Control characters and invalid bytes of a name become "?", so that a list or log stays one line a process.
+ * Nearly every name is plain; the tables of Unicode that tell the others are a megabyte.
+ */
+export const printable = (text: string): string => (/^[ -~]*$/u.test(text) ? text : text.replaceAll(/[\p{C}\p{Zl}\p{Zp}\uFFFD]/gu, '?'))
 
 /**
  * The name may hold spaces, brackets and newlines, so everything is counted
