@@ -1,5 +1,4 @@
 /** Conditions of how the kernel makes room. */
-import { closeSync, ftruncateSync, openSync, rmSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { read } from '../../guest/inside/harness.ts'
 import type { Condition } from './condition.ts'
@@ -11,29 +10,22 @@ const MIB = 1024 * 1024
 const largeBlocks = (): number =>
   read('/proc/buddyinfo').split('\n').filter((line) => !/\bDMA\b/u.test(line)).reduce((sum, line) => sum + line.trim().split(/\s+/u).slice(-2).reduce((blocks, count, i) => blocks + Number(count) * 2 ** i, 0), 0)
 
-const SPARSE = '/var/tmp/sparse'
-
 /**
- * Two programs read files in short bursts: more at a time than what is free
- * below the mark at which the kernel begins to make room, which it has time to
- * do in between. The file is one large hole: no disk is waited for, and nothing
- * is read twice.
+ * A program that takes 12 MiB at a time and drops the oldest 12 of a little more
+ * than there is in memory: for every new page another must be compressed, for
+ * which the kernel has time between the bursts. Nothing is needed again, so
+ * that it is no thrashing. (Fixed, the threshold lets each piece go back.)
  */
-const BURSTS = `
-file = os.open('${SPARSE}', os.O_RDONLY)
-buffer = bytearray(MIB)
-at = 0
-def burst(mib):
-  global at
-  for _ in range(mib):
-    os.preadv(file, [buffer], at)
-    at += MIB
-burst(1200)
-if os.fork() == 0: at = 1 << 39
-else: ready()
+const bursts = (mib: number): string => `
+import collections
+template = b''.join(half(1))
+ring = collections.deque(bytearray(template) for _ in range(${mib}))
+ready()
 while True:
-  burst(6)
-  time.sleep(0.4)
+  for _ in range(12):
+    ring.popleft()
+    ring.append(bytearray(template))
+  time.sleep(0.5)
 `
 
 /** Of the pages collected in twenty seconds, the part that programs had to collect themselves. */
@@ -66,13 +58,9 @@ export const reclaimConditions: readonly Condition[] = [
     isCaptured: true,
     finds: 'pressure.direct-reclaim',
     make: async (later) => {
-      // The reserve of a machine without huge pages; that of one with them is larger than such bursts.
-      writeSettings({ '/proc/sys/vm/min_free_kbytes': '4608' }, later)
-      later(() => { rmSync(SPARSE, { force: true }) })
-      const file = openSync(SPARSE, 'w', 0o644)
-      ftruncateSync(file, 1024 ** 4)
-      closeSync(file)
-      await python(BURSTS, { later })
+      // A machine without huge pages; the reserve of one with them is larger than such bursts.
+      writeSettings({ '/sys/kernel/mm/transparent_hugepage/enabled': 'never', '/proc/sys/vm/min_free_kbytes': '4608' }, later)
+      await python(bursts(Math.round(meminfo('MemAvailable') / MIB) + 60), { later, launcher: ['env', 'MALLOC_MMAP_THRESHOLD_=65536'] })
     },
     lookFor: '8s',
     solution: 'begin-earlier',

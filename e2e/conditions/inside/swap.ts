@@ -50,8 +50,8 @@ export const swapConditions: readonly Condition[] = [
       await noSwap(later)
       swapFile(700, later)
       writeSettings({ [`${ZSWAP}/max_pool_percent`]: '3', [`${ZSWAP}/enabled`]: 'Y' }, later)
-      // Twice what the pool takes is out, and a part of it is used and paged out again all the time.
-      await python(`held = half(300)\nreclaim = os.open('${groupOf('hoard')}/memory.reclaim', os.O_WRONLY)\nready()\nat = 0\nwhile True:\n  for step in range(8):\n    piece = held[at % 300]\n    for page in range(0, MIB, 4096): piece[page]\n    at += 1\n  try: os.write(reclaim, b'40M')\n  except OSError: pass # It got less.\n  time.sleep(0.5)`, { later, scope: 'hoard' })
+      // Twice what the pool takes is out, and a part of it is written to and paged out again all the time.
+      await python(`held = [bytearray(piece) for piece in half(300)]\nreclaim = os.open('${groupOf('hoard')}/memory.reclaim', os.O_WRONLY)\nready()\nat = 0\nwhile True:\n  for step in range(8):\n    piece = held[at % 300]\n    for page in range(0, MIB, 4096): piece[page] ^= 1\n    at += 1\n  try: os.write(reclaim, b'40M')\n  except OSError: pass # It got less.\n  time.sleep(0.5)`, { later, scope: 'hoard' })
       await until('pages in the pool', () => meminfo('Zswap') > 30 * MIB)
     },
     solution: 'larger-pool',
