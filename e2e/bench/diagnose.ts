@@ -72,8 +72,8 @@ const cpuPressurePercent = (): number => {
 
 /** Others' work is no part of what is measured: waits for a quieter moment, within bounds, and says how quiet it was. */
 const waitForQuiet = async (): Promise<void> => {
-  for (let i = 0; i < 30 && cpuPressurePercent() > 20; i += 1) await sleep(2000)
-  shown('share of time in which somebody waits for a CPU', cpuPressurePercent(), '%')
+  for (let i = 0; ahead.length === 0 && i < 30 && cpuPressurePercent() > 20; i += 1) await sleep(2000)
+  shown(`share of time in which somebody waits for a CPU${ahead.length > 0 ? ' (what is timed below goes before)' : ''}`, cpuPressurePercent(), '%')
 }
 
 /** The app as it runs in the background of somebody's session. */
@@ -95,13 +95,16 @@ const endApp = async (child: ChildProcess): Promise<void> => {
 
 const judgementSchema = z.object({ processes: z.int(), findings: z.array(z.object({ rule: z.string(), subject: z.string() })), silent: z.array(z.string()), couldNotLook: z.array(z.unknown()) })
 
+/** Where root may, ahead of everybody: then the time on the clock is the program's own, however busy others keep the machine. */
+const ahead: readonly string[] = spawnSync('chrt', ['-f', '1', 'true']).status === 0 ? ['chrt', '-f', '1'] : []
+
 interface Measured { readonly what: string; readonly words: readonly string[]; readonly env?: NodeJS.ProcessEnv; readonly rounds: Ran[] }
 const measured = (what: string, words: readonly string[], env?: NodeJS.ProcessEnv): Measured => ({ what, words, rounds: [], ...(env === undefined ? {} : { env }) })
 
 /** In turns, so that what others do meanwhile falls on all of them. */
 const inTurns = (all: readonly Measured[]): void => {
   for (const { words, env } of all) run(words, env) // the first fills caches of files, and of compiled code, and makes a history
-  for (let i = 0; i < ROUNDS; i += 1) for (const { words, env, rounds } of all) rounds.push(run(words, env))
+  for (let i = 0; i < ROUNDS; i += 1) for (const { words, env, rounds } of all) rounds.push(run([...ahead, ...words], env))
 }
 
 const told = ({ what, rounds }: Measured, musts: boolean): void => {
