@@ -198,14 +198,15 @@ export const moduleTests: readonly Test[] = [
       same(tryRun('find', ['/var/lib/agentmem', '-size', '+1048576c']).out.trim(), '', 'a file with a name')
       const { summary } = await layer()
       check(summary.includes('Its backing file may take 64 MB.'), summary)
-      // Compressed and then written, whatever their age.
+      // Compressed and then written, whatever their age; of such text little is left.
       await ask('suspend 4')
-      run('/mnt/guest/product/agentmem-backing', 'show')
-      writeFileSync('/sys/module/agentmem/parameters/warm_most_bytes', '4096')
-      await until('units to lie on it', () => figure(asRoot().total, 'backing_used_bytes') > 0 && figure(asRoot().total, 'cold_bytes') > 0, 60_000)
+      writeFileSync('/sys/module/agentmem/parameters/warm_most_bytes', '1')
+      await until('units to lie on it', () => figure(asRoot().total, 'backing_used_bytes') > 0 && figure(asRoot().total, 'cold_bytes') > 0, 30_000).catch((error: unknown) => {
+        throw new Error(`${String(error)}: ${JSON.stringify(asRoot().total)}, ${tryRun('/usr/lib/agentmem/agentmem-backing', ['show']).out}`)
+      })
       const cold = asRoot().total
       check(figure(cold, 'cold_bytes') <= figure(cold, 'backing_used_bytes'), `${cold['cold_bytes']} on ${cold['backing_used_bytes']} used`)
-      console.log(`# ${cold['cold_bytes']} bytes on disk, ${cold['backing_used_bytes']} used: ${run('/mnt/guest/product/agentmem-backing', 'show').trim()}`)
+      console.log(`# ${cold['cold_bytes']} bytes on disk, ${cold['backing_used_bytes']} used: ${run('/usr/lib/agentmem/agentmem-backing', 'show').trim()}`)
       same((await ask('resume 4'))['same'], true, 'what it reads from there')
       await ask('suspend 4')
       await until('units to lie on it again', () => figure(asRoot().total, 'cold_bytes') > 0, 60_000)
