@@ -91,7 +91,10 @@ const oomKill = define({
     // A group's events hold those of all groups below it, so the topmost ones hold all.
     const ofGroups = (each: typeof look): number => each.cgroups.value?.reduce((sum, cgroup) => sum + (/^\/[^/]+$/u.test(cgroup.path) ? (cgroup.events['oom_kill'] ?? 0) : 0), 0) ?? 0
     const counter = vmstatRate(looks, 'oom_kill').value?.change ?? 0
-    const kills = look.kernelMessages.value === null ? counter - Math.max(0, ofGroups(look) - ofGroups(firstOf(looks))) : messages.length
+    const inGroups = Math.max(0, ofGroups(look) - ofGroups(firstOf(looks)))
+    // The two are read a moment apart: while groups lose programs, as many again may be theirs.
+    const elsewhere = counter - inGroups > inGroups ? counter - inGroups : 0
+    const kills = look.kernelMessages.value === null ? elsewhere : messages.length
     if (kills <= limit.kills) return []
     // Neither messages nor groups: the counter alone does not say whose memory it was.
     const isOfMachine = look.kernelMessages.value !== null || look.cgroups.value !== null

@@ -1,6 +1,7 @@
 import { known, missing } from '../../../../helper/contract/known.ts'
 import type { Evidence } from '../../../../helper/contract/evidence.ts'
-import { beside, disk, each, GB, mm, meminfo, over, percentOfMemory, pressure, swap, sysctl, thread, total, under, vmstat, zram, zswap, MB, type Case } from './edit.ts'
+import { LIMITED_GROUP } from './healthy.ts'
+import { beside, disk, each, GB, group, mm, meminfo, over, percentOfMemory, pressure, swap, sysctl, thread, total, under, vmstat, zram, zswap, MB, type Case } from './edit.ts'
 
 const COMPRESSED = [zram(GB)]
 const PAGE = 4096
@@ -41,6 +42,14 @@ export const pressureCases: readonly Case[] = [
   {
     rule: 'pressure.oom-kill', edit: 'oom_kill of vmstat, where groups may not be read either', looks: 2,
     ...over('kills', (looks, value) => { vmstat(looks, 'oom_kill', value / 60); each(looks, (look) => { look.kernelMessages = missing('not-permitted'); look.cgroups = missing('not-supported') }) }),
+  },
+  {
+    rule: 'pressure.oom-kill', edit: 'more kills than groups had, which are counted a moment apart', looks: 2, also: ['cgroups.oom-kill'],
+    ...beside((looks, kills) => {
+      vmstat(looks, 'oom_kill', kills / 60)
+      each(looks, (look) => { look.kernelMessages = missing('not-permitted') })
+      for (const path of ['/system.slice', LIMITED_GROUP]) group(looks, path, (_, seconds) => ({ events: { oom_kill: seconds > 0 ? 1 : 0 } }))
+    }, () => 2, () => 3),
   },
   { rule: 'pressure.reserve-too-large', edit: 'high watermarks', ...over('reservePercent', (looks, value) => each(looks, (look) => { for (const zone of look.zones) zone.highPages = zone.zone === 'Normal' ? Math.floor(percentOfMemory(look, value) / PAGE) : 0 }), 1.01) },
 ]
