@@ -44,6 +44,7 @@ interface Judged {
 }
 
 const perHour = (bytes: number): string => `${amount(bytes)} an hour`
+const since = (bytes: number): string => (bytes > 0 ? `and by ${perHour(bytes)} since` : 'and no further since')
 const span = (hours: number): string => (hours >= 1 ? `${hours.toFixed(1)} h` : `${Math.round(hours * 60)} min`)
 
 const isOver = (bytesPerHour: number, baseBytes: number, limits: LeakThresholds): boolean =>
@@ -74,14 +75,14 @@ const judge = (points: readonly Point[], limits: LeakThresholds): Judged => {
   const soon = (part(0, WARM_UP_SHARE).at(-1)?.bytes ?? base) - base
   if (!isOver(whole.perHour, base, limits)) {
     if (rise >= base * ROSE_SHARE && soon >= rise * (1 - LEVEL_SHARE)) {
-      return { verdict: 'warm-up', slope: late, why: `It grew by ${amount(soon)} in the first ${span(hours * WARM_UP_SHARE)} and by ${perHour(late.perHour)} since.` }
+      return { verdict: 'warm-up', slope: late, why: `It grew by ${amount(soon)} in the first ${span(hours * WARM_UP_SHARE)} ${since(late.perHour)}.` }
     }
     return sawTooth
       ? { verdict: 'saw-tooth', slope: whole, why: `It rose and fell ${falls} times, as collecting garbage does; what stayed afterwards changed by ${perHour(whole.perHour)}.` }
       : { verdict: 'steady', slope: whole, why: `It changed by ${perHour(whole.perHour)} over ${span(hours)}.` }
   }
   if (!isOver(late.perHour, base, limits)) {
-    return { verdict: 'warm-up', slope: late, why: `It grew in the first ${span(hours * WARM_UP_SHARE)} and by ${perHour(late.perHour)} since.` }
+    return { verdict: 'warm-up', slope: late, why: `It grew in the first ${span(hours * WARM_UP_SHARE)} ${since(late.perHour)}.` }
   }
   const { largest, all } = steps(floors)
   if (all > 0 && largest >= all * STEP_SHARE) {

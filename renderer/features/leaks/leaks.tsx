@@ -151,11 +151,10 @@ const Lead = ({ leaks }: { leaks: readonly Leak[] }) => {
         <span>suspected, none for sure</span>
       </>
     )
-  if (leaks.some(({ verdict }) => verdict !== 'too-short')) return <span className="big-value">No leaks</span>
   const longestMs = Math.max(0, ...leaks.map(({ spanMs }) => spanMs))
   return (
     <>
-      <span className="big-value">Not known yet</span>
+      <span className="big-value">{leaks.some(({ verdict }) => verdict !== 'too-short') ? 'No leaks' : 'Not known yet'}</span>
       {leaks.length > 0 && <span>watched for {duration(longestMs)} so far</span>}
     </>
   )
