@@ -6,8 +6,10 @@ import type { Looks } from '../../rule.ts'
 import { rules } from '../../rules/all.ts'
 import { patchBetween, patched, type Patch } from './patch.ts'
 
+type Expected = Readonly<Record<string, readonly string[]>>
+
 /** What must be found first, then what goes with it. */
-const EXPECTED: Readonly<Record<string, readonly string[]>> = {
+const EXPECTED: Expected = {
   'compressed-twice': ['swap.compressed-twice'],
   'disk-first': ['hardening.swap-plain', 'swap.order'],
   'disk-only': ['hardening.swap-plain', 'swap.only-disk'],
@@ -39,33 +41,44 @@ const EXPECTED: Readonly<Record<string, readonly string[]>> = {
   'zswap-without-swap': ['swap.none', 'swap.zswap-without-swap'],
 }
 
-const read = (name: string): unknown => JSON.parse(readFileSync(new URL(`${name}.json`, import.meta.url), 'utf8'))
-const quiet = evidenceSchema.parse(read('quiet'))
-const looksOf = (name: string): Looks => {
-  const [first, ...rest] = (read(name) as Patch[]).map((patch): Evidence => evidenceSchema.parse(patched(quiet, patch)))
-  return [first ?? quiet, ...rest]
+/** The same, made in a virtual machine of 1.4 GB by `npm run e2e:conditions`; see keep.ts. */
+const IN_GUEST: Expected = {
+  'cgroup-oom': ['cgroups.oom-kill', 'cgroups.at-max'],
+  'ksm-without-candidates': ['ksm.nothing-offered'],
 }
 
-describe('conditions that were really made', () => {
-  test.each(Object.entries(EXPECTED))('%s', (name, expected) => {
-    expect(judge(rules, looksOf(name)).findings.map((finding) => finding.rule)).toEqual(expected)
+const read = (name: string): unknown => JSON.parse(readFileSync(new URL(`${name}.json`, import.meta.url), 'utf8'))
+
+describe.each([['', EXPECTED], ['guest/', IN_GUEST]] as const)('conditions that were really made: %s', (folder, all) => {
+  const expected: Expected = all
+  const quiet = evidenceSchema.parse(read(`${folder}quiet`))
+  const looksOf = (name: string): Looks => {
+    const [first, ...rest] = (read(`${folder}${name}`) as Patch[]).map((patch): Evidence => evidenceSchema.parse(patched(quiet, patch)))
+    return [first ?? quiet, ...rest]
+  }
+
+  test.each(Object.entries(expected))('%s', (name, found) => {
+    expect(judge(rules, looksOf(name)).findings.map((finding) => finding.rule)).toEqual(found)
   })
 
   test('nothing is found on the machine when it is quiet', () => {
     expect(judge(rules, [quiet]).findings).toEqual([])
   })
 
-  test('every capture is looked at, and they make 25 rules or more fire', () => {
-    const files = readdirSync(import.meta.dirname).flatMap((name) => (name.endsWith('.json') && name !== 'quiet.json' ? [name.slice(0, -5)] : []))
-    expect(files.toSorted()).toEqual(Object.keys(EXPECTED).toSorted())
-    expect(new Set(Object.values(EXPECTED).flat()).size).toBeGreaterThanOrEqual(25)
+  test('every capture is looked at', () => {
+    const files = readdirSync(new URL(`./${folder}`, import.meta.url)).flatMap((name) => (name.endsWith('.json') && name !== 'quiet.json' ? [name.slice(0, -5)] : []))
+    expect(files.toSorted()).toEqual(Object.keys(expected).toSorted())
   })
 
   test('a look and its difference from another make the same look again', () => {
-    for (const name of Object.keys(EXPECTED)) for (const look of looksOf(name)) expect(evidenceSchema.parse(patched(quiet, patchBetween(quiet, look)))).toEqual(look)
+    for (const name of Object.keys(expected)) for (const look of looksOf(name)) expect(evidenceSchema.parse(patched(quiet, patchBetween(quiet, look)))).toEqual(look)
   })
 
   test('nobody\'s names or folders are in them', () => {
-    for (const name of ['quiet', ...Object.keys(EXPECTED)]) expect(JSON.stringify(read(name)), name).not.toMatch(/\/home\/|\/root\/|\/tmp\/|\/work\/|claude|token|secret|sandbox|model_/iu)
+    for (const name of ['quiet', ...Object.keys(expected)]) expect(JSON.stringify(read(`${folder}${name}`)), name).not.toMatch(/\/home\/|\/root\/|\/tmp\/|\/work\/|claude|token|secret|sandbox|model_/iu)
   })
+})
+
+test('together they make 30 rules or more fire', () => {
+  expect(new Set([...Object.values(EXPECTED), ...Object.values(IN_GUEST)].flat()).size).toBeGreaterThanOrEqual(30)
 })
