@@ -10,8 +10,8 @@ import { nodeHeaders } from './node-headers.mjs'
 /** `alias`: a link beside it, by which loaders look for a library. */
 /** @typedef {{ name: string, sources: string[], plain?: boolean, shared?: boolean, instrumented?: boolean, alone?: boolean, threads?: boolean, libs?: string[], flags?: string[], map?: string, alias?: string }} Program */
 
-const guardSources = ['agents', 'agents-hold', 'agents-wake', 'agents-watch', 'base', 'bring', 'config', 'journal', 'kernel-file', 'lock', 'main', 'prefault', 'request', 'runs', 'runs-replay', 'runs-undo', 'server', 'terminal', 'terminal-file', 'text', 'watch', 'words']
-  .map((name) => `privileged/guard/${name}.c`)
+const guardSources = [...['agents', 'agents-hold', 'agents-wake', 'agents-watch', 'base', 'bring', 'config', 'journal', 'kernel-file', 'lock', 'main', 'prefault', 'request', 'runs', 'runs-replay', 'runs-undo', 'server', 'terminal', 'terminal-file', 'text', 'watch', 'words']
+  .map((name) => `privileged/guard/${name}.c`), 'user/common/start-ticks.c']
 
 /** The freestanding core, for the sources of whoever stands on it. */
 export const coreSources = ['chunk', 'gear', 'policy', 'sketch', 'sketch-index', 'table', 'victims'].map((name) => `../kmod/core/${name}.c`)
@@ -55,7 +55,7 @@ const shareSources = [...['share', 'share-broker', 'share-guard', 'share-heap', 
 /** @type {Program[]} */
 export const programs = [
   { name: 'agentmem-guard', sources: guardSources, alone: true },
-  { name: 'agentmem-reclaim', sources: ['privileged/reclaim/main.c', 'privileged/reclaim/target.c', 'privileged/reclaim/areas.c', 'privileged/reclaim/scan.c', 'privileged/reclaim/list.c', 'privileged/reclaim/advise.c'] },
+  { name: 'agentmem-reclaim', sources: ['privileged/reclaim/main.c', 'privileged/reclaim/target.c', 'privileged/reclaim/areas.c', 'privileged/reclaim/scan.c', 'privileged/reclaim/list.c', 'privileged/reclaim/advise.c', 'user/common/start-ticks.c'] },
   { name: 'agentmem-pressure', sources: ['privileged/pressure/main.c', 'user/common/pressure.c'] },
   { name: 'agentmem-backing', sources: ['privileged/backing/main.c'] },
   { name: 'agentmem-run', sources: ['user/run/main.c'] },
@@ -71,11 +71,11 @@ export const programs = [
 /** @type {Program[]} */
 export const testPrograms = [
   { name: 'test-lib', sources: [...['calls', 'impostor', 'kit', 'lives', 'lost', 'main', 'module', 'races', 'wrong'].map((name) => `test/lib-${name}.c`), ...libSources], libs: libLibs, threads: true },
-  { name: 'test-guard-parts', sources: ['test/guard-parts.c', ...['config', 'journal', 'kernel-file', 'prefault', 'terminal', 'text'].map((name) => `privileged/guard/${name}.c`)] },
+  { name: 'test-guard-parts', sources: ['test/guard-parts.c', ...['config', 'journal', 'kernel-file', 'prefault', 'terminal', 'text'].map((name) => `privileged/guard/${name}.c`), 'user/common/start-ticks.c'] },
   { name: 'guard-subject', sources: ['test/guard-subject.c'], plain: true },
   { name: 'guard-hostile', sources: ['test/guard-hostile.c'], plain: true },
   { name: 'test-pressure', sources: ['test/pressure.c', 'user/common/pressure.c'] },
-  { name: 'test-parsers', sources: ['test/parsers.c', 'privileged/reclaim/areas.c', 'privileged/reclaim/target.c'] },
+  { name: 'test-parsers', sources: ['test/parsers.c', 'privileged/reclaim/areas.c', 'user/common/start-ticks.c'] },
   { name: 'test-subject', sources: ['test/subject.c'], plain: true },
   { name: 'agentmem-share-checked.so', sources: shareSources, shared: true, flags: ['-fno-builtin', '-fsanitize=undefined', '-fsanitize-undefined-trap-on-error'], libs: ['-l:libcrypto.a'], map: 'user/preload/share.map' },
   { name: 'shim-broker', sources: ['test/shim-broker.c', 'user/common/digest.c'], plain: true, libs: ['-l:libcrypto.a'] },

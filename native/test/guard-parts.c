@@ -12,6 +12,7 @@
 #include "../privileged/guard/prefault.h"
 #include "../privileged/guard/terminal.h"
 #include "../privileged/guard/text.h"
+#include "../user/common/start-ticks.h"
 
 int epoll_fd = -1;
 struct settings settings;

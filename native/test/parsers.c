@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "areas.h"
+#include "../user/common/start-ticks.h"
 #include "target.h"
 
 static int failures;
@@ -23,7 +24,7 @@ static void area(const char *line, bool wanted, uint64_t start, uint64_t end)
 static void ticks(const char *stat, bool wanted, uint64_t value)
 {
 	uint64_t found = 0;
-	bool took = start_ticks_from_stat(stat, &found);
+	bool took = start_ticks_of(stat, &found);
 
 	if (took != wanted || (took && found != value)) {
 		fprintf(stderr, "ticks: expected %d %llu, got %d %llu for: %s\n", wanted, (unsigned long long)value, took,

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../../user/common/start-ticks.h"
 #include "main.h"
 #include "text.h"
 

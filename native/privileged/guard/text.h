@@ -38,8 +38,6 @@ size_t split(char *line, char **parts, size_t most);
 /* Value of a kernel file: the choice in brackets, or the text without white space around it; in place. */
 char *present_value(char *text);
 
-/* Field 22 of /proc/PID/stat, which counts from the last ")". */
-bool start_ticks_of(const char *stat, uint64_t *ticks);
 /* Number after "NAME:" at the start of a line, in the base given; false where there is none. */
 bool field_of(const char *text, const char *name, unsigned base, uint64_t *number);
 

@@ -265,21 +265,17 @@ static void count_anew(const struct target *target)
 const char *advise_all(const struct target *target, struct wish *wish, uint64_t *advised_bytes)
 {
 	struct batch *batch = calloc(1, sizeof(*batch));
-	int pagemap = openat(target->proc, "pagemap", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	int fd = openat(target->proc, wish->bounded ? "smaps" : "maps", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	FILE *maps = fd < 0 ? NULL : fdopen(fd, "r");
-	const char *problem = NULL;
+	struct target_memory memory;
+	const char *problem = target_memory_open(&memory, target, wish->bounded ? "smaps" : "maps");
 
 	*advised_bytes = 0;
 	if (batch == NULL) {
 		problem = "no-memory";
-	} else if (maps == NULL || pagemap < 0) {
-		problem = errno == ESRCH || errno == ENOENT ? "process-gone" : "unreadable";
-	} else {
+	} else if (problem == NULL) {
 		batch->target = target;
 		batch->advice = wish->advice;
-		problem = wish->bounded ? advise_coldest(batch, wish, pagemap, maps) : advise_areas(batch, wish, pagemap, maps);
-		if (problem == NULL && ferror(maps) != 0)
+		problem = wish->bounded ? advise_coldest(batch, wish, memory.pagemap, memory.maps) : advise_areas(batch, wish, memory.pagemap, memory.maps);
+		if (problem == NULL && ferror(memory.maps) != 0)
 			problem = word_for_errno(errno);
 		if (problem == NULL)
 			problem = flush(batch);
@@ -290,12 +286,7 @@ const char *advise_all(const struct target *target, struct wish *wish, uint64_t 
 		if (problem == NULL && wish->bounded)
 			count_anew(target);
 	}
-	if (maps != NULL)
-		fclose(maps);
-	else if (fd >= 0)
-		close(fd);
-	if (pagemap >= 0)
-		close(pagemap);
+	target_memory_close(&memory);
 	free(batch);
 	return problem;
 }

@@ -1,12 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "list.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "areas.h"
 #include "scan.h"
@@ -92,35 +89,26 @@ static void reduce(struct ranges *ranges)
 
 const char *list_anonymous(const struct target *target, struct ranges *ranges)
 {
-	int pagemap = openat(target->proc, "pagemap", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	int fd = openat(target->proc, "maps", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	FILE *maps = fd < 0 ? NULL : fdopen(fd, "r");
+	struct target_memory memory;
 	struct sink sink = { .ranges = ranges, .room = 0, .area = 0, .no_memory = false };
-	const char *problem = NULL;
+	const char *problem = target_memory_open(&memory, target, "maps");
 	char *line = NULL;
 	size_t room = 0;
 
 	*ranges = (struct ranges){ .all = NULL, .count = 0, .bytes = 0 };
-	if (pagemap < 0 || maps == NULL)
-		problem = errno == ESRCH || errno == ENOENT ? "process-gone" : "unreadable";
-	while (problem == NULL && getline(&line, &room, maps) > 0) {
+	while (problem == NULL && getline(&line, &room, memory.maps) > 0) {
 		struct area area;
 
 		if (!area_from_maps_line(line, &area))
 			continue;
 		sink.area++;
-		if (!scan_anonymous(pagemap, area, keep, &sink))
+		if (!scan_anonymous(memory.pagemap, area, keep, &sink))
 			problem = "unreadable";
 		else if (sink.no_memory)
 			problem = "no-memory";
 	}
 	free(line);
-	if (maps != NULL)
-		fclose(maps);
-	else if (fd >= 0)
-		close(fd);
-	if (pagemap >= 0)
-		close(pagemap);
+	target_memory_close(&memory);
 	if (problem == NULL)
 		reduce(ranges);
 	return problem;

@@ -12,32 +12,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "../../user/common/start-ticks.h"
+
 #ifndef SYS_pidfd_open
 #define SYS_pidfd_open 434 /* the same on every architecture; absent from old headers */
 #endif
-
-bool start_ticks_from_stat(const char *stat, uint64_t *ticks)
-{
-	const char *at = strrchr(stat, ')');
-	char *end;
-
-	if (at == NULL)
-		return false;
-	at++;
-	/* Field 3 follows the name; 22 is nineteen fields further. */
-	for (int field = 3; field <= 22; field++) {
-		if (*at != ' ')
-			return false;
-		at++;
-		if (field < 22)
-			at += strcspn(at, " ");
-	}
-	if (*at < '0' || *at > '9')
-		return false;
-	errno = 0;
-	*ticks = strtoull(at, &end, 10);
-	return errno == 0 && (*end == ' ' || *end == '\n' || *end == '\0');
-}
 
 static const char *word_for_errno(int error)
 {
@@ -67,7 +46,7 @@ static const char *check_identity(const struct target *target, uid_t uid)
 	if (length < 0)
 		return word_for_errno(errno);
 	text[length] = '\0';
-	if (!start_ticks_from_stat(text, &ticks))
+	if (!start_ticks_of(text, &ticks))
 		return "unreadable";
 	if (ticks != target->start_ticks)
 		return "process-gone";
@@ -122,6 +101,30 @@ void target_close(struct target *target)
 		close(target->pidfd);
 	target->proc = -1;
 	target->pidfd = -1;
+}
+
+const char *target_memory_open(struct target_memory *memory, const struct target *target, const char *name)
+{
+	const char *problem;
+	int fd;
+
+	memory->pagemap = openat(target->proc, "pagemap", O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	fd = openat(target->proc, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	memory->maps = fd < 0 ? NULL : fdopen(fd, "r");
+	if (memory->pagemap >= 0 && memory->maps != NULL)
+		return NULL;
+	problem = errno == ESRCH || errno == ENOENT ? "process-gone" : "unreadable";
+	if (fd >= 0 && memory->maps == NULL)
+		close(fd);
+	return problem;
+}
+
+void target_memory_close(struct target_memory *memory)
+{
+	if (memory->maps != NULL)
+		fclose(memory->maps);
+	if (memory->pagemap >= 0)
+		close(memory->pagemap);
 }
 
 struct resident target_resident(const struct target *target)

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/types.h>
 
 /*
@@ -25,9 +26,6 @@ struct resident {
 	int64_t anon;
 };
 
-/* Field 22 of the text of /proc/PID/stat. The name, field 2, may hold spaces and ")". */
-bool start_ticks_from_stat(const char *stat, uint64_t *ticks);
-
 /*
  * Each returns NULL when all is well, else one of the words of the result:
  * "process-gone", "not-yours", "not-supported", "unreadable".
@@ -36,6 +34,15 @@ const char *target_open(struct target *target, pid_t pid, uint64_t start_ticks, 
 /* The same questions again: alive, same start time, same owner. */
 const char *target_check(const struct target *target, uid_t uid);
 void target_close(struct target *target);
+
+/* What its memory is read by. */
+struct target_memory {
+	int pagemap;
+	FILE *maps; /* or smaps */
+};
+/* `name` is "maps" or "smaps". Closed by target_memory_close() in any case. */
+const char *target_memory_open(struct target_memory *memory, const struct target *target, const char *name);
+void target_memory_close(struct target_memory *memory);
 
 struct resident target_resident(const struct target *target);
 

@@ -60,21 +60,31 @@ void batch_clear(struct batch *batch)
 	memset(batch, 0, sizeof(*batch));
 }
 
+struct record *batch_next_record(struct store *store, const struct batch *batch, size_t *at, struct index_view *view)
+{
+	while (index_next(batch->bytes, batch->used, at, view)) {
+		struct record *record;
+		uint64_t key;
+
+		if (view->kind != INDEX_RECORD)
+			continue;
+		memcpy(&key, view->body, sizeof(key));
+		record = table_find(&store->records, key);
+		if (record != NULL)
+			return record;
+	}
+	return NULL;
+}
+
 /* Records whose data is in `now` point to where it has gone. */
 static void point_records(struct store *store)
 {
 	struct index_view view;
+	struct record *record;
 	size_t at = 0;
 
-	while (index_next(store->now.bytes, store->now.used, &at, &view)) {
-		struct record *record;
-		uint64_t key;
-
-		if (view.kind != INDEX_RECORD)
-			continue;
-		memcpy(&key, view.body, sizeof(key));
-		record = table_find(&store->records, key);
-		if (record == NULL || record->batch == 0)
+	while ((record = batch_next_record(store, &store->now, &at, &view)) != NULL) {
+		if (record->batch == 0)
 			continue;
 		record->at = view.at;
 		record->batch = batch_tag(&store->now);

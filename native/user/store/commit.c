@@ -62,17 +62,11 @@ static int append(struct store *store)
 static void settle_records(struct store *store)
 {
 	struct index_view view;
+	struct record *record;
 	size_t at = 0;
 
-	while (index_next(store->going.bytes, store->going.used, &at, &view)) {
-		struct record *record;
-		uint64_t key;
-
-		if (view.kind != INDEX_RECORD)
-			continue;
-		memcpy(&key, view.body, sizeof(key));
-		record = table_find(&store->records, key);
-		if (record == NULL || record->batch != batch_tag(&store->going) || record->at != view.at)
+	while ((record = batch_next_record(store, &store->going, &at, &view)) != NULL) {
+		if (record->batch != batch_tag(&store->going) || record->at != view.at)
 			continue;
 		record->at = store->index_end + view.at;
 		record->batch = 0;

@@ -104,6 +104,8 @@ static inline size_t record_space(uint32_t bytes)
 
 /* All below: with the lock. */
 
+/* The next record in a batch that the store knows by its key; NULL behind the last. */
+struct record *batch_next_record(struct store *store, const struct batch *batch, size_t *at, struct index_view *view);
 /* Room in `now` for so many bytes of records and one freed extent more. */
 int batch_room(struct store *store, size_t bytes, size_t freed);
 /* Cannot fail after batch_room(). Where in the batch. */
