@@ -43,6 +43,12 @@ describe('memory-diagnose', () => {
     expect(ctl(['memory-diagnose', '--verbose']).out).not.toContain('\u001b')
   })
 
+  it('says that it did not look at agents where nobody was there to find them', () => {
+    const done = ctl(['memory-diagnose', '--verbose'])
+    expect(done.out).toContain('agents.idle could not look: agents: the part that finds them was not asked')
+    expect(done.out).toContain('--for 5s begins what')
+  })
+
   it('explains a rule, and names those there are where it is none', () => {
     const { silent, findings } = diagnosisSchema.parse(JSON.parse(ctl(['memory-diagnose', '--json']).out))
     const rule = findings[0]?.rule ?? silent[0] ?? ''

@@ -4,9 +4,11 @@ import { runIdSchema } from '../../../helper/contract/runs.ts'
 import type { Reading } from '../../../helper/contract/reading.ts'
 import { amount } from '../../app/amounts.ts'
 import { messageOf } from '../../app/files.ts'
+import type { Answer } from '../../contract/channels.ts'
 import { EXIT } from '../exit-codes.ts'
 import { withApp } from '../open-app.ts'
 import { bytesOr, note, out, outJson, printFailure, say, table } from '../print.ts'
+import { askQuickly } from './quick.ts'
 import { causesOf, printCauses } from './why-not.ts'
 import { printFinding, printLeaks } from './words.ts'
 
@@ -28,22 +30,27 @@ export const explain = (rule: string, options: { json: boolean }): Promise<numbe
   return run.success ? explainRun(run.data, options) : explainRule(rule, options)
 }
 
-const explainRule = (rule: string, options: { json: boolean }): Promise<number> =>
-  withApp(async (app) => {
-    const answer = await app.call('diagnosis.get', { leaks: false })
-    if (!answer.ok) return printFailure(answer.error, options.json)
-    const { findings, silent, couldNotLook } = answer.value
-    const found = findings.filter((finding) => finding.rule === rule)
-    const lacking = couldNotLook.find((one) => one.rule === rule)
-    if (found.length === 0 && lacking === undefined && !silent.includes(rule)) {
-      const known = [...findings.map((finding) => finding.rule), ...silent, ...couldNotLook.map((one) => one.rule)]
-      return printFailure(fail('bad-request', `There is no rule "${rule}".`, { expected: [...new Set(known)].toSorted().join(', '), got: rule, advice: 'What is found now: agentmemctl memory-diagnose' }).error, options.json)
-    }
-    if (options.json) outJson({ rule, findings: found, state: found.length > 0 ? 'found' : lacking === undefined ? 'silent' : 'could-not-look', needs: lacking?.needs ?? null })
-    else if (found.length > 0) for (const finding of found) printFinding(finding, true)
-    else say(lacking === undefined ? `${rule} looked and found nothing: all is well there.` : `${rule} could not look: ${lacking.needs}`, 2)
-    return EXIT.ok
-  })
+const printRule = (answer: Answer<'diagnosis.get'>, rule: string, options: { json: boolean }): number => {
+  if (!answer.ok) return printFailure(answer.error, options.json)
+  const { findings, silent, couldNotLook } = answer.value
+  const found = findings.filter((finding) => finding.rule === rule)
+  const lacking = couldNotLook.find((one) => one.rule === rule)
+  if (found.length === 0 && lacking === undefined && !silent.includes(rule)) {
+    const known = [...findings.map((finding) => finding.rule), ...silent, ...couldNotLook.map((one) => one.rule)]
+    return printFailure(fail('bad-request', `There is no rule "${rule}".`, { expected: [...new Set(known)].toSorted().join(', '), got: rule, advice: 'What is found now: agentmemctl memory-diagnose' }).error, options.json)
+  }
+  if (options.json) outJson({ rule, findings: found, state: found.length > 0 ? 'found' : lacking === undefined ? 'silent' : 'could-not-look', needs: lacking?.needs ?? null })
+  else if (found.length > 0) for (const finding of found) printFinding(finding, true)
+  else say(lacking === undefined ? `${rule} looked and found nothing: all is well there.` : `${rule} could not look: ${lacking.needs}`, 2)
+  return EXIT.ok
+}
+
+/** What this command sees by itself is asked first: most rules need no more, and the rest of the app takes seconds to begin. */
+const explainRule = async (rule: string, options: { json: boolean }): Promise<number> => {
+  const quick = await askQuickly()
+  const lacks = quick.ok && quick.value.couldNotLook.some((one) => one.rule === rule)
+  return lacks ? withApp(async (app) => printRule(await app.call('diagnosis.get', { leaks: false }), rule, options)) : printRule(quick, rule, options)
+}
 
 export interface LeakOptions {
   json: boolean
