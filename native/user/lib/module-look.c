@@ -7,10 +7,10 @@
 /* As in the broker. */
 #define TALK_DIGEST_MOST_BYTES (16u * 1024u * 1024u)
 
-/* A conversation's digest is made when somebody asks, unless it is large. All of it comes back to memory for that. */
+/* A conversation's digest is made when somebody asks, unless it is large, or some of it would have to come back to memory for that. */
 static bool wants_digest(const struct agentmem_abi_unit_stat *args)
 {
-	return args->kind == AGENTMEM_CONVERSATION && args->has_digest == 0 && args->bytes > 0 && args->bytes <= TALK_DIGEST_MOST_BYTES;
+	return args->kind == AGENTMEM_CONVERSATION && args->has_digest == 0 && args->bytes > 0 && args->bytes <= TALK_DIGEST_MOST_BYTES && args->warm_bytes == 0 && args->cold_bytes == 0;
 }
 
 int module_stat_unit(void *state, agentmem_unit_t unit, struct agentmem_unit_stat *stat)
