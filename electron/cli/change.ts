@@ -197,7 +197,8 @@ export const applyShown = async (app: App, view: PlanView, options: ApplyOptions
   }
   else out(`Run ${runId}: ${detail.record.state}`)
   if (interrupted) return EXIT.interrupted
-  if (detail.record.state !== 'failed') return EXIT.ok
+  // Taken back by whomever: who asked to keep it must not believe that it was.
+  if (detail.record.state !== 'failed') return options.keep && detail.record.state !== 'kept' ? EXIT.failed : EXIT.ok
   return detail.record.error === null ? EXIT.failed : exitCodeOf(detail.record.error.code)
 }
 

@@ -74,7 +74,7 @@ const Processes = ({ agent }: { agent: Agent }) => (
   </div>
 )
 
-const columns: readonly { readonly key: 'rssBytes' | 'virtualBytes' | 'heapBytes' | 'stackBytes' | 'fileBytes' | 'shmemBytes' | 'lockedBytes' | 'minorFaults' | 'majorFaults'; readonly word: string; readonly title: string }[] = [
+const figures: readonly { readonly key: 'rssBytes' | 'virtualBytes' | 'heapBytes' | 'stackBytes' | 'fileBytes' | 'shmemBytes' | 'lockedBytes' | 'minorFaults' | 'majorFaults'; readonly word: string; readonly title: string }[] = [
   { key: 'rssBytes', word: 'RSS, MB', title: 'Resident: all pages in memory, common ones in full' },
   { key: 'virtualBytes', word: 'VSZ, MB', title: 'Virtual size: all addresses asked for, used or not' },
   { key: 'heapBytes', word: 'Heap, MB', title: 'Data: heap and other private memory asked for (VmData)' },
@@ -94,22 +94,23 @@ const FiguresOfAll = ({ agentId }: { agentId: string }) => {
       <table className="table">
         <thead>
           <tr>
-            <th scope="col">Process</th>
-            {columns.map(({ key, word, title }) => (
-              <th key={key} scope="col" className="num" title={title}>
-                {word}
+            <th scope="col">Figure</th>
+            {data.processes.map((process) => (
+              <th key={process.ref.pid} scope="col" className="num">
+                {process.title} <span className="muted">{process.ref.pid}</span>
               </th>
             ))}
           </tr>
         </thead>
         <tbody>
-          {data.processes.map((process) => (
-            <tr key={process.ref.pid}>
+          {figures.map(({ key, word, title }) => (
+            <tr key={key}>
               <th scope="row">
-                {process.title} <span className="muted num">{process.ref.pid}</span>
+                {word}
+                <span className="step-sub">{title}</span>
               </th>
-              {columns.map(({ key }) => (
-                <td key={key} className="num">
+              {data.processes.map((process) => (
+                <td key={process.ref.pid} className="num">
                   <Figure reading={process[key]} format={key.endsWith('Bytes') ? megabytes : count} />
                 </td>
               ))}
