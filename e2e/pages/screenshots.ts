@@ -60,6 +60,7 @@ const shots: readonly Shot[] = [
   { name: 'diagnosis-many', hash: '#/diagnosis', scenario: 'manyFindings' },
   { name: 'diagnosis-none', hash: '#/diagnosis', scenario: 'empty' },
   { name: 'diagnosis-fails', hash: '#/diagnosis', scenario: 'diagnosisFails' },
+  { name: 'protections', hash: '#/diagnosis', scenario: 'empty', click: ['text=What protects memory here'] },
   { name: 'trying', hash: '#/diagnosis', click: ['role=button[name=/^Try… Begin to make room/]'] },
   { name: 'trace', hash: '#/diagnosis', click: ['text=Look deeper', 'role=button[name="Run… Page faults"]'] },
   { name: 'traced', hash: '#/diagnosis', click: ['text=Look deeper', 'role=button[name="Run… Page faults"]', 'role=button[name="Run"]', 'role=cell[name="82,360"]'] },
