@@ -19,18 +19,20 @@ const directReclaim = define({
   topic: 'pressure',
   title: 'Programs must make room themselves before they get memory',
   needs: [needsSpan(RATE_MS), needsCounter('pgsteal_direct'), needsCounter('pgsteal_kswapd')],
-  thresholds: { sharePercent: 10, pagesPerSecond: 250 },
-  because: 'Documentation/admin-guide/mm/concepts.rst (reclaim): kswapd reclaims in the background; once free memory falls below the min watermark an allocation triggers direct reclaim and is stalled until enough pages are freed. 250 pages are 1 MB a second: less is not felt.',
+  thresholds: { sharePercent: 10, pagesPerSecond: 250, fullAvg10Percent: 5, criticalAvg10Percent: 20 },
+  because: 'Documentation/admin-guide/mm/concepts.rst (reclaim): kswapd reclaims in the background; once free memory falls below the min watermark an allocation triggers direct reclaim and is stalled until enough pages are freed. 250 pages are 1 MB a second: less is not felt, unless the lost time (PSI, limits as of pressure.stalled) says that it is, as where each page must be compressed first.',
   find: (looks, limit) => {
     const last = recent(looks)
     const look = lastOf(last)
     const own = direct(last).value
     if (own === null) return []
     const share = percentOf(own.change, own.change + (background(last).value?.change ?? 0))
-    if (own.perSecond <= limit.pagesPerSecond || share <= limit.sharePercent) return []
+    const lost = look.pressure.memory.value?.full.value?.avg10Percent ?? 0
+    if (own.change === 0 || share <= limit.sharePercent || (own.perSecond <= limit.pagesPerSecond && lost <= limit.fullAvg10Percent)) return []
     return [{
       subject: '',
-      severity: 'warning',
+      // As severe as the standstill it is the cause of, so that it is named before it.
+      severity: lost > limit.criticalAvg10Percent ? 'critical' : 'warning',
       explanation: `Normally a helper of the kernel (kswapd) makes room in the background, before anybody asks. Here it comes too late: ${percent(share)} of the pages given back lately, ${amount(own.perSecond * look.pageBytes)} a second, were collected by programs that asked for memory and had to stop for it. That is felt as short hangs.`,
       figures: [
         figure({ what: 'Part of the room that programs had to make themselves', value: share, unit: 'percent', source: '/proc/vmstat pgsteal_direct / (pgsteal_direct + pgsteal_kswapd)', threshold: above(limit.sharePercent) }),

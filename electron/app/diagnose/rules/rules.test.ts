@@ -7,7 +7,7 @@ import type { Looks, Rule } from '../rule.ts'
 import { cacheCases, pressureCases, swapCases } from '../testing/cases-pressure.ts'
 import { fragmentationCases, hugePageCases, ksmCases, numaCases, slabCases } from '../testing/cases-kernel.ts'
 import { agentCases, cgroupCases, hardeningCases, memoryFileCases, rivalCases, virtualMemoryCases } from '../testing/cases-user.ts'
-import { group, meminfo, pressure, swap, total, type Case } from '../testing/edit.ts'
+import { group, meminfo, pressure, swap, total, vmstat, type Case } from '../testing/edit.ts'
 import { healthyLooks, LIMITED_GROUP } from '../testing/healthy.ts'
 import { rules } from './all.ts'
 
@@ -84,6 +84,9 @@ describe('each limit', () => {
     const noSwap = (percent: number) => (looks: Looks): void => { swap(looks, []); available(percent)(looks) }
     expect(severityOf('swap.none', noSwap(25))).toBe('advice')
     expect(severityOf('swap.none', noSwap(24.9))).toBe('warning')
+    const reclaimed = (lost: number) => (looks: Looks): void => { vmstat(looks, 'pgsteal_direct', 1000); full(lost)(looks) }
+    expect(severityOf('pressure.direct-reclaim', reclaimed(20))).toBe('warning')
+    expect(severityOf('pressure.direct-reclaim', reclaimed(20.1))).toBe('critical')
     const kills = (between: number) => (looks: Looks): void => group(looks, LIMITED_GROUP, (_, seconds) => ({ events: { oom_kill: seconds > 0 ? 1 + between : 1 } }))
     expect(severityOf('cgroups.oom-kill', kills(0))).toBe('warning')
     expect(severityOf('cgroups.oom-kill', kills(1))).toBe('critical')

@@ -23,6 +23,10 @@ export const pressureCases: readonly Case[] = [
     rule: 'pressure.direct-reclaim', edit: 'their share', looks: 2,
     ...beside((looks, share) => { vmstat(looks, 'pgsteal_direct', share * 100); vmstat(looks, 'pgsteal_kswapd', (100 - share) * 100) }, (limit) => limit['sharePercent'] ?? 0, (limit) => (limit['sharePercent'] ?? 0) + 0.1),
   },
+  {
+    rule: 'pressure.direct-reclaim', edit: 'few pages, where time is lost', looks: 2, also: ['pressure.stalled'],
+    ...over('fullAvg10Percent', (looks, value) => { vmstat(looks, 'pgsteal_direct', 100); pressure(looks, 'memory', {}, { avg10Percent: value }) }),
+  },
   { rule: 'pressure.allocation-stalls', edit: 'allocstall_normal', looks: 2, ...over('stallsPerSecond', (looks, value) => vmstat(looks, 'allocstall_normal', value), 1.01) },
   { rule: 'pressure.kswapd-cpu', edit: 'CPU time of kswapd', looks: 2, ...over('corePercent', (looks, value) => { meminfo(looks, 'MemAvailable', (look) => percentOfMemory(look, 20)); thread(looks, 'kswapd', value) }) },
   { rule: 'pressure.kswapd-cpu', edit: 'MemAvailable', looks: 2, ...under('availablePercent', (looks, value) => { meminfo(looks, 'MemAvailable', (look) => Math.ceil((total(look) * value) / 100)); thread(looks, 'kswapd', 30) }) },

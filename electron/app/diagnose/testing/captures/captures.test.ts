@@ -44,6 +44,7 @@ const EXPECTED: Expected = {
 /** The same, made in a virtual machine of 1.4 GB by `npm run e2e:conditions`; see keep.ts. */
 const IN_GUEST: Expected = {
   'cgroup-oom': ['cgroups.oom-kill', 'cgroups.at-max'],
+  'direct-reclaim-stalls': ['pressure.direct-reclaim', 'pressure.stalled', 'pressure.low-available', 'pressure.kswapd-cpu', 'swap.page-cluster'],
   'fragmented-memory': ['fragmentation.no-large-blocks'],
   'ksm-without-candidates': ['ksm.nothing-offered'],
 }
