@@ -33,6 +33,8 @@ const LEAK_SPAN_MS = 40 * 60_000
 const SEEN_LEAST_BYTES = 24 * 1024 * 1024
 /** The low end of the interval must be this part of the slope, or noise of that size would fit as well. */
 const SURE_SHARE = 0.5
+/** Fewer low points say nothing yet, however well they lie on a line. */
+const FLOORS_LEAST = 5
 /** From here on what is not sure is worth a word; earlier it only needs more time. */
 const SUSPECT_SPAN_MS = 2 * 3_600_000
 
@@ -94,6 +96,7 @@ const judge = (points: readonly Point[], limits: LeakThresholds): Judged => {
   const lateFloors = part(WARM_UP_SHARE, 1)
   const seen = (lateFloors.at(-1)?.bytes ?? 0) - (lateFloors[0]?.bytes ?? 0)
   const later = (reason: string): Judged => ({ verdict: 'too-short', slope: late, why: `It grew by ${perHour(late.perHour)} over ${span(hours)}, ${reason}: look again later.` })
+  if (hours * HOUR_MS < SUSPECT_SPAN_MS && floors.length === falls && lateFloors.length < FLOORS_LEAST) return later(`at ${lateFloors.length} low points only`)
   if (hours * HOUR_MS < LEAK_SPAN_MS) return later('as many do that began lately or are at work')
   if (seen < Math.max(SEEN_LEAST_BYTES, (base * limits.percentPerHour) / 100)) return later(`by ${amount(seen)} in all, which garbage not collected yet would explain`)
   const afterwards = sawTooth ? `, also right after collecting garbage (${falls} times)` : ''

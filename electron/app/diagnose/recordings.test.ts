@@ -83,7 +83,8 @@ describe.each(recordings)('%s', (_name, recording) => {
     for (const leaker of leakers) {
       const { verdict, bytesPerHour, why } = judged(leaker, Infinity)
       const { leaksBytesPerHour } = leaker
-      expect(verdict, why).toBe('leak')
+      // Of a slow one that much is seen to grow only after three quarters of an hour.
+      expect(recording.minutes >= 45 ? ['leak'] : ['leak', 'too-short'], why).toContain(verdict)
       // Garbage on top of the one makes its floor less sharp.
       const error = Math.abs(bytesPerHour / (leaksBytesPerHour ?? 0) - 1)
       expect(error, why).toBeLessThan((leaksBytesPerHour ?? 0) > 100 * MB ? 0.25 : 0.1)

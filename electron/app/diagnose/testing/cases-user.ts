@@ -79,7 +79,7 @@ export const agentCases: readonly Case[] = [
   {
     rule: 'leaks.process-grows', edit: 'looks at one that began meanwhile', looks: 8, stepMs: 30_000,
     ...beside((looks, fromS) => each(looks, (look, seconds) => {
-      if (seconds >= fromS) look.processes.push(processOf(9000, 'leaky', 100 * MB, { anonBytes: known(100 * MB + Math.floor((seconds - fromS) * MB)) }))
+      if (seconds >= fromS) look.processes.push(processOf(9000, 'leaky', 100 * MB, { anonBytes: known(100 * MB + Math.floor((seconds - fromS) * 1.5 * MB)) }))
     }), () => 150, () => 120),
   },
   { rule: 'leaks.process-grows', edit: 'levels off', looks: 6, stepMs: 60_000, ...beside((looks, tauS) => process(looks, 'leaky', 100 * MB, (seconds) => ({ anonBytes: known(Math.floor(100 * MB + 4000 * MB * (1 - Math.exp(-seconds / tauS)))) })), () => 120, () => 3000) },
