@@ -60,7 +60,7 @@ export const reclaimConditions: readonly Condition[] = [
     make: async (later) => {
       // A machine without huge pages; the reserve of one with them is larger than such bursts.
       writeSettings({ '/sys/kernel/mm/transparent_hugepage/enabled': 'never', '/proc/sys/vm/min_free_kbytes': '4608' }, later)
-      await python(bursts(Math.round(meminfo('MemAvailable') / MIB) + 60), { later, launcher: ['env', 'MALLOC_MMAP_THRESHOLD_=65536'] })
+      await python(bursts(Math.round(meminfo('MemAvailable') / MIB) + 20), { later, launcher: ['env', 'MALLOC_MMAP_THRESHOLD_=65536'] })
     },
     lookFor: '8s',
     solution: 'begin-earlier',
