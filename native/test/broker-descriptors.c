@@ -122,7 +122,7 @@ void play_many_descriptors(void)
 		struct broker_alloc alloc;
 	} message = { .head = { .magic = BROKER_MAGIC, .type = BROKER_ALLOC, .bytes = sizeof(struct broker_alloc) }, .alloc = { .kind = AGENTMEM_OTHER, .bytes = SIZE } };
 	uint8_t *text = text_of(1, SIZE);
-	int fds[253];
+	int fds[253], sent;
 
 	fds[0] = memfd_of(text, SIZE, ALL_SEALS);
 	for (unsigned i = 1; i < 253; i++)
@@ -134,7 +134,8 @@ void play_many_descriptors(void)
 	}
 	/* Left unread in a connection that ends. */
 	EQUAL(raw_send(raw, "x", 1, fds, 253), 0);
-	EQUAL(raw_send(raw, &message, sizeof(message), fds, 253), 0);
+	sent = raw_send(raw, &message, sizeof(message), fds, 253);
+	CHECK(sent == 0 || sent == -EPIPE);	/* the broker may have ended it first */
 	raw_close(raw);
 	close(fds[0]);
 	free(text);
