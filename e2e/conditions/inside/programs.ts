@@ -55,10 +55,10 @@ export const programConditions: readonly Condition[] = [
     finds: 'leaks.process-grows',
     make: async (later) => {
       later(() => asDev('systemctl', '--user', 'stop', 'leaky.service'))
-      service('leaky', "held = half(60)\nready()\nwhile True:\n  held += half(1)\n  time.sleep(0.3)")
+      service('leaky', "held = half(60)\nready()\nwhile True:\n  held += half(1)\n  time.sleep(0.6)")
       await until('it to hold something', () => held('leaky.service') > 60 * MIB)
     },
-    asks: 3,
+    asks: 4,
     solution: 'restart-it',
     act: async () => {
       check(asDev('systemctl', '--user', 'restart', 'leaky.service').status === 0, 'it did not restart')

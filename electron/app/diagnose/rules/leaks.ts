@@ -21,10 +21,23 @@ const inLook = (look: Evidence, process: ProcessEvidence): number | null => {
 /** Fewer looks, or over less time, cannot tell a leak from a start: it is the least age of what is told of, too. */
 const LOOKS = 4
 const SPAN_MS = 65_000
+/** Looks nearer to each other than this are one: over a few seconds the pace of anything is chance. */
+const APART_MS = 10_000
 /** Slower than this part of its pace between two looks is a pause. */
 const STEADY_SHARE = 0.5
 /** Faster than this part of its pace is a burst: something is loaded, or worked on. */
 const BURST_SHARE = 1.5
+
+/** The last one and those before it that are far enough from each other; oldest first. */
+const apart = (looks: Looks): Looks => {
+  let [next, ...kept]: [Evidence, ...Evidence[]] = [lastOf(looks)]
+  for (const look of looks.toReversed()) {
+    if (next.takenAtMs - look.takenAtMs < APART_MS) continue
+    kept = [next, ...kept]
+    next = look
+  }
+  return [next, ...kept]
+}
 
 const grows = define({
   id: 'leaks.process-grows',
@@ -40,7 +53,7 @@ const grows = define({
       if ((inLook(look, process) ?? 0) - (inLook(firstOf(looks), process) ?? 0) <= limit.bytes) return []
       // One that began meanwhile is judged from the look in which it was first seen, and not before the whole span.
       const [begin = look, ...rest] = looks.slice(looks.findIndex((each) => sameProcess(each, process) !== undefined))
-      const seen: Looks = [begin, ...rest]
+      const seen = apart([begin, ...rest])
       const values = seen.map((each) => inLook(each, process))
       if (seen.length < LOOKS || spanMs(seen) < SPAN_MS || values.some((value) => value === null)) return []
       const curve = values.map((value) => value ?? 0)
