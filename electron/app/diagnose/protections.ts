@@ -15,11 +15,11 @@ const swap = (look: Evidence): Protection => {
   const states = look.hardening.swapEncryption
   const plain = states.filter(({ state }) => state === 'plain')
   const unknown = states.filter(({ state }) => state === 'unknown')
-  const base = { id: 'swap-encryption', title: 'Encryption of swap', source: '/proc/swaps, /sys/block' }
+  const told = (state: State, says: string): Protection => ({ id: 'swap-encryption', title: 'Encryption of swap', state, says, source: '/proc/swaps, /sys/block' })
   const each = listed(states.map(({ path, state, how }) => `${path}: ${state} (${how})`))
-  if (states.length === 0) return { ...base, state: 'on', says: 'there is no swap: nothing leaves memory' }
-  if (plain.length > 0) return { ...base, state: 'off', says: each }
-  return { ...base, state: unknown.length > 0 ? 'unknown' : 'on', says: each }
+  if (states.length === 0) return told('on', 'there is no swap: nothing leaves memory')
+  if (plain.length > 0) return told('off', each)
+  return told(unknown.length > 0 ? 'unknown' : 'on', each)
 }
 
 /** What protects memory here, whether or not a rule has something to say of it. */
