@@ -20,7 +20,7 @@ export interface Bundle {
 
 const sha256 = (text: string | Buffer): string => createHash('sha256').update(text).digest('hex')
 
-const EXECUTABLE = new Set(['node', 'agentmem-guard', 'agentmem-reclaim', 'agentmem-pressure', 'agentmem-run', 'agentmem-hook', 'agentmem-broker', 'install.sh'])
+const EXECUTABLE = new Set(['node', 'agentmem-guard', 'agentmem-reclaim', 'agentmem-pressure', 'agentmem-backing', 'agentmem-run', 'agentmem-hook', 'agentmem-broker', 'install.sh'])
 
 const WHAT: readonly [RegExp, string][] = [
   [/^node$/u, 'The Node.js that runs the helper, separate from any other on this machine'],
@@ -29,8 +29,9 @@ const WHAT: readonly [RegExp, string][] = [
   [/^agentmem-guard$/u, 'Wakes suspended agents and takes back what a dead helper left'],
   [/^agentmem-reclaim$/u, 'Pages out an idle agent'],
   [/^agentmem-pressure$/u, 'Tells the kernel module how short memory is'],
+  [/^agentmem-backing$/u, 'Gives the kernel module a file to keep on disk what is long unused'],
   [/^kmod\//u, 'Source of the kernel module, which DKMS builds where it is installed'],
-  [/agentmem-(?:module|pressure)[@a-z-]*\.service$/u, 'How the kernel module is loaded, unloaded and told of pressure'],
+  [/agentmem-(?:module|pressure|backing)[@a-z-]*\.service$/u, 'How the kernel module is loaded, unloaded, told of pressure and given a file'],
   [/^agentmem-run$/u, 'Starts a program with page merging allowed'],
   [/^agentmem-hook$/u, "Run by agents' hooks: tells when a turn begins and ends"],
   [/^agentmem-broker$/u, 'Keeps what your agents share, as you'],
