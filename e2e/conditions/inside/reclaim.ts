@@ -5,27 +5,38 @@ import type { Condition } from './condition.ts'
 import { meminfo, perl, python, vmstat, writeSettings } from './make.ts'
 
 const MIB = 1024 * 1024
+/** Pages of files that stay beside what is compressed. */
+const FILE_MIB = 180
 
 /** Free pieces of 2 MiB and more; the small zone for old devices is left out. */
 const largeBlocks = (): number =>
   read('/proc/buddyinfo').split('\n').filter((line) => !/\bDMA\b/u.test(line)).reduce((sum, line) => sum + line.trim().split(/\s+/u).slice(-2).reduce((blocks, count, i) => blocks + Number(count) * 2 ** i, 0), 0)
 
 /**
- * A program that takes 12 MiB at a time and drops the oldest 12 of a little more
- * than there is in memory: for every new page another must be compressed, for
- * which the kernel has time between the bursts. Nothing is needed again, so
- * that it is no thrashing. (Fixed, the threshold lets each piece go back.)
+ * two processes that take 18 MiB each at the same moment, every eight seconds,
+ * and drop the oldest, of a little more than there is in memory: for every new
+ * page another must be compressed. The kernel has time for that between the
+ * bursts, and no processor free for it during one. Nothing is needed again, so
+ * that it is no thrashing; files stay, so that memory is not short as such.
+ * (Fixed, the threshold lets each piece go back.)
  */
 const bursts = (mib: number): string => `
 import collections
+file = os.open('/var/tmp/kept', os.O_RDWR | os.O_CREAT | os.O_TRUNC)
+os.unlink('/var/tmp/kept')
+for piece in half(${FILE_MIB}): os.write(file, piece)
+os.fsync(file)
+os.lseek(file, 0, 0)
+while os.read(file, MIB): pass
+os.fork()
 template = b''.join(half(1))
-ring = collections.deque(bytearray(template) for _ in range(${mib}))
+ring = collections.deque(bytearray(template) for _ in range(${Math.round(mib / 2)}))
 ready()
 while True:
-  for _ in range(12):
+  time.sleep(8 - time.time() % 8)
+  for _ in range(18):
     ring.popleft()
     ring.append(bytearray(template))
-  time.sleep(0.5)
 `
 
 /** Of the pages collected in twenty seconds, the part that programs had to collect themselves. */
@@ -58,11 +69,11 @@ export const reclaimConditions: readonly Condition[] = [
     isCaptured: true,
     finds: 'pressure.direct-reclaim',
     make: async (later) => {
-      // A machine without huge pages; the reserve of one with them is larger than such bursts.
-      writeSettings({ '/sys/kernel/mm/transparent_hugepage/enabled': 'never', '/proc/sys/vm/min_free_kbytes': '4608' }, later)
-      await python(bursts(Math.round(meminfo('MemAvailable') / MIB) + 20), { later, launcher: ['env', 'MALLOC_MMAP_THRESHOLD_=65536'] })
+      // A machine without huge pages, and with compressed swap used before files go; the reserve of one with huge pages is larger than such bursts.
+      writeSettings({ '/proc/sys/vm/swappiness': '200', '/sys/kernel/mm/transparent_hugepage/enabled': 'never', '/proc/sys/vm/min_free_kbytes': '4608' }, later)
+      await python(bursts(Math.round(meminfo('MemAvailable') / MIB) + 40), { later, launcher: ['env', 'MALLOC_MMAP_THRESHOLD_=65536'] })
     },
-    lookFor: '8s',
+    lookFor: '17s',
     solution: 'begin-earlier',
     figure: { what: 'room that programs had to make themselves', unit: 'percent', read: shareOfPrograms, must: 'fall', least: 10 },
   },
