@@ -52,7 +52,8 @@ void cold_after(int device, uint64_t ms)
 
 bool soon_cold(int agent, uint64_t unit)
 {
-	for (int i = 0; i < 500; i++) {
+	/* A limit for what hangs: an emulated machine on a busy host takes minutes for seconds. */
+	for (int i = 0; i < 4500; i++) {
 		if (kit_stat(agent, unit).cold_bytes == kit_stat(agent, unit).bytes)
 			return true;
 		usleep(20000);
