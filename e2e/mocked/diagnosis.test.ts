@@ -86,6 +86,14 @@ describe('diagnosis', () => {
     expect(await button(page, 'Apply').isDisabled()).toBe(true)
   })
 
+  it('what comes and goes says when it was found, and can be tried', async () => {
+    const { page } = await start(scenarios.findingAway, diagnosis)
+    await press(page, /^Try… Begin to make room earlier/u)
+    await seen(page, /^Found \d\d\u00a0s ago, not at this moment/u)
+    await press(page, 'Apply')
+    await button(page, 'Keep').waitFor()
+  })
+
   it('without the helper a try is a simulation', async () => {
     const { page } = await start(scenarios.noHelper, diagnosis)
     await press(page, /^Try… Begin to make room earlier/u)

@@ -55,7 +55,8 @@ export const createDiagnosis = ({ scenario, startMs, changed, sleep, plan }: Par
       if (chosen === undefined || scenario.findingGone) return fail('plan-changed', 'This is not found any more: the machine is another than when it was shown.', { advice: 'Look at what is found now.' })
       if (chosen.act.how === 'preset') return plan(chosen.act.presetId)
       if (chosen.act.how !== 'try-run') return fail('not-supported', 'This is not something to try as a run.')
-      return plan({ version: 1, id: `try-${rule.replaceAll('.', '-')}-${solution}`, title: chosen.title, description: chosen.what, settings: chosen.act.settings, settleMs: 0, confirmMs: 60_000 })
+      const view = plan({ version: 1, id: `try-${rule.replaceAll('.', '-')}-${solution}`, title: chosen.title, description: chosen.what, settings: chosen.act.settings, settleMs: 0, confirmMs: 60_000 })
+      return view.ok && scenario.findingAway ? ok({ ...view.value, lastFoundAtMs: Date.now() - 30_000 }) : view
     },
     'processes.get': ({ agentId }: Request<'processes.get'>): Answer<'processes.get'> => {
       const MB = 1024 ** 2

@@ -78,6 +78,8 @@ export interface Scenario {
   diagnosisMs: number
   /** What is tried is not found any more. */
   findingGone: boolean
+  /** What is tried was found half a minute ago, and is not right now. */
+  findingAway: boolean
   noteFails: Failure | null
   traceFails: Failure | null
 }
@@ -135,6 +137,7 @@ const full: Scenario = {
   diagnosisFails: null,
   diagnosisMs: 0,
   findingGone: false,
+  findingAway: false,
   noteFails: null,
   traceFails: null,
 }
@@ -216,6 +219,7 @@ export const scenarios = {
   diagnosisFails: { ...full, diagnosisFails: failure('internal', '/proc could not be read.', { about: '/proc/meminfo', advice: 'Look again in a moment.' }) },
   diagnosisSlow: { ...full, diagnosisMs: 4000 },
   findingGone: { ...full, findingGone: true },
+  findingAway: { ...full, findingAway: true },
   noteFails: { ...full, noteFails: failure('disk-full', 'The disk is full: history is not being recorded. Everything else works on.', { about: 'history.db', advice: 'Free some space; recording goes on by itself.' }) },
   manySuspended: { ...full, agents: 500, suspended: 40 },
   badSettings: { ...full, settingsProblem: 'settings.json, line 4: theme must be system, light or dark. The file is left as it is and the defaults are used.' },

@@ -107,6 +107,8 @@ export const planViewSchema = z.object({
   control: z.array(agentIdSchema),
   /** polkit will ask for a password, as far as can be told. */
   asksPassword: z.boolean(),
+  /** Of a solution: when what it is for was last found, where it is not right now. */
+  lastFoundAtMs: z.number().optional(),
 })
 export type PlanView = z.infer<typeof planViewSchema>
 

@@ -16,12 +16,14 @@ import type { Offer, Rule } from './rule.ts'
 import { tryPresetId } from './try-solution.ts'
 
 const gap = missing('not-permitted')
+let swappiness: string
+let uptimeS: number
 /** A look of which the rule below reads the free swap alone. */
 const lookAt = (atMs: number, swapFree: number, bootId = 'boot'): Evidence =>
   evidenceSchema.parse({
-    version: 1, takenAtMs: atMs, monotonicMs: atMs, bootId, kernelRelease: '6.12.9', kernelVersion: [6, 12], privileged: false, cpus: 2, pageBytes: 4096, uptimeS: 100,
+    version: 1, takenAtMs: atMs, monotonicMs: atMs, bootId, kernelRelease: '6.12.9', kernelVersion: [6, 12], privileged: false, cpus: 2, pageBytes: 4096, uptimeS,
     meminfo: { SwapFree: swapFree }, vmstat: { pgscan: atMs }, pressure: { memory: gap, io: gap, cpu: gap }, kernelThreadsCpuMs: { kswapd: gap, ksmd: gap, kcompactd: gap, khugepaged: gap },
-    sysctl: {}, mm: {}, zswapDebug: {}, swapDevices: [], zram: [], zones: [], numa: [], slab: gap, cgroups: gap, memoryFileSystems: [], processes: [], zombieProcesses: 0, rivals: [],
+    sysctl: { '/proc/sys/vm/swappiness': { value: swappiness } }, mm: {}, zswapDebug: {}, swapDevices: [], zram: [], zones: [], numa: [], slab: gap, cgroups: gap, memoryFileSystems: [], processes: [], zombieProcesses: 0, rivals: [],
     hardening: { aslr: gap, noExecute: gap, guardGapPages: gap, swapEncryption: [], lockdown: gap, ptraceScope: gap, mmapMinAddr: gap, initOnAlloc: gap, initOnFree: gap },
     config: gap, agentsKnown: true, agents: [], orphans: [], duplicates: [], kernelMessages: gap, tookMs: 40,
   } satisfies Evidence)
@@ -66,6 +68,8 @@ beforeEach(() => {
   swapFree = 10
   looked = 0
   refused = null
+  swappiness = '60'
+  uptimeS = 3600
   changed.mockClear()
   planned.mockReset().mockResolvedValue(fail('internal', 'planned'))
   diagnose = make()
@@ -198,6 +202,80 @@ describe('trying', () => {
     const id = '20991231T000000Z-00000000'
     history.writer.finishRun({ ...sampleRun(), id, startedAtMs: run.record.startedAtMs + 60_000 })
     expect(await diagnose.try({ rule: cause.rule, subject: '', solution })).toMatchObject({ ok: false, error: { code: 'plan-changed' } })
+  })
+
+  describe('what comes and goes', () => {
+    const plan = { presetId: 'try-swap-full-first' }
+    const goneAfter = async (ms: number): Promise<void> => {
+      await get()
+      swapFree = 1000
+      atMs += ms
+      // What was planned is passed on as it is, whatever it is.
+      planned.mockResolvedValue(ok(plan as never))
+    }
+    const changedPlan = { ok: false, error: { code: 'plan-changed' } }
+
+    test('may be tried while it is away for a moment, and says since when', async () => {
+      const foundAtMs = atMs
+      await goneAfter(40_000)
+      expect(await diagnose.try(wish)).toEqual(ok({ ...plan, lastFoundAtMs: foundAtMs }))
+      // Seen without it in between: the last time it was there counts.
+      atMs += 10_000
+      await get()
+      expect(await diagnose.try(wish)).toEqual(ok({ ...plan, lastFoundAtMs: foundAtMs }))
+      // There again: it is found now.
+      swapFree = 10
+      atMs += 10_000
+      expect(await diagnose.try(wish)).toEqual(ok(plan))
+    })
+
+    test('by another program too, which finds it in the history', async () => {
+      const foundAtMs = atMs
+      await goneAfter(40_000)
+      diagnose = make()
+      expect(await diagnose.try(wish)).toEqual(ok({ ...plan, lastFoundAtMs: foundAtMs }))
+      // That it was not found now is in the history by then; the moment before still is.
+      atMs += 60_000
+      diagnose = make()
+      expect(await diagnose.try(wish)).toEqual(ok({ ...plan, lastFoundAtMs: foundAtMs }))
+    })
+
+    test('is known to another program minutes after it went, however long it had been there', async () => {
+      for (let minutes = 0; minutes < 30; minutes += 1) {
+        await get()
+        atMs += 60_000
+      }
+      await goneAfter(170_000)
+      diagnose = make()
+      expect(await diagnose.try(wish)).toMatchObject({ ok: true })
+    })
+
+    test('is over after minutes', async () => {
+      await goneAfter(299_000)
+      expect(await diagnose.try(wish)).toMatchObject({ ok: true })
+      atMs += 2_000
+      expect(await diagnose.try(wish)).toMatchObject(changedPlan)
+      diagnose = make()
+      expect(await diagnose.try(wish)).toMatchObject(changedPlan)
+    })
+
+    test('is over with a restart of the computer', async () => {
+      await goneAfter(60_000)
+      uptimeS = 30
+      expect(await diagnose.try(wish)).toMatchObject(changedPlan)
+      diagnose = make()
+      expect(await diagnose.try(wish)).toMatchObject(changedPlan)
+    })
+
+    test('is refused once a setting is another than its plan was made from, and names it', async () => {
+      await goneAfter(40_000)
+      swappiness = '100'
+      const refusal = { ok: false, error: { code: 'plan-changed', message: expect.stringContaining('/proc/sys/vm/swappiness'), expected: '60', got: '100' } }
+      expect(await diagnose.try(wish)).toMatchObject(refusal)
+      diagnose = make()
+      expect(await diagnose.try(wish)).toMatchObject(refusal)
+      expect(planned).not.toHaveBeenCalled()
+    })
   })
 
   test('what is no run, no solution or not found any more says so', async () => {

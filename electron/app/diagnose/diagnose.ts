@@ -7,6 +7,7 @@ import type { HistoryReader } from '../history/types.ts'
 import type { Planner } from '../runs/planner.ts'
 import { bySeverity } from './engine.ts'
 import { createFinder, findingEntry, type FindDeps, type Finder, type FindHistory } from './find.ts'
+import { createRecall, movedSince } from './recall.ts'
 import type { Looks } from './rule.ts'
 import { lastOf } from './series.ts'
 import { wishOf } from './try-solution.ts'
@@ -23,7 +24,7 @@ export interface Diagnose {
   get: Finder['get']
   /** Why memory did not fall with a run, and what else was found when it was measured. */
   ofRun(runId: string): Promise<Result<Diagnosis>>
-  /** The plan of a solution of something that is found now. */
+  /** The plan of a solution of something that is found now, or was within the last minutes on a machine set as it is now. */
   try(wish: { rule: string; subject: string; solution: string }): Promise<Result<PlanView>>
   /** A run was measured: what is found now belongs to it. */
   noteRun(runId: string): Promise<void>
@@ -32,12 +33,17 @@ export interface Diagnose {
 /** The one use-case behind the page, the command line and the reports. */
 export const createDiagnose = (deps: DiagnoseDeps): Diagnose => {
   const { history } = deps
-  const { judged, diagnosisOf, ...finder } = createFinder(deps)
-  let last: Diagnosis | null = null
+  const { diagnosisOf, ...finder } = createFinder(deps)
+  const recall = createRecall(history.reader)
 
   const get: Diagnose['get'] = async (wish) => {
     const answer = await finder.get(wish)
-    if (answer.ok) last = answer.value
+    if (answer.ok) recall.note(answer.value.findings, answer.value.takenAtMs)
+    return answer
+  }
+  const judged: Finder['judged'] = async () => {
+    const answer = await finder.judged()
+    if (answer.ok) recall.note(answer.value.judgement.findings, lastOf(answer.value.looks).takenAtMs)
     return answer
   }
 
@@ -46,7 +52,21 @@ export const createDiagnose = (deps: DiagnoseDeps): Diagnose => {
     const [newest] = history.reader.runs(1)
     return newest === undefined ? undefined : history.reader.findingsOfRun(newest.summary.id)?.findings.find((cause) => cause.rule === rule && cause.topic === 'did-not-fall')
   }
-  const find = (rule: string, subject: string): Finding | undefined => last?.findings.find((finding) => finding.rule === rule && finding.subject === subject)
+
+  /** As it was found, with when that was where it is not found now. */
+  const found = async (rule: string, subject: string): Promise<Result<{ finding: Finding; lastFoundAtMs: number | null }>> => {
+    const answer = await judged()
+    if (!answer.ok) return answer
+    const { looks, judgement } = answer.value
+    const finding = judgement.findings.find((each) => each.rule === rule && each.subject === subject) ?? causeOfNewest(rule)
+    if (finding !== undefined) return ok({ finding, lastFoundAtMs: null })
+    const about = subject === '' ? rule : `${rule}: ${subject}`
+    const seen = recall.seen(rule, subject, lastOf(looks))
+    if (seen === null) return fail('plan-changed', 'This is not found any more: the machine is another than when it was shown.', { about, advice: 'Look at what is found now.' })
+    const moved = movedSince(looks, seen.atMs)
+    if (moved !== null) return fail('plan-changed', `This is not found any more, and the machine is set differently than it was then: ${moved.what}.`, { about, expected: moved.was, got: moved.is, advice: 'Look at what is found now.' })
+    return ok({ finding: seen.finding, lastFoundAtMs: seen.atMs })
+  }
 
   return {
     get,
@@ -63,14 +83,13 @@ export const createDiagnose = (deps: DiagnoseDeps): Diagnose => {
       return ok(diagnosisOf(answer.value, findings, null, fromMs))
     },
     async try({ rule, subject, solution }) {
-      if (find(rule, subject) === undefined) {
-        const answer = await get({ leaks: false })
-        if (!answer.ok) return answer
-      }
-      const finding = find(rule, subject) ?? causeOfNewest(rule)
-      if (finding === undefined) return fail('plan-changed', 'This is not found any more: the machine is another than when it was shown.', { about: subject === '' ? rule : `${rule}: ${subject}`, advice: 'Look at what is found now.' })
+      const answer = await found(rule, subject)
+      if (!answer.ok) return answer
+      const { finding, lastFoundAtMs } = answer.value
       const wish = wishOf(finding, solution)
-      return wish.ok ? deps.planner.plan(wish.value) : wish
+      if (!wish.ok) return wish
+      const view = await deps.planner.plan(wish.value)
+      return view.ok && lastFoundAtMs !== null ? ok({ ...view.value, lastFoundAtMs }) : view
     },
     async noteRun(runId) {
       const run = deps.run(runId)

@@ -47,6 +47,8 @@ export interface Finder {
 const AGAIN_MS = 24 * 3600_000
 /** What is found is kept for reports when it changed, and else this often. */
 const KEEP_MS = 10 * 60_000
+/** What is found and stays is kept so often: another program may try it minutes after it went. */
+const KEEP_FOUND_MS = 2 * 60_000
 
 const keyOf = ({ rule, subject }: Pick<Finding, 'rule' | 'subject'>): string => `${rule} ${subject}`
 
@@ -96,7 +98,7 @@ export const createFinder = (deps: FindDeps): Finder => {
       const foundAtMs = history.reader.foundAtMs(finding.rule, finding.subject)
       if (foundAtMs === null || look.takenAtMs - foundAtMs >= AGAIN_MS) history.writer.addToJournal(findingEntry(finding, look))
     }
-    if (isChanged || look.takenAtMs - keptAtMs >= KEEP_MS) {
+    if (isChanged || look.takenAtMs - keptAtMs >= (findings.length === 0 ? KEEP_MS : KEEP_FOUND_MS)) {
       keptAtMs = look.takenAtMs
       history.writer.addFindings(look.takenAtMs, null, findings)
     }

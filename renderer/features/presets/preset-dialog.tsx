@@ -5,8 +5,8 @@ import type { Failure } from '../../../helper/contract/errors.ts'
 import { nothingToUndo } from '../../../helper/contract/plan.ts'
 import { layerPresetId } from '../../../helper/contract/presets.ts'
 import { call } from '../../api.ts'
-import { plural } from '../../format/format.ts'
-import { useCall } from '../../stores/data.ts'
+import { ago, plural } from '../../format/format.ts'
+import { useCall, useNow } from '../../stores/data.ts'
 import { closePreset, openPreset, useFlow, type Trying } from '../../stores/flow.ts'
 import { go } from '../../stores/route.ts'
 import { useLive } from '../../stores/live.ts'
@@ -103,6 +103,7 @@ const OpenDialog = ({ wanted }: { wanted: Wanted }) => {
   const [runId, setRunId] = useState<string | null>(null)
   const [applying, setApplying] = useState(false)
   const run = useRun()
+  const now = useNow(1000)
   const helper = useLive((state) => state.live?.helper ?? null)
   const mine = runId !== null && run.progress?.runId === runId ? run.progress : null
 
@@ -212,6 +213,11 @@ const OpenDialog = ({ wanted }: { wanted: Wanted }) => {
       {view?.simulation === true && (
         <Notice tone="info" title="Simulation">
           {helper === null || helper.system === 'not-installed' ? simulationText : `This is what would be done. ${helper.advice}`}
+        </Notice>
+      )}
+      {view?.lastFoundAtMs !== undefined && (
+        <Notice tone="info" title={`Found ${ago(view.lastFoundAtMs, now)}, not at this moment`}>
+          Such things come and go. Nothing that this would change has changed since.
         </Notice>
       )}
       {view !== null && <NeedsSwap view={view} />}
