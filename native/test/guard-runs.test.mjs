@@ -89,6 +89,20 @@ export const tests = [
     }),
   },
   {
+    name: 'guard: gives the lock of undoers back after the second run it stands for, as after the first',
+    run: withKsm('', async (_context, guard, client) => {
+      const first = await arm(guard, client, journalText(RUN, BOTH))
+      renameSync(first, first.replace('.open', '.kept'))
+      await client.good(`done ${RUN}`)
+      await arm(guard, client, journalText(RUN, BOTH))
+      setBoth()
+      client.end()
+      await saw(guard, 'undone')
+      await until(() => !existsSync(join(dirname(guard.journals), 'lock')), 'the lock to be free')
+      assert.equal(value(SCAN), '100')
+    }),
+  },
+  {
     name: 'guard: a value that somebody else changed is left alone, and one that was never written too',
     run: withKsm('', async (_context, guard, client) => {
       await arm(guard, client, journalText(RUN, [...BOTH, `3 now write ${SLEEP} 50 60`]))

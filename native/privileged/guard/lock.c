@@ -79,12 +79,14 @@ static void join(char *path, const char *dir, const char *name, bool with_pid)
 
 void lock_prepare(const char *journal_dir)
 {
-	struct out out = out_begin(lock.text, sizeof(lock.text));
+	struct out out;
 	uint64_t ticks = 0;
 	int fd;
 
+	/* Before anything is written: this comes again with each run. */
 	if (lock.ready)
 		return;
+	out = out_begin(lock.text, sizeof(lock.text));
 	/* STATE/journal: the lock lies in STATE. */
 	join(lock.path, journal_dir, "/../lock", false);
 	join(lock.own, journal_dir, "/../lock.", true);
