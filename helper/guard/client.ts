@@ -51,6 +51,7 @@ export interface ConnectGuardOptions {
 
 /** Longer than any wake: prefault is bounded to a fraction of it. */
 const ANSWER_MS = 10_000
+const ANSWER_GRACE_MS = 500
 const START_MS = 5_000
 
 const CODES: Record<string, ErrorCode> = {
@@ -113,7 +114,10 @@ const talk = (socket: Socket, log: (text: string) => void) => {
     if (closed) return GONE
     return new Promise((resolve) => {
       // Answers come in order: after one that is missing no other can be trusted.
-      const timer = setTimeout(() => socket.destroy(), ANSWER_MS)
+      // Where this process itself stood still for memory, the answer lies in the socket already: it is read before the second one fires.
+      let timer = setTimeout(() => {
+        timer = setTimeout(() => socket.destroy(), ANSWER_GRACE_MS)
+      }, ANSWER_MS)
       waiting.push((answer) => {
         clearTimeout(timer)
         resolve(answer)

@@ -166,6 +166,8 @@ export const createLifecycle = (deps: LifecycleDeps): Lifecycle => {
     if (!connected.ok) throw new Error(connected.error.message)
     const guard = connected.value
     const status = guard === null ? null : await guard.status()
+    // One that runs and does not say what it holds is no reason to thaw; one that has ended meanwhile holds nothing.
+    if (status?.ok === false && status.error.code !== 'helper-gone') throw new Error(status.error.message)
     const heldByGuard = new Set(status?.ok === true ? status.value.held : [])
     const adopted = new Set<string>()
     for (const record of store.all()) {

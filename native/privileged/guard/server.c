@@ -21,8 +21,12 @@
 #define HOLDERS_MOST 32
 #define LINE_MOST 4096
 #define SEND_BUFFER (256 * 1024)
-/* After the guard itself ended the helper for lack of memory: time to be started again before agents are thawed. */
-#define RETURN_MS 10000
+/*
+ * After the guard itself ended the helper for lack of memory: time to be started
+ * again before agents are thawed. Node takes ten times as long as else where
+ * memory is short, and thawing would make it shorter.
+ */
+#define RETURN_MS 30000
 
 struct client {
 	int fd; /* -1: free */
