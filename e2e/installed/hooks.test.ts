@@ -1,12 +1,11 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import type { Fix, RegistryEntry } from '../../helper/contract/lifecycle.ts'
 import { startFleet, type Fleet, type FleetAgent } from '../fixtures/fleet/fleet.ts'
 import { fleetKinds, type FleetKind } from '../fixtures/fleet/kinds.ts'
+import { enterUntil, sayTo } from '../fixtures/fleet/say.ts'
 import { makeFolder } from '../fixtures/fleet/ground.ts'
-import { markerText } from '../fixtures/model-server/scripts.ts'
 import { listenBetween, putBundle, startSessionOf, type HookLine, type SessionOf } from './hooks-place.ts'
 import { fleetPrograms, whyNot } from './needs.ts'
 
@@ -74,10 +73,7 @@ describe.skipIf(reason !== null)(`hooks of real agents${reason === null ? '' : `
   const said = (kind: FleetKind, from = 0): string[] => heard.lines.slice(from).filter((line) => line.kind === kind).map(({ event }) => event)
   const ask = async (kind: FleetKind, script: string, seconds = 2): Promise<number> => {
     const from = heard.lines.length
-    await fleet.typeKey(agentOf(kind).pane, `Please do this ${markerText({ script, turn: `${kind}-${script}`, seconds, variant: 0 })}`)
-    // Some agents take keys that come all at once for a paste, and Enter for a part of it.
-    await sleep(700)
-    await fleet.typeKey(agentOf(kind).pane, '', true)
+    await sayTo(fleet, agentOf(kind).pane, { script, turn: `${kind}-${script}`, seconds, variant: 0 }, () => said(kind, from).length > 0)
     return from
   }
 
@@ -119,8 +115,11 @@ describe.skipIf(reason !== null)(`hooks of real agents${reason === null ? '' : `
   test('each says when its turn and its tool begin and end, and is known by it, under its own session', async () => {
     const from = new Map<FleetKind, number>()
     for (const kind of fleetKinds) from.set(kind, await ask(kind, 'tool'))
-    await vi.waitFor(() => {
-      for (const kind of fleetKinds) expect(holdsInOrder(said(kind, from.get(kind)), turnOf[kind]), `${kind}: ${said(kind, from.get(kind)).join(' ')}`).toBe(true)
+    await vi.waitFor(async () => {
+      for (const kind of fleetKinds) {
+        const words = said(kind, from.get(kind))
+        if (!holdsInOrder(words, turnOf[kind])) throw new Error(`${kind}: expected ${turnOf[kind].join(' ')}, heard ${words.join(' ') || 'nothing'}; its screen:\n${await fleet.capture(agentOf(kind).pane)}`)
+      }
     }, patience)
     await vi.waitFor(async () => {
       for (const kind of fleetKinds) {
@@ -139,8 +138,7 @@ describe.skipIf(reason !== null)(`hooks of real agents${reason === null ? '' : `
     const from = await ask(kind, 'asking')
     await vi.waitFor(() => expect(said(kind, from)).toContain('asking'), patience)
     expect(said(kind, from)).not.toContain('turn-end')
-    await fleet.typeKey(agentOf(kind).pane, '', true)
-    await vi.waitFor(() => expect(said(kind, from).at(-1)).toBe('turn-end'), patience)
+    await enterUntil(fleet, agentOf(kind).pane, () => said(kind, from).at(-1) === 'turn-end')
   })
 
   test('taken back while the agents run, only ours goes, and agents did not mind it', async () => {

@@ -2,8 +2,8 @@ import { readFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { startFleet, type Fleet, type FleetAgent } from '../fixtures/fleet/fleet.ts'
 import { fleetKinds } from '../fixtures/fleet/kinds.ts'
+import { enterUntil, sayTo } from '../fixtures/fleet/say.ts'
 import type { ServerLine } from '../fixtures/model-server/log.ts'
-import { markerText } from '../fixtures/model-server/scripts.ts'
 import { fleetPrograms, whyNot } from './needs.ts'
 
 const reason = whyNot(fleetPrograms)
@@ -31,10 +31,7 @@ describe.skipIf(reason !== null)(`real agents at work against the model server${
   const events = async (turn: string): Promise<string[]> => (await log(turn)).map((line) => line.event)
   const ask = async (kind: string, script: string, seconds = 2): Promise<string> => {
     const turn = `${kind}-${script}`
-    await fleet.typeKey(agentOf(kind).pane, `Please do this ${markerText({ script, turn, seconds, variant: 0 })}`)
-    // Some agents take keys that come all at once for a paste, and Enter for a part of it.
-    await new Promise((resolve) => { setTimeout(resolve, 500) })
-    await fleet.typeKey(agentOf(kind).pane, '', true)
+    await sayTo(fleet, agentOf(kind).pane, { script, turn, seconds, variant: 0 }, async () => (await events(turn)).length > 0)
     return turn
   }
   const screen = (kind: string): Promise<string> => fleet.capture(agentOf(kind).pane)
@@ -64,7 +61,6 @@ describe.skipIf(reason !== null)(`real agents at work against the model server${
     const turn = await ask(kind, 'asking')
     await vi.waitFor(async () => { expect(await screen(kind)).toMatch(/Do you want to proceed|Permission required/iu) }, patience)
     expect(await events(turn)).not.toContain('turn-end')
-    await fleet.typeKey(agentOf(kind).pane, '', true)
-    await vi.waitFor(async () => { expect(await events(turn)).toContain('turn-end') }, patience)
+    await enterUntil(fleet, agentOf(kind).pane, async () => (await events(turn)).includes('turn-end'))
   })
 })
