@@ -23,6 +23,7 @@ await runTool(() => {
   for (const result of results) {
     process.stdout.write(`${result.suite.padEnd(10)} ${String(result.passed).padStart(5)} passed ${String(result.failed).padStart(4)} failed ${String(result.skipped).padStart(4)} skipped  ${result.seconds} s\n`)
     for (const skip of result.skips) process.stdout.write(`  skipped: ${skip.name}: ${skip.reason}\n`)
+    for (const failure of result.atSecondLook ?? []) process.stdout.write(`  passed at a second look only: ${failure}\n`)
     for (const failure of result.failures) process.stdout.write(`  failed: ${failure}\n`)
   }
   const sum = (/** @type {'passed' | 'failed' | 'skipped'} */ key) => results.reduce((total, result) => total + result[key], 0)
