@@ -243,6 +243,8 @@ describe('every size and theme', () => {
 
   it('d, k and j lead to the three pages', async () => {
     const { page } = await start(scenarios.full)
+    // Keys are heard once the first page is there.
+    await page.getByRole('heading', { level: 1 }).first().waitFor()
     for (const [key, title] of [['d', 'Diagnosis'], ['k', 'Leaks'], ['j', 'Journal']] as const) {
       await page.keyboard.press(key)
       await page.getByRole('heading', { level: 1, name: title }).waitFor()

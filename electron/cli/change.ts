@@ -5,6 +5,7 @@ import { isOpen, type RunId } from '../../helper/contract/runs.ts'
 import { amount } from '../app/amounts.ts'
 import type { App } from '../app/app.ts'
 import { askApp } from '../app/app-socket.ts'
+import { rateWords } from '../app/report/words.ts'
 import { agentsBack } from '../app/lifecycle/take-back.ts'
 import type { PlanView, RunDetail } from '../contract/views.ts'
 import { question } from './ask.ts'
@@ -100,6 +101,8 @@ const printDetail = (detail: RunDetail): void => {
     const percent = total.gainPercent.value === null ? '' : ` (${total.gainPercent.value} %)`
     out(`Before ${amount(total.beforeBytes)}, after ${amount(total.afterBytes)}, gain ${amount(total.gainBytes)}${percent} +- ${bytesOr(total.noiseBytes)}${total.controlled === 'none' ? ', without a control group' : ''}: ${total.verdict}`)
   }
+  const rates = rateWords(delta)
+  if (rates !== '') say(rates, 0)
   for (const line of record.undo) out(`${line.outcome.padEnd(18)} ${line.target}${line.old === null ? '' : ` = ${line.old}`}${line.outcome === 'restored' || line.outcome === 'already-so' ? '' : `: ${line.reason}`}`)
   out(`Run ${record.id}: ${record.state}`)
 }

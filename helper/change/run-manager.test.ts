@@ -73,6 +73,17 @@ test('the way of one click: writes in order, kept, undone in reverse', async () 
   expect(await run.manager.undo(UID, { runId: null, cause: 'user-undo' })).toMatchObject({ ok: false, error: { code: 'no-such-run' } })
 })
 
+test('watches for as long as asked before the first look that counts, and says so', async () => {
+  const slept: number[] = []
+  run = fakeRun(root, { deps: { sleep: async (ms) => void slept.push(ms) } })
+  await apply(zram, { watchMs: 2500, settleMs: 0 })
+  await run.until('waiting')
+  expect(slept.slice(0, 3)).toEqual([1000, 1000, 500])
+  expect(run.progress.map(({ text }) => text).filter((text) => text.startsWith('Watching'))).toEqual(['Watching before the change, 3 s left', 'Watching before the change, 2 s left', 'Watching before the change, 1 s left'])
+  const fractions = run.progress.map(({ fraction }) => fraction)
+  expect(fractions).toEqual(fractions.toSorted((a, b) => a - b))
+})
+
 test('silence undoes', async () => {
   const before = settingsOf(root)
   const runId = await apply(zram, { confirmMs: 20 })
@@ -140,6 +151,10 @@ describe('cancelling', () => {
     const runId = await apply(zram)
     const cancelled = await run.manager.cancel(UID, runId)
     expect(cancelled.ok && cancelled.value).toMatchObject({ state: 'undone', undoCause: 'user-cancel', error: { code: 'cancelled' } })
+    expect(run.writes).toEqual([])
+    await run.manager.close()
+    run = fakeRun(root)
+    await run.manager.cancel(UID, await apply(zram, { watchMs: 60_000 }))
     expect(run.writes).toEqual([])
     expect(run.manager.openRunId()).toBeNull()
   })

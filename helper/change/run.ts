@@ -25,7 +25,11 @@ const lookBefore = async (engine: Engine, open: OpenRun, request: ApplyRequest):
   const { record, abort } = open
   report(engine, open, 0, 'Measuring before the change')
   record.before.push(await look(engine, open, request))
-  await engine.sleep(engine.pace.noiseGapMs, abort.signal)
+  const gapMs = Math.max(engine.pace.noiseGapMs, request.watchMs ?? 0)
+  for (let leftMs = gapMs; leftMs > 0 && open.stop === null; leftMs -= TICK_MS) {
+    if (request.watchMs !== undefined) report(engine, open, (APPLYING * (1 - leftMs / gapMs)) / 2, `Watching before the change, ${Math.ceil(leftMs / 1000)} s left`)
+    await engine.sleep(Math.min(TICK_MS, leftMs), abort.signal)
+  }
   if (open.stop !== null) return cancelled(open)
   report(engine, open, APPLYING / 2, 'Measuring once more, for the noise')
   record.before.push(await look(engine, open, request))

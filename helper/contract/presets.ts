@@ -69,6 +69,8 @@ export const presetSchema = z.strictObject({
   settings: presetSettingsSchema,
   /** How long to let the machine settle before the after-snapshot. */
   settleMs: z.int().min(0).max(600_000),
+  /** For how long to watch before the change, where what helps shows in rates: as long as it settles. */
+  watchMs: z.int().min(0).max(120_000).optional(),
   /** How long to wait for Keep before undoing. */
   confirmMs: z.int().min(5_000).max(3_600_000),
 })

@@ -125,6 +125,8 @@ export const systemRequests = {
       /** Measured but left alone. */
       control: agentTargets,
       settleMs: z.int().min(0).max(600_000),
+      /** How far apart the two looks before the change are, where more than a moment; a helper of an earlier version does not know it. */
+      watchMs: z.int().min(0).max(120_000).optional(),
       confirmMs: z.int().min(5_000).max(3_600_000),
     }),
     response: z.object({ runId: runIdSchema }),

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Agent, AgentProcess } from './agents.ts'
 import { valueOr } from './known.ts'
+import { rateDelta, rateDeltaSchema } from './rate-delta.ts'
 import { numberReading } from './reading.ts'
 import type { Snapshot } from './snapshot.ts'
 
@@ -87,6 +88,8 @@ export const snapshotDeltaSchema = z.object({
     controlled: z.enum(['all', 'some', 'none']),
     verdict: z.enum(['gain', 'loss', 'within-noise', 'nothing-to-compare']),
   }),
+  /** Of a run that watched for long enough before: how often programs had to wait. */
+  rates: rateDeltaSchema.optional(),
 })
 export type SnapshotDelta = z.infer<typeof snapshotDeltaSchema>
 
@@ -269,6 +272,7 @@ export const snapshotDelta = (input: DeltaInput): SnapshotDelta => {
   const gainBytes = expectedAfterBytes - afterBytes
   const noise = kinds.some((k) => k.noiseBytes.value === null) ? null : sumBy(kinds, (k) => k.noiseBytes.value ?? 0)
   const withControl = kinds.filter((k) => k.control !== null).length
+  const rates = incomparableReason === null ? rateDelta(input.before, after) : null
   return {
     version: 1,
     fromMs: base.takenAtMs,
@@ -291,5 +295,6 @@ export const snapshotDelta = (input: DeltaInput): SnapshotDelta => {
       // Without a second look before there is no noise to stay within: `noiseBytes` says so.
       verdict: kinds.length === 0 || incomparableReason !== null ? 'nothing-to-compare' : Math.abs(gainBytes) <= (noise ?? 0) ? 'within-noise' : gainBytes > 0 ? 'gain' : 'loss',
     },
+    ...(rates === null ? {} : { rates }),
   }
 }

@@ -84,6 +84,8 @@ export const vmCountersSchema = z.object({
   refaultAnonPages: numberReading, // 5.9+
   refaultFilePages: numberReading,
   oomKills: numberReading, // 4.13+
+  /** Times a program had to make room itself before it got memory: allocstall_*. Snapshots of earlier versions lack it. */
+  allocStalls: numberReading.optional(),
 })
 export type VmCounters = z.infer<typeof vmCountersSchema>
 

@@ -87,6 +87,13 @@ describe('machine files', () => {
     expect(vm).toMatchObject({ swapInPages: 3, swapOutPages: 4, majorFaults: 5, refaultFilePages: { value: 6 } })
     expect(vm.refaultAnonPages).toMatchObject({ value: null, reason: 'not-supported' })
     expect(vm.oomKills.value).toBeNull()
+    expect(vm.allocStalls?.value).toBeNull()
+  })
+
+  test('vmstat counts stalls for each zone, and before 4.10 in one', () => {
+    const stalls = (text: string): number | null | undefined => vmCounters(parseCounters(text)).allocStalls?.value
+    expect(stalls('allocstall_dma 1\nallocstall_dma32 2\nallocstall_normal 30\nallocstall_movable 400\nallocstalled 5000\n')).toBe(433)
+    expect(stalls('allocstall 7\n')).toBe(7)
   })
 
   test('pressure: cpu had no "full" line before 5.13; other text is malformed', () => {

@@ -22,6 +22,12 @@ const optional = (counters: ReadonlyMap<string, number>, names: readonly string[
   return missing('not-supported', `/proc/vmstat has no ${names.join(' or ')}: needs Linux ${since}`)
 }
 
+/** One counter until Linux 4.10, then one for each zone. */
+const sumOf = (counters: ReadonlyMap<string, number>, names: RegExp): Reading => {
+  const values = [...counters].filter(([name]) => names.test(name)).map(([, value]) => value)
+  return values.length === 0 ? missing('not-supported', `/proc/vmstat has no ${names.source}`) : known(values.reduce((sum, value) => sum + value, 0))
+}
+
 /** Counters since boot. Swap counters of a kernel without swap are absent and truly zero. */
 export const vmCounters = (counters: ReadonlyMap<string, number>): VmCounters => ({
   swapInPages: counters.get('pswpin') ?? 0,
@@ -31,6 +37,7 @@ export const vmCounters = (counters: ReadonlyMap<string, number>): VmCounters =>
   // Before 5.9 there was one counter, and only file pages were counted in it.
   refaultFilePages: optional(counters, ['workingset_refault_file', 'workingset_refault'], '3.15'),
   oomKills: optional(counters, ['oom_kill'], '4.13'),
+  allocStalls: sumOf(counters, /^allocstall(?:_|$)/u),
 })
 
 export const readVmCounters = (root: string): VmCounters => {

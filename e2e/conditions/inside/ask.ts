@@ -27,11 +27,15 @@ export const forget = (): void => {
   rmSync(`/home/${DEV.name}/.local/state/agentmem`, { recursive: true, force: true })
 }
 
+interface RateRow { readonly label: string; readonly before: { readonly value: number | null }; readonly after: { readonly value: number | null } }
+const ratesOf = (detail: Record<string, unknown>): readonly RateRow[] => (detail['delta'] as { readonly rates?: { readonly rows: readonly RateRow[] } } | null)?.rates?.rows ?? []
+
 /** Tries a solution as a run, and keeps it; answers the run's id. */
 export const tryKept = (finding: Finding, solution: string): string => {
   const detail = jsonOf(ctl(['try', finding.rule, solution, '--yes', '--keep', '--json', ...(finding.subject === '' ? [] : ['--subject', finding.subject])], 300_000))
   const record = detail['record'] as { id: string; state: string } | undefined
   check(record?.state === 'kept', `the run of ${solution} is ${record?.state ?? JSON.stringify(detail).slice(0, 400)}`)
+  for (const { label, before, after } of ratesOf(detail)) console.log(`#   the run itself: ${label}: ${before.value ?? 'unknown'} -> ${after.value ?? 'unknown'}`)
   return record?.id ?? ''
 }
 

@@ -3,6 +3,7 @@ import type { Result } from '../../../helper/contract/errors.ts'
 import { fail, ok } from '../../../helper/contract/result.ts'
 import { evidenceSchema, type Evidence } from '../../../helper/contract/evidence.ts'
 import { missing } from '../../../helper/contract/known.ts'
+import type { PresetSettings } from '../../../helper/contract/presets.ts'
 import { diagnosisSchema, type Finding } from '../../contract/diagnosis.ts'
 import type { RunDetail } from '../../contract/views.ts'
 import { openHistoryInMemory } from '../history/open.ts'
@@ -13,7 +14,7 @@ import { outcomeEntry } from '../runs/run-journal.ts'
 import type { PlanWish } from '../runs/planner.ts'
 import { createDiagnose, type Diagnose } from './diagnose.ts'
 import type { Offer, Rule } from './rule.ts'
-import { tryPresetId } from './try-solution.ts'
+import { tryPresetId, wishOf } from './try-solution.ts'
 
 const gap = missing('not-permitted')
 let swappiness: string
@@ -187,10 +188,24 @@ describe('trying', () => {
     await diagnose.try(wish)
     expect(planned).toHaveBeenCalledWith({
       presetId: 'try-swap-full-first', agentIds: null, from: wish,
-      preset: { version: 1, id: 'try-swap-full-first', title: 'Do first', description: 'w t', settings: { tunables: { swappiness: 100 } }, settleMs: 20_000, confirmMs: 180_000 },
+      preset: { version: 1, id: 'try-swap-full-first', title: 'Do first', description: 'w t', settings: { tunables: { swappiness: 100 } }, settleMs: 40_000, watchMs: 40_000, confirmMs: 180_000 },
     })
     await diagnose.try({ ...wish, solution: 'second' })
     expect(planned).toHaveBeenLastCalledWith({ presetId: 'more-agents', agentIds: null, from: { ...wish, solution: 'second' } })
+  })
+
+  test('what shows at once is not watched for long', async () => {
+    const finding = (await get()).findings[0]
+    const solution = finding?.solutions.find(({ id }) => id === 'first')
+    if (finding === undefined || solution === undefined) throw new Error('nothing was found')
+    const paceOf = (settings: PresetSettings) => {
+      const made = wishOf({ ...finding, solutions: [{ ...solution, act: { how: 'try-run', settings } }] }, 'first')
+      return made.ok ? [made.value.preset?.settleMs, made.value.preset?.watchMs] : made
+    }
+    expect(paceOf({ tunables: { compactNow: true } })).toEqual([20_000, undefined])
+    expect(paceOf({ tunables: { hugePages: 0 } })).toEqual([20_000, undefined])
+    expect(paceOf({ pruneCache: { level: 1 } })).toEqual([20_000, undefined])
+    expect(paceOf({ tunables: { watermarkScaleFactor: 100 } })).toEqual([40_000, 40_000])
   })
 
   test('why memory did not fall can be acted on after the newest run, and is over with the next', async () => {

@@ -59,6 +59,14 @@ describe('the five causes that memory did not fall', () => {
     expect(causes(run(({ record }) => { onlySteps(record, 'zram-init', 'reclaim'); for (const step of record.steps) if (step.number === 5) step.outcome = 'failed' }))).toEqual(['only-limits'])
   })
 
+  test('only limits: not of a setting that was to make programs wait less', () => {
+    const watched = (verdict: NonNullable<SnapshotDelta['rates']>['verdict']): RunDetail => run(({ record, delta }) => { onlySteps(record, 'zram-init', 'swap-on'); delta.rates = { beforeMs: 40_000, afterMs: 40_000, rows: [], verdict } })
+    expect(causes(watched('better'))).toEqual([])
+    expect(causes(watched('no-difference'))).toEqual([])
+    // Nobody waited, before or after: then it tells why nothing changed.
+    expect(causes(watched(null))).toEqual(['only-limits'])
+  })
+
   test('page cache: available rose, free did not', () => {
     const filled = (free: number): RunDetail => run(({ record, delta }) => { onlySteps(record, 'reclaim'); row(delta, 'available', 400 * MB); row(delta, 'free', free); row(delta, 'cache', 350 * MB) })
     expect(causes(filled(LIMIT.freeShare * 400 * MB - 1))).toEqual(['page-cache'])

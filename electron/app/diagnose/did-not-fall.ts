@@ -56,6 +56,8 @@ const pageOutNow = () => once({ id: 'page-out-now', title: 'Page out idle agents
 const onlyLimits = (run: Run): Cause | null => {
   const steps = done(run)
   const acting = steps.filter((step) => ['reclaim', 'prune-cache', 'ksm-unmerge'].includes(step.operation.op) || givesBack(step))
+  // Settings that were watched by how often programs had to wait: memory was not to fall.
+  if (run.delta.rates !== undefined && run.delta.rates.verdict !== null) return null
   if (steps.length === 0 || acting.length > 0 || startsMerging(run)) return null
   const look = lastOf(run.looks)
   const groups = look.cgroups.value?.filter((group) => group.agents > 0 && (group.highBytes.value ?? group.maxBytes.value ?? null) !== null) ?? []

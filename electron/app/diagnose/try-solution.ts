@@ -7,6 +7,8 @@ import type { PlanWish } from '../runs/planner.ts'
 
 /** Long enough for reclaim and compaction to show, short enough to wait for. */
 const SETTLE_MS = 20_000
+/** What shows in rates is watched for so long before and after: bursts some seconds apart are then in both. */
+const WATCH_MS = 40_000
 /** Longer than a preset's: what a setting does is seen by working with it. */
 const CONFIRM_MS = 180_000
 
@@ -16,6 +18,10 @@ export const tryPresetId = (rule: string, solution: string): string => {
   return plain.length <= 48 ? plain : `${plain.slice(0, 39)}-${createHash('sha256').update(plain).digest('hex').slice(0, 8)}`
 }
 
+/** Settings that act by what happens less often from then on; compacting once and giving back huge pages show at once. */
+const showsInRates = ({ tunables }: Preset['settings']): boolean =>
+  tunables !== undefined && Object.keys(tunables).some((name) => name !== 'compactNow' && name !== 'hugePages')
+
 const presetOf = (finding: Finding, solution: Solution, settings: Preset['settings']): Preset =>
   presetSchema.parse({
     version: 1,
@@ -23,7 +29,7 @@ const presetOf = (finding: Finding, solution: Solution, settings: Preset['settin
     title: solution.title.slice(0, 60),
     description: `${solution.what} ${solution.tradeOff}`.slice(0, 400),
     settings,
-    settleMs: SETTLE_MS,
+    ...(showsInRates(settings) ? { settleMs: WATCH_MS, watchMs: WATCH_MS } : { settleMs: SETTLE_MS }),
     confirmMs: CONFIRM_MS,
   })
 

@@ -1,3 +1,4 @@
+import { counted } from '../amounts.ts'
 import type { Reading } from '../../../helper/contract/reading.ts'
 
 /** 1024-based, as a machine sold with "16 GB" counts. */
@@ -62,5 +63,12 @@ export const timeText = (atMs: number): string => {
 }
 
 export const durationText = (ms: number): string => (ms < 120_000 ? `${Math.round(ms / 1000)} s` : ms < 7_200_000 ? `${Math.round(ms / 60_000)} min` : `${Math.round(ms / 3_600_000)} h`)
+
+/** "12 a minute", or "1.4 %". */
+export const rateText = ({ value }: Reading, unit: 'per-minute' | 'percent'): string => {
+  if (value === null) return GAP
+  const digits = value < 9.95 ? String(Number(value.toFixed(1))) : counted(value)
+  return unit === 'percent' ? `${digits} %` : `${digits} a minute`
+}
 
 export const plural = (count: number, one: string, many = `${one}s`): string => `${count} ${count === 1 ? one : many}`

@@ -7,7 +7,7 @@ import { createPrivacy, type Privacy } from './privacy.ts'
 import { bytesText, durationText, timeText } from './format.ts'
 import type { ReportSubject } from './subject.ts'
 import { movedBetween } from './suspended.ts'
-import { controlWords, failureText, headline, stateWords, verdictWord, warningsOf } from './words.ts'
+import { controlWords, failureText, headline, rateWords, stateWords, verdictWord, warningsOf } from './words.ts'
 
 /** `label` is the name to show: the agent's own or, where names stay out, kind and number. */
 export type AgentRow = AgentDelta & { label: string }
@@ -151,7 +151,7 @@ export const buildModel = (subject: ReportSubject, isPrivate: boolean, madeAtMs:
     verdict: delta?.total.verdict ?? 'nothing-to-compare',
     verdictWord: verdictWord(delta?.total.verdict ?? 'nothing-to-compare'),
     headline: headline(subject),
-    control: controlWords(subject),
+    control: [controlWords(subject), rateWords(delta)].filter((part) => part !== '').join(' '),
     state: record === null ? '' : stateWords(record),
     warnings: [...warningsOf(subject, privacy), ...movedWarning(subject)],
     delta,

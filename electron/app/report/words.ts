@@ -2,7 +2,7 @@ import type { SnapshotDelta } from '../../../helper/contract/snapshot-delta.ts'
 import type { Failure } from '../../../helper/contract/errors.ts'
 import { isOpen } from '../../../helper/contract/runs.ts'
 import type { RunDetail } from '../../contract/views.ts'
-import { bytesText, noiseFigure, percentText, plural, unitFor } from './format.ts'
+import { bytesText, durationText, noiseFigure, percentText, plural, rateText, unitFor } from './format.ts'
 import type { Privacy } from './privacy.ts'
 import type { ReportSubject } from './subject.ts'
 
@@ -31,6 +31,16 @@ export const headline = ({ kind, delta }: ReportSubject): string => {
   if (total.verdict === 'within-noise') return `No difference that can be told from noise: ${amount} over ${who}.`
   if (total.verdict === 'gain') return kind === 'run' ? `${amount} won from ${who}${share}.` : `${who} cost ${amount} less than before${share}.`
   return kind === 'run' ? `${amount} lost: ${who} cost more than they would otherwise${share}.` : `${who} cost ${amount} more than before${share}.`
+}
+
+const RATE_VERDICTS = { better: 'It helped.', worse: 'It was worse afterwards.', 'no-difference': 'No difference that can be told from chance.' } as const
+
+/** How often programs had to wait before and after, where that was watched; empty where it was not, or nobody had to. */
+export const rateWords = (delta: SnapshotDelta | null): string => {
+  const rates = delta?.rates
+  if (rates === undefined || rates.verdict === null) return ''
+  const rows = rates.rows.filter(({ before, after }) => (before.value ?? 0) > 0 || (after.value ?? 0) > 0)
+  return `${rows.map(({ label, unit, before, after }) => `${label}: ${rateText(before, unit)} before, ${rateText(after, unit)} after.`).join(' ')} Watched for ${durationText(rates.beforeMs)} and ${durationText(rates.afterMs)}. ${RATE_VERDICTS[rates.verdict]}`
 }
 
 /** What was left alone, in one sentence. */

@@ -2,7 +2,7 @@ import { amount } from '../amounts.ts'
 import type { JournalEntry } from '../../contract/diagnosis.ts'
 import type { RunDetail } from '../../contract/views.ts'
 import type { NewEntry, RunOrigin } from '../history/journal.ts'
-import { headline, stateWords } from '../report/words.ts'
+import { headline, rateWords, stateWords } from '../report/words.ts'
 import type { ShownPlan } from './planner.ts'
 
 /** What the journal keeps of a run: that it was begun, by which plan, and what came of it. */
@@ -35,6 +35,8 @@ const isToFree = ({ record: { plan } }: RunDetail): boolean =>
 const isNoGain = (detail: RunDetail): boolean => {
   const gain = gainOf(detail)
   const verdict = detail.delta?.total.verdict
+  const rates = detail.delta?.rates?.verdict ?? null
+  if (rates !== null) return rates !== 'better'
   return isToFree(detail) && gain?.of === 'agents' && (verdict === 'within-noise' || verdict === 'loss')
 }
 
@@ -62,14 +64,16 @@ const outcomeOf = (detail: RunDetail): Outcome | null => {
 const figureOf = (detail: RunDetail, outcome: Outcome): number | null => {
   const gain = gainOf(detail)
   if (gain === null || outcome === 'failed') return null
-  const isTold = gain.of === 'machine' || outcome === 'no-gain' || detail.delta?.total.verdict === 'gain' || detail.delta?.total.verdict === 'loss'
+  const isTold = gain.of === 'machine' || (outcome === 'no-gain' && (detail.delta?.rates?.verdict ?? null) === null) || detail.delta?.total.verdict === 'gain' || detail.delta?.total.verdict === 'loss'
   return isTold ? Math.round(gain.bytes) : null
 }
 
 const wonText = (detail: RunDetail): string => {
   const gain = gainOf(detail)
   const rise = gain?.of === 'machine' ? ` Available memory of the machine rose by ${amount(gain.bytes)}.` : ''
-  return `${headline({ kind: 'run', ...detail })}${rise}`
+  const rates = rateWords(detail.delta)
+  // Without agents on both sides the headline only says so; where rates were watched they are the answer.
+  return rates === '' ? `${headline({ kind: 'run', ...detail })}${rise}` : `${rates}${rise}`
 }
 
 export const actionEntry = (runId: string, { view, preset, from }: ShownPlan, nowMs: number): NewEntry => ({

@@ -231,6 +231,7 @@ export const createRuns = (deps: RunsDeps): Runs => {
         agents: shown.agents,
         control: shown.control,
         settleMs: shown.preset.settleMs,
+        ...(shown.preset.watchMs === undefined ? {} : { watchMs: shown.preset.watchMs }),
         confirmMs: shown.preset.confirmMs,
       })
       if (!answer.ok) {

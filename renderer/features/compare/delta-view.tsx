@@ -1,6 +1,6 @@
 import { lazy, Suspense, useMemo, useState } from 'react'
 import type { AgentDelta, SnapshotDelta } from '../../../helper/contract/snapshot-delta.ts'
-import { megabytes, noiseMegabytes, percent, plural, signedMegabytes } from '../../format/format.ts'
+import { duration, figure, megabytes, noiseMegabytes, percent, plural, signedMegabytes } from '../../format/format.ts'
 import { Figure } from '../../ui/figure.tsx'
 import { Choice } from '../../ui/field.tsx'
 import { Notice } from '../../ui/notice.tsx'
@@ -44,6 +44,38 @@ const MachineTable = ({ delta }: { delta: SnapshotDelta }) => (
     </table>
   </div>
 )
+
+const rateVerdicts = { better: 'It helped.', worse: 'It was worse afterwards.', 'no-difference': 'No difference that can be told from chance.' } as const
+
+/** How often programs had to wait, in two times of about the same length. */
+const RateTable = ({ rates }: { rates: NonNullable<SnapshotDelta['rates']> }) => {
+  const format = (unit: 'per-minute' | 'percent') => (value: number): string => (unit === 'percent' ? percent(value) : figure(value))
+  return (
+    <>
+      <div className="table-scroll" tabIndex={0} role="region" aria-label="Waiting for memory before and after">
+        <table className="table">
+          <thead>
+            <tr>
+              <th scope="col">Figure</th>
+              <th scope="col" className="num">Before</th>
+              <th scope="col" className="num">After</th>
+            </tr>
+          </thead>
+          <tbody>
+            {rates.rows.map((row) => (
+              <tr key={row.id}>
+                <th scope="row">{row.label}{row.unit === 'per-minute' ? ', a minute' : ''}</th>
+                <td className="num"><Figure reading={row.before} format={format(row.unit)} /></td>
+                <td className="num"><Figure reading={row.after} format={format(row.unit)} /></td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+      <p className="muted">Watched for {duration(rates.beforeMs)} before and {duration(rates.afterMs)} after the change. {rates.verdict === null ? 'Hardly anything had to wait.' : rateVerdicts[rates.verdict]}</p>
+    </>
+  )
+}
 
 const KindTable = ({ delta }: { delta: SnapshotDelta }) => (
   <div className="table-scroll" tabIndex={0} role="region" aria-label="Gain by kind of agent">
@@ -163,6 +195,11 @@ export const DeltaView = ({ delta }: { delta: SnapshotDelta }) => {
       {controlled && (
         <Panel title="By kind" aside="MB">
           <KindTable delta={delta} />
+        </Panel>
+      )}
+      {delta.rates !== undefined && (
+        <Panel title="Waiting for memory">
+          <RateTable rates={delta.rates} />
         </Panel>
       )}
       <Panel title="Machine">

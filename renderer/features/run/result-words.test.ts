@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import type { RunDetail } from '../../../electron/contract/views.ts'
 import type { Operation, Step } from '../../../helper/contract/plan.ts'
-import { known } from '../../../helper/contract/known.ts'
+import { known, missing } from '../../../helper/contract/known.ts'
+import type { RateDelta } from '../../../helper/contract/rate-delta.ts'
 import type { RunState } from '../../../helper/contract/runs.ts'
 import { endWords } from './end-words.ts'
 import { resultWords } from './result-words.ts'
@@ -33,6 +34,16 @@ describe('what a single action or layer won', () => {
   it('is available memory for dropped caches, never the cost of agents', () => {
     expect(resultWords(detail([prune], 'within-noise', 0, 800))).toMatchObject({ tone: 'gain', title: expect.stringMatching(/^800\sMB \(±\s20\) more available$/u) })
     expect(resultWords(detail([prune], 'gain', 300, 10))).toMatchObject({ tone: 'info', title: 'Nothing won beyond the noise of the measurement' })
+  })
+
+  it('is how often programs wait, for a setting that was watched', () => {
+    const setting = step(1, 'tunables', { op: 'write', path: '/proc/sys/vm/watermark_scale_factor', value: '100' })
+    const of = detail([setting], 'within-noise', 1)
+    const rows: RateDelta['rows'] = [{ id: 'stalls', label: 'Requests', unit: 'per-minute', before: missing('not-supported'), after: missing('not-supported') }, { id: 'lost-time', label: 'Lost time', unit: 'percent', before: known(12), after: known(1) }]
+    const watched = (verdict: RateDelta['verdict']) => resultWords({ ...of, delta: of.delta === null ? null : { ...of.delta, rates: { beforeMs: 1, afterMs: 1, rows, verdict } } })
+    expect(watched('better')).toEqual({ tone: 'gain', title: 'Programs wait less for memory', text: expect.stringMatching(/^Lost time: 12\s%.* before, 1\s%.* after\.$/u) })
+    expect(watched('worse').tone).toBe('problem')
+    expect(watched(null).title).toBe('No gain beyond the noise of the measurement')
   })
 
   it('claims nothing for compressed swap that is only switched on', () => {

@@ -1,6 +1,6 @@
 import type { RunDetail } from '../../../electron/contract/views.ts'
 import { nothingToUndo } from '../../../helper/contract/plan.ts'
-import { bytes, signedBytes, withNoise } from '../../format/format.ts'
+import { bytes, figure, percent, reading, signedBytes, withNoise } from '../../format/format.ts'
 
 export interface ResultWords {
   tone: 'gain' | 'info' | 'problem'
@@ -28,11 +28,24 @@ const pruned = (detail: RunDetail): ResultWords | null => {
     : { tone: 'info', title: 'Nothing won beyond the noise of the measurement', text: `Available memory changed by ${signedBytes(change)}, which could be chance. ${text}` }
 }
 
+const rateTitles = { better: 'Programs wait less for memory', worse: 'Programs wait more for memory', 'no-difference': 'Programs wait for memory as before' } as const
+
+/** A setting of the kernel's own shows in how often programs have to wait. */
+const watched = ({ delta }: RunDetail): ResultWords | null => {
+  const verdict = delta?.rates?.verdict ?? null
+  const row = delta?.rates?.rows.find(({ before, after }) => (before.value ?? 0) > 0 || (after.value ?? 0) > 0)
+  if (verdict === null || row === undefined) return null
+  const per = row.unit === 'percent' ? percent : (value: number): string => `${figure(value)} a minute`
+  return { tone: verdict === 'better' ? 'gain' : verdict === 'worse' ? 'problem' : 'info', title: rateTitles[verdict], text: `${row.label}: ${reading(row.before, per)} before, ${reading(row.after, per)} after.` }
+}
+
 /** Runs whose result is not what agents cost, in words of their own; null for all others. */
 const special = (detail: RunDetail): ResultWords | null => {
   const ops = new Set<Op>(detail.record.plan.steps.map((step) => step.operation.op))
   const verdict = detail.delta?.total.verdict
   if (ops.size === 1 && ops.has('prune-cache')) return pruned(detail)
+  const waits = watched(detail)
+  if (waits !== null) return waits
   if (ops.has('reclaim')) return null
   // It changes what programs do from then on, and no agent that runs.
   if (ops.has('module-load')) return { tone: 'info', title: 'Kernel module is loaded', text: 'Programs that start from now on keep their units in it; what that saves stands on the Units page.' }
