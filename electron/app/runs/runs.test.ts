@@ -12,9 +12,10 @@ import { newRunId } from './run-record.ts'
 import { createRuns, type Runs } from './runs.ts'
 
 const base = sampleRun('gain')
+let watchMs: number | undefined
 const shown = (simulation = false): ShownPlan => ({
   view: { presetId: base.presetId, plan: base.plan, simulation, treated: base.treated, control: base.control, asksPassword: true },
-  preset: { version: 1, id: base.presetId, title: base.presetTitle, description: '', settings: {}, settleMs: 0, confirmMs: 60_000 },
+  preset: { version: 1, id: base.presetId, title: base.presetTitle, description: '', settings: {}, settleMs: 0, confirmMs: 60_000, ...(watchMs === undefined ? {} : { watchMs }) },
   agents: [],
   control: [],
   from: { rule: 'swap.none', subject: '', solution: 'add-zram' },
@@ -70,6 +71,7 @@ const idOf = (request: unknown): string => (request as { runId: string }).runId
 const stateOf = (id: string): string | undefined => history.reader.run(id)?.record.state
 
 beforeEach(() => {
+  watchMs = undefined
   system = fakeSystem()
   history = memory()
   seen = []
@@ -87,6 +89,15 @@ describe('applying', () => {
     const answer = await press()
     expect(answer.ok).toBe(true)
     expect(stored).toBe('started')
+  })
+
+  it('tells the helper for how long to watch only where that was asked for: an older one does not know it', async () => {
+    system.answers.set('Apply', (request) => ok({ runId: idOf(request) }))
+    await press()
+    expect(system.heard.at(-1)?.request).not.toHaveProperty('watchMs')
+    watchMs = 40_000
+    await press()
+    expect(system.heard.filter(({ method }) => method === 'Apply').at(-1)?.request).toMatchObject({ settleMs: 0, watchMs: 40_000 })
   })
 
   it('follows it to waiting, reads it once whole, and shows the way back', async () => {
