@@ -246,6 +246,8 @@ struct am_user *am_user_find(kuid_t uid);
 
 /* units.c */
 struct am_unit *am_unit_find(struct am_agent *agent, u64 number);
+/* Each unit of an agent's in turn, from `*number` on, with a reference; NULL behind the last. */
+struct am_unit *am_unit_next(struct am_agent *agent, unsigned long *number);
 void am_unit_put(struct am_unit *unit);
 struct am_unit *am_unit_of_content(struct am_content *content, u32 kind);
 struct am_unit *am_unit_new(struct am_domain *domain, u32 kind);

@@ -44,30 +44,19 @@ static void mark(struct am_content *content, const struct am_agent *agent)
 /* Each content of an agent; a conversation that somebody writes to now is passed over. */
 static void each_content(struct am_agent *agent, void (*look)(struct am_content *content, void *context), void *context)
 {
-	struct am_holding *holding;
 	unsigned long number = 0;
+	struct am_unit *unit;
 
-	for (;;) {
-		struct am_unit *unit = NULL;
-
-		rcu_read_lock();
-		holding = xa_find(&agent->units, &number, ULONG_MAX, XA_PRESENT);
-		if (holding && kref_get_unless_zero(&holding->unit->ref))
-			unit = holding->unit;
-		rcu_read_unlock();
-		if (!holding)
-			return;
-		if (unit && unit->content) {
+	while ((unit = am_unit_next(agent, &number))) {
+		if (unit->content) {
 			look(unit->content, context);
-		} else if (unit && down_read_trylock(&unit->talk->lock)) {
+		} else if (down_read_trylock(&unit->talk->lock)) {
 			for (u32 i = 0; i < unit->talk->count; i++)
 				look(unit->talk->blocks[i].content, context);
 			up_read(&unit->talk->lock);
 		}
-		if (unit)
-			am_unit_put(unit);
-		if (number++ == ULONG_MAX)
-			return;
+		am_unit_put(unit);
+		number++;
 		cond_resched();
 	}
 }
@@ -318,25 +307,14 @@ void am_evict_kick(u32 pressure)
 /* Each conversation of an agent. */
 static void each_talk(struct am_agent *agent, void (*look)(struct am_unit *unit, void *context), void *context)
 {
-	struct am_holding *holding;
 	unsigned long number = 0;
+	struct am_unit *unit;
 
-	for (;;) {
-		struct am_unit *unit = NULL;
-
-		rcu_read_lock();
-		holding = xa_find(&agent->units, &number, ULONG_MAX, XA_PRESENT);
-		if (holding && holding->unit->talk && kref_get_unless_zero(&holding->unit->ref))
-			unit = holding->unit;
-		rcu_read_unlock();
-		if (!holding)
-			return;
-		if (unit) {
+	while ((unit = am_unit_next(agent, &number))) {
+		if (unit->talk)
 			look(unit, context);
-			am_unit_put(unit);
-		}
-		if (number++ == ULONG_MAX)
-			return;
+		am_unit_put(unit);
+		number++;
 		cond_resched();
 	}
 }

@@ -111,26 +111,16 @@ struct agent_sums {
 /* Each unit of the agent's with a number above `after`, until `look` says so. */
 static int each_unit(struct am_agent *agent, u64 after, int (*look)(struct am_unit *unit, void *context), void *context)
 {
-	unsigned long number = after;
+	unsigned long number = after + 1;
+	struct am_unit *unit;
 	int stop = 0;
 
 	if (after >= ULONG_MAX)
 		return 0;
-	while (!stop) {
-		struct am_holding *holding;
-		struct am_unit *unit = NULL;
-
-		rcu_read_lock();
-		holding = xa_find_after(&agent->units, &number, ULONG_MAX, XA_PRESENT);
-		if (holding && kref_get_unless_zero(&holding->unit->ref))
-			unit = holding->unit;
-		rcu_read_unlock();
-		if (!holding)
-			break;
-		if (unit) {
-			stop = look(unit, context);
-			am_unit_put(unit);
-		}
+	while (!stop && (unit = am_unit_next(agent, &number))) {
+		stop = look(unit, context);
+		am_unit_put(unit);
+		number++;
 		cond_resched();
 	}
 	return stop;

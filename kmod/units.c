@@ -92,6 +92,21 @@ struct am_unit *am_unit_find(struct am_agent *agent, u64 number)
 	return unit;
 }
 
+/* A unit whose last holder lets go of it now is passed over. */
+struct am_unit *am_unit_next(struct am_agent *agent, unsigned long *number)
+{
+	struct am_holding *holding;
+	struct am_unit *unit;
+
+	rcu_read_lock();
+	holding = xa_find(&agent->units, number, ULONG_MAX, XA_PRESENT);
+	while (holding && !kref_get_unless_zero(&holding->unit->ref))
+		holding = xa_find_after(&agent->units, number, ULONG_MAX, XA_PRESENT);
+	unit = holding ? holding->unit : NULL;
+	rcu_read_unlock();
+	return unit;
+}
+
 void am_unit_used(struct am_unit *unit)
 {
 	WRITE_ONCE(unit->used_ms, am_now_ms());
