@@ -286,6 +286,7 @@ void am_pages_free(struct page **pages, u32 count);
 
 /* extents.c */
 struct am_packer;
+void am_count_pages(struct am_content *content, s64 pages);
 u32 am_extent_plain(const struct am_content *content, u32 extent);
 int am_extent_restore(struct am_content *content, u32 extent);
 struct page *am_content_page(struct am_content *content, u64 index);
@@ -414,11 +415,12 @@ int am_content_place(struct am_content *content, const struct am_view *view, u64
 int am_stat_unit(struct am_agent *agent, struct am_unit *unit, struct am_content *content, struct agentmem_abi_unit_stat *stat);
 int am_stat_agent(struct am_agent *agent, struct agentmem_abi_agent_stat *stat);
 int am_stat_all(struct agentmem_abi_all_stat *stat);
+
+/* stats-lists.c */
 int am_list_agents(struct agentmem_abi_list *list);
 int am_list_units(struct am_agent *agent, struct agentmem_abi_list *list);
 int am_stats_open(void);
 void am_stats_close(void);
-void am_count_pages(struct am_content *content, s64 pages);
 
 static inline u64 am_now_ms(void)
 {
