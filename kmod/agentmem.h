@@ -392,6 +392,8 @@ void am_evict_kick(u32 pressure);
 void am_evict_kick_same(void);
 void am_evict_short(void);
 void am_evict_over(void);
+
+/* suspend.c */
 s64 am_evict_agent(struct am_agent *agent);
 int am_restore_agent(struct am_agent *agent);
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Who goes: a thread that compresses and writes to the backing file by the policy of the core; suspending and resuming. */
+/* Who goes: a thread that compresses and writes to the backing file by the policy of the core. */
 #include <linux/delay.h>
 #include <linux/kthread.h>
 #include <linux/wait.h>
 
-#include "agentmem.h"
+#include "walk.h"
 
 /* A look at everything is due at least this often. */
 #define LOOK_MOST_MS 10000u
@@ -22,81 +22,19 @@ static bool kicked;
 static bool changed;
 /* The shrinker was called: some pressure for one look. */
 static bool short_of;
-/* Only one walk at a time marks. */
-static DEFINE_MUTEX(walk_lock);
-static u32 walk;
-
-static void mark(struct am_content *content, const struct am_agent *agent)
-{
-	u32 state = READ_ONCE(agent->state), importance = READ_ONCE(agent->importance);
-
-	/* Read without the lock: what is torn costs a wrong choice, nothing else. */
-	if (content->seen_walk != walk) {
-		WRITE_ONCE(content->seen_state, state);
-		WRITE_ONCE(content->seen_importance, importance);
-		smp_store_release(&content->seen_walk, walk);
-		return;
-	}
-	WRITE_ONCE(content->seen_state, min(content->seen_state, state));
-	WRITE_ONCE(content->seen_importance, max(content->seen_importance, importance));
-}
-
-/* Each content of an agent; a conversation that somebody writes to now is passed over. */
-static void each_content(struct am_agent *agent, void (*look)(struct am_content *content, void *context), void *context)
-{
-	unsigned long number = 0;
-	struct am_unit *unit;
-
-	while ((unit = am_unit_next(agent, &number))) {
-		if (unit->content) {
-			look(unit->content, context);
-		} else if (down_read_trylock(&unit->talk->lock)) {
-			for (u32 i = 0; i < unit->talk->count; i++)
-				look(unit->talk->blocks[i].content, context);
-			up_read(&unit->talk->lock);
-		}
-		am_unit_put(unit);
-		number++;
-		cond_resched();
-	}
-}
 
 /* One look at everything. */
 struct look {
-	u32 mine;	/* of mark_all(); 0: not called yet */
+	u32 mine;	/* of am_mark_all(); 0: not called yet */
 	u32 pressure;
 	u64 now_ms;
 	bool busy;	/* Something due was held by somebody: it is looked at again soon. */
 };
 
-static void mark_one(struct am_content *content, void *context)
-{
-	mark(content, context);
-}
-
-/* Like am_agent_find(), the next one from `*number` on. */
-static struct am_agent *agent_next(unsigned long *number)
-{
-	struct am_agent *agent;
-
-	rcu_read_lock();
-	agent = xa_find(&am_agents, number, ULONG_MAX, XA_PRESENT);
-	while (agent && !kref_get_unless_zero(&agent->ref))
-		agent = xa_find_after(&am_agents, number, ULONG_MAX, XA_PRESENT);
-	rcu_read_unlock();
-	return agent;
-}
-
-/* By this walk, or by one that has begun since. */
-static bool marked_since(const struct am_content *content, u32 mine)
-{
-	return (s32)(smp_load_acquire(&content->seen_walk) - mine) >= 0;
-}
-
 static struct am_view view_of(struct am_content *content, u32 mine, u64 now_ms)
 {
 	u64 used_ms = READ_ONCE(content->used_ms), pinned_ms = READ_ONCE(content->pinned_until_ms);
-	bool seen = marked_since(content, mine);
+	bool seen = am_marked_since(content, mine);
 	u64 hot = (u64)READ_ONCE(content->hot_pages) * PAGE_SIZE;
 	/* What does not get smaller is as far from memory as what is compressed. */
 	bool is_hot = hot && !READ_ONCE(content->incompressible);
@@ -112,26 +50,6 @@ static struct am_view view_of(struct am_content *content, u32 mine, u64 now_ms)
 		.kind = READ_ONCE(content->kind) ?: AM_KIND_CONVERSATION,
 		.pinned = pinned_ms > now_ms,
 	};
-}
-
-/* The number of the walk, or 0 where the caller is to die. */
-static u32 mark_all(void)
-{
-	unsigned long number = 0;
-	struct am_agent *agent;
-	u32 mine;
-
-	if (mutex_lock_killable(&walk_lock))
-		return 0;
-	walk += walk == U32_MAX ? 2 : 1;
-	mine = walk;
-	while ((agent = agent_next(&number))) {
-		each_content(agent, mark_one, agent);
-		am_agent_put(agent);
-		number++;
-	}
-	mutex_unlock(&walk_lock);
-	return mine;
 }
 
 /* By the policy, each content that is due; the thread alone. */
@@ -241,7 +159,7 @@ static bool look_at_all(struct am_packer *packer, struct am_victim *room, u32 pr
 		if (asked || pressure || READ_ONCE(content->look_ms) <= look.now_ms) {
 			/* Who holds what is looked up for the first one that is due. */
 			if (!look.mine)
-				look.mine = mark_all();
+				look.mine = am_mark_all();
 			look_at(content, &policy, packer, &look);
 		}
 		am_content_put(content);
@@ -252,7 +170,7 @@ static bool look_at_all(struct am_packer *packer, struct am_victim *room, u32 pr
 	}
 	want = max(over(atomic64_read(&am_all.hot_bytes), READ_ONCE(am_hot_most_bytes), pressure), missing(pressure));
 	if (want && atomic64_read(&am_all.hot_bytes)) {
-		look.mine = look.mine ?: mark_all();
+		look.mine = look.mine ?: am_mark_all();
 		if (am_compress_ready())
 			send(packer, room, AM_TIER_HOT, want, &look);
 		/* Reclaim frees what has a copy without this thread. */
@@ -260,7 +178,7 @@ static bool look_at_all(struct am_packer *packer, struct am_victim *room, u32 pr
 	}
 	want = max(over(atomic64_read(&am_all.warm_bytes), READ_ONCE(am_warm_most_bytes), pressure), want);
 	if (want && am_cold_ready()) {
-		look.mine = look.mine ?: mark_all();
+		look.mine = look.mine ?: am_mark_all();
 		send(packer, room, AM_TIER_WARM, want, &look);
 	}
 	return look.busy;
@@ -304,21 +222,6 @@ void am_evict_kick(u32 pressure)
 	wake_up(&wake);
 }
 
-/* Each conversation of an agent. */
-static void each_talk(struct am_agent *agent, void (*look)(struct am_unit *unit, void *context), void *context)
-{
-	unsigned long number = 0;
-	struct am_unit *unit;
-
-	while ((unit = am_unit_next(agent, &number))) {
-		if (unit->talk)
-			look(unit, context);
-		am_unit_put(unit);
-		number++;
-		cond_resched();
-	}
-}
-
 /* More pages than may be hot are there, or will be in a moment: the thread need not wait for its time. */
 void am_evict_over(void)
 {
@@ -326,89 +229,6 @@ void am_evict_over(void)
 		return;
 	WRITE_ONCE(kicked, true);
 	wake_up(&wake);
-}
-
-struct sending {
-	struct am_packer *packer;
-	struct am_run_packer *run_packer;	/* NULL until it is needed, or where there is none */
-	bool tried;
-	s64 freed;
-	u32 walk;
-};
-
-/* What somebody awake holds too stays. */
-static bool sleeps(struct am_content *content, void *context)
-{
-	const struct sending *sending = context;
-
-	return marked_since(content, sending->walk) && READ_ONCE(content->seen_state) >= AM_STATE_SUSPENDED;
-}
-
-static void close_tail(struct am_unit *unit, void *context)
-{
-	am_talk_close_tail(unit);
-}
-
-static void pack_talk(struct am_unit *unit, void *context)
-{
-	struct sending *sending = context;
-	struct am_talk *talk = unit->talk;
-
-	/* Of one block none is made; what makes them is large. */
-	if (READ_ONCE(talk->count) < 2)
-		return;
-	if (!sending->run_packer && !sending->tried) {
-		sending->run_packer = am_run_packer_new();
-		sending->tried = true;
-	}
-	sending->freed += am_run_talk(sending->run_packer, talk, sleeps, sending);
-}
-
-static void pack_one(struct am_content *content, void *context)
-{
-	struct sending *sending = context;
-
-	WRITE_ONCE(content->look_ms, 0);
-	if (sleeps(content, context))
-		sending->freed += max_t(s64, am_content_pack(content, sending->packer, false), 0);
-}
-
-/* Sends what only it holds, and others that sleep. */
-s64 am_evict_agent(struct am_agent *agent)
-{
-	struct sending sending = { .packer = am_compress_ready() ? am_packer_new() : NULL };
-
-	if (!sending.packer)
-		return 0;
-	/* Before the walk, which marks what sleeps: blocks that come of it are new. */
-	each_talk(agent, close_tail, NULL);
-	sending.walk = mark_all();
-	if (sending.walk) {
-		each_talk(agent, pack_talk, &sending);
-		each_content(agent, pack_one, &sending);
-	}
-	am_run_packer_free(sending.run_packer);
-	am_packer_free(sending.packer);
-	return sending.freed;
-}
-
-static void restore_one(struct am_content *content, void *context)
-{
-	int *error = context;
-
-	if (!*error) {
-		*error = am_content_restore(content);
-		am_content_used(content);
-	}
-}
-
-/* As much of its units as fits; the rest comes when it is touched. */
-int am_restore_agent(struct am_agent *agent)
-{
-	int error = 0;
-
-	each_content(agent, restore_one, &error);
-	return error == -EINTR ? error : 0;
 }
 
 /* From reclaim: it got less than it wants. */
