@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Extents of a content: pages, compressed bytes, or both; the way there and back, and reading. */
+/* Extents of a content: pages, compressed bytes, or both; how much there is of either, and the way out of memory. */
 #include <linux/memcontrol.h>
 #include <linux/sched/mm.h>
-#include <linux/sched/signal.h>
 
-#include "agentmem.h"
+#include "extents.h"
 #include "trace.h"
 
 /* A whole page more or less of a content that is in the table. */
@@ -52,31 +51,13 @@ u32 am_extent_plain(const struct am_content *content, u32 extent)
 	return min_t(u64, content->bytes - (u64)extent * AM_EXTENT_BYTES, AM_EXTENT_BYTES);
 }
 
-static u32 pages_of(const struct am_content *content, u32 extent)
-{
-	return DIV_ROUND_UP(am_extent_plain(content, extent), PAGE_SIZE);
-}
-
-/* Has it a compressed form? And its bytes. Under content->lock. */
-static bool has_copy(const struct am_content *content, u32 extent)
-{
-	return content->extents[extent].blob || content->run;
-}
-
-static u32 copy_bytes(const struct am_content *content, u32 extent)
-{
-	if (content->extents[extent].blob)
-		return content->extents[extent].blob->bytes;
-	return content->run ? am_run_share(content->run, content->bytes) : 0;
-}
-
 /* Under content->lock for writing: pages go, what is compressed stays. */
 void am_extent_drop_pages(struct am_content *content, u32 index)
 {
 	struct am_extent *extent = &content->extents[index];
 	struct page **pages = extent->pages;
 	struct inode *inode;
-	u32 count = pages_of(content, index);
+	u32 count = am_extent_pages(content, index);
 
 	extent->pages = NULL;
 	if (extent->far)
@@ -90,7 +71,7 @@ void am_extent_drop_pages(struct am_content *content, u32 index)
 		unmap_mapping_range(inode->i_mapping, (loff_t)index * AM_EXTENT_BYTES, (loff_t)count << PAGE_SHIFT, 1);
 	am_pages_free(pages, count);
 	am_count_pages(content, -(s64)count);
-	trace_agentmem_evict(content->entry.number, index, am_extent_plain(content, index), copy_bytes(content, index));
+	trace_agentmem_evict(content->entry.number, index, am_extent_plain(content, index), am_extent_copy_bytes(content, index));
 }
 
 /* At its end, or of one that never got into the table: nobody else sees it. */
@@ -102,9 +83,9 @@ void am_content_free_extents(struct am_content *content)
 		struct am_extent *extent = &content->extents[i];
 
 		if (extent->far)
-			am_far_count(-(s64)pages_of(content, i));
+			am_far_count(-(s64)am_extent_pages(content, i));
 		if (extent->pages)
-			am_pages_free(extent->pages, pages_of(content, i));
+			am_pages_free(extent->pages, am_extent_pages(content, i));
 		if (extent->blob && counted)
 			am_blob_count(content, extent->blob, -1);
 		am_blob_free(extent->blob);
@@ -112,155 +93,6 @@ void am_content_free_extents(struct am_content *content)
 	am_run_put(content->run);
 	if (counted)
 		am_count_pages(content, -(s64)content->hot_pages);
-}
-
-/* From the backing file, through pages of its own where it is compressed. */
-static int fetch(const struct am_blob *blob, struct page **pages, u32 plain)
-{
-	u32 count = DIV_ROUND_UP(blob->bytes, PAGE_SIZE);
-	struct page **room;
-	int error;
-
-	if (blob->plain)
-		return am_cold_read(blob, pages);
-	room = am_pages_new(count, GFP_KERNEL);
-	if (!room)
-		return -ENOMEM;
-	error = am_cold_read(blob, room);
-	if (!error)
-		error = am_unpack_pages(room, blob->bytes, pages, plain);
-	am_pages_free(room, count);
-	return error;
-}
-
-/* Under content->lock for writing. */
-int am_extent_restore_locked(struct am_content *content, u32 index, gfp_t gfp)
-{
-	struct am_extent *extent = &content->extents[index];
-	u32 plain = am_extent_plain(content, index);
-	u32 count = pages_of(content, index);
-	struct page **pages;
-	int error;
-
-	if (extent->pages)
-		return 0;
-	if (extent->blob && extent->blob->where == AM_LOST)
-		return -EIO;
-	pages = am_pages_new(count, gfp);
-	if (!pages)
-		return -ENOMEM;
-	if (!extent->blob)
-		error = am_run_unpack(content->run, content->run_offset, pages, plain);
-	else
-		error = extent->blob->where == AM_IN_MEMORY ? am_unpack(extent->blob, pages, plain) : fetch(extent->blob, pages, plain);
-	if (error)
-		goto failed;
-	am_extent_count_out(content, index, -1);
-	extent->pages = pages;
-	WRITE_ONCE(content->hot_pages, content->hot_pages + count);
-	am_count_pages(content, count);
-	trace_agentmem_restore(content->entry.number, index, plain, copy_bytes(content, index));
-	return 0;
-
-failed:
-	am_pages_free(pages, count);
-	return error;
-}
-
-int am_extent_restore(struct am_content *content, u32 index)
-{
-	int error;
-
-	if (down_write_killable(&content->lock))
-		return -EINTR;
-	error = am_extent_restore_locked(content, index, AM_GFP_BACK);
-	up_write(&content->lock);
-	return error;
-}
-
-/* All of it. */
-int am_content_restore(struct am_content *content)
-{
-	for (u32 i = 0; i < content->extents_count; i++) {
-		int error = am_extent_restore(content, i);
-
-		if (error)
-			return error;
-		cond_resched();
-	}
-	return 0;
-}
-
-/* A page with a reference of the caller's, brought back where it must be. */
-struct page *am_content_page(struct am_content *content, u64 index)
-{
-	u32 extent = index / AM_EXTENT_PAGES;
-	struct page *page = NULL;
-	int error;
-
-	for (;;) {
-		if (down_read_killable(&content->lock))
-			return ERR_PTR(-EINTR);
-		if (content->extents[extent].pages) {
-			page = content->extents[extent].pages[index % AM_EXTENT_PAGES];
-			get_page(page);
-		}
-		up_read(&content->lock);
-		if (page)
-			return page;
-		error = am_extent_restore(content, extent);
-		if (error)
-			return ERR_PTR(error);
-	}
-}
-
-static ssize_t read_to(struct am_content *content, u64 offset, void __user *user, u8 *kernel, size_t bytes)
-{
-	size_t done = 0;
-
-	if (offset >= content->bytes)
-		return 0;
-	bytes = min_t(u64, bytes, content->bytes - offset);
-	am_content_used(content);
-	while (done < bytes) {
-		u64 at = offset + done;
-		size_t in_page = at % PAGE_SIZE;
-		size_t piece = min_t(size_t, PAGE_SIZE - in_page, bytes - done);
-		struct page *page;
-		size_t left = 0;
-
-		if (fatal_signal_pending(current))
-			return done ? done : -EINTR;
-		page = am_content_page(content, at / PAGE_SIZE);
-		if (IS_ERR(page))
-			return done ? done : PTR_ERR(page);
-		/* The page is held, no lock is: the caller's memory may fault, into this very content too. */
-		if (kernel)
-			memcpy(kernel + done, page_address(page) + in_page, piece);
-		else
-			left = copy_to_user(user + done, page_address(page) + in_page, piece);
-		put_page(page);
-		if (left)
-			return done ? done : -EFAULT;
-		done += piece;
-		cond_resched();
-	}
-	return done;
-}
-
-ssize_t am_content_read_user(struct am_content *content, u64 offset, void __user *to, size_t bytes)
-{
-	return read_to(content, offset, to, NULL, bytes);
-}
-
-/* All of what is asked for, or an error. */
-int am_content_read(struct am_content *content, u64 offset, u8 *to, size_t bytes)
-{
-	ssize_t got = read_to(content, offset, NULL, to, bytes);
-
-	if (got < 0)
-		return got;
-	return (size_t)got == bytes ? 0 : -EINTR;
 }
 
 /* Under content->lock for writing: a compressed form beside the pages. -E2BIG where it does not pay. */
@@ -289,7 +121,7 @@ static s64 pack(struct am_content *content, u32 index, struct am_packer *packer)
 
 	if (!extent->pages)
 		return 0;
-	error = has_copy(content, index) ? 0 : am_extent_pack(content, index, packer);
+	error = am_extent_has_copy(content, index) ? 0 : am_extent_pack(content, index, packer);
 	if (error)
 		return error == -E2BIG ? 0 : error;
 	am_extent_drop_pages(content, index);
@@ -379,9 +211,9 @@ u64 am_content_drop_copies(struct am_content *content)
 	if (!READ_ONCE(content->hot_pages) || !down_write_trylock(&content->lock))
 		return 0;
 	for (u32 i = 0; i < content->extents_count; i++) {
-		if (!content->extents[i].pages || !has_copy(content, i))
+		if (!content->extents[i].pages || !am_extent_has_copy(content, i))
 			continue;
-		freed += pages_of(content, i);
+		freed += am_extent_pages(content, i);
 		am_extent_drop_pages(content, i);
 	}
 	up_write(&content->lock);
