@@ -7,6 +7,7 @@ import type { SystemMethod, SystemResponse } from '../../helper/contract/request
 import { isAlive, startFleet, type Fleet, type FleetAgent } from '../fixtures/fleet/fleet.ts'
 import { ensureUser, removeUser, type FleetUser } from '../fixtures/fleet/ground.ts'
 import { runCommand } from '../fixtures/fleet/packages.ts'
+import { processRef } from '../fixtures/fleet/processes.ts'
 import { installHelper, type InstalledHelper } from './installed-helper.ts'
 import { takeKernelLock } from './kernel-lock.ts'
 import { fleetPrograms, whyNot } from './needs.ts'
@@ -168,8 +169,7 @@ describe.skipIf(reason !== null)(`real agents suspended through the installed he
     await vi.waitFor(() => expect(readFileSync(log, 'utf8')).toContain('n3 '), { timeout: 10_000, interval: 50 })
     const children = (await runCommand('ps', ['-o', 'pid=', '--ppid', String(shellPid)])).trim()
     const pid = Number(children)
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    const startTimeTicks = Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19])
+    const { startTimeTicks } = processRef(pid)
     const { bootId } = await ask(own, 'Snapshot', { commandLines: false })
     const agent = { id: `${bootId}:${pid}:${startTimeTicks}`, title: 'Own kind', idleMs: null, kind: 'own-kind', processes: [{ pid, startTimeTicks }] }
     const done = await ask(own, 'Suspend', { agent, cause: 'user' })

@@ -7,6 +7,7 @@ import { planSchema, type Plan } from '../../helper/contract/plan.ts'
 import type { PresetSettings } from '../../helper/contract/presets.ts'
 import { runRecordSchema, type RunRecord } from '../../helper/contract/runs.ts'
 import { traceResultSchema } from '../../helper/contract/trace.ts'
+import { processRef } from '../fixtures/fleet/processes.ts'
 import { installHelper, type InstalledHelper } from './installed-helper.ts'
 import { takeKernelLock } from './kernel-lock.ts'
 import { whyNot } from './needs.ts'
@@ -57,8 +58,7 @@ describe.skipIf(reason !== null)(`tunables and looking deeper, with the installe
     const child = spawn('/usr/bin/python3', ['-c', 'import mmap\nprint(1, flush=True)\nwhile True:\n  m = mmap.mmap(-1, 1 << 22)\n  for at in range(0, 1 << 22, 4096): m[at] = 1\n  m.close()'], { uid, gid: uid, cwd: '/', stdio: ['ignore', 'pipe', 'ignore'] })
     children.push(child)
     await once(child.stdout, 'data')
-    const stat = readFileSync(`/proc/${child.pid}/stat`, 'latin1')
-    return { pid: child.pid ?? 0, startTimeTicks: Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]) }
+    return processRef(child.pid ?? 0)
   }
   const apply = async (caller: BusCaller, confirmMs: number): Promise<{ runId: string; plan: Plan }> => {
     const shown = await caller.call('Plan', { settings, agents: [] })
