@@ -9,6 +9,7 @@
 #include <linux/workqueue.h>
 
 #include "backing.h"
+#include "contents.h"
 
 static struct workqueue_struct *queue;
 

@@ -2,8 +2,8 @@
 /* Requests about an agent, all agents, and the module: state, figures, settings. */
 #include <linux/capability.h>
 
-#include "agentmem.h"
 #include "calls.h"
+#include "contents.h"
 
 int am_do_state(struct am_call *call)
 {

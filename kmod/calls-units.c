@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Requests about units: each finds the unit among the agent's own, and does it. */
-#include "agentmem.h"
 #include "calls.h"
+#include "contents.h"
 #include "trace.h"
 
 #define PIN_MS 300000u

@@ -2,7 +2,7 @@
 /* Extents on their way to the backing file, and all of them back from it. */
 #include <linux/memcontrol.h>
 
-#include "agentmem.h"
+#include "contents.h"
 #include "trace.h"
 
 /* Under content->lock for writing: what stands in `blob` from now on; the old one is freed. */

@@ -14,6 +14,7 @@
 #include <linux/xxhash.h>
 
 #include "backing.h"
+#include "contents.h"
 
 #define SLOTS_MOST (1ull << 28)	/* 1 TiB; its map takes 32 MiB */
 /* After a write that failed nothing is written for so long. */

@@ -5,7 +5,7 @@
 #include <linux/sched/mm.h>
 #include <linux/xxhash.h>
 
-#include "agentmem.h"
+#include "contents.h"
 
 static struct crypto_acomp *transform;
 

@@ -5,7 +5,7 @@
 #include <linux/sched/signal.h>
 #include <linux/workqueue.h>
 
-#include "agentmem.h"
+#include "contents.h"
 
 DEFINE_MUTEX(am_store_lock);
 static struct am_table *table;

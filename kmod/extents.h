@@ -3,7 +3,7 @@
 #ifndef AM_EXTENTS_H
 #define AM_EXTENTS_H
 
-#include "agentmem.h"
+#include "contents.h"
 
 static inline u32 am_extent_pages(const struct am_content *content, u32 extent)
 {

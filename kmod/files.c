@@ -7,7 +7,7 @@
 #include <linux/mount.h>
 #include <linux/pseudo_fs.h>
 
-#include "agentmem.h"
+#include "contents.h"
 
 #define MAGIC 0x61676d65
 /* Pages that a fault maps at once, as of a file. */

@@ -2,8 +2,8 @@
 /* /dev/agentmem: takes the structs of the ABI in, gives the answers out, and calls what does the work. */
 #include <linux/file.h>
 
-#include "agentmem.h"
 #include "calls.h"
+#include "contents.h"
 
 struct am_client {
 	struct mutex lock;

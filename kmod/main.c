@@ -3,7 +3,7 @@
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 
-#include "agentmem.h"
+#include "contents.h"
 
 #define CREATE_TRACE_POINTS
 #include "trace.h"

@@ -8,7 +8,7 @@
 #include <linux/memcontrol.h>
 #include <linux/nodemask.h>
 
-#include "agentmem.h"
+#include "contents.h"
 
 /* The first such node, where there is one and it is wanted. */
 static int far = NUMA_NO_NODE;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Pages by the dozen: of an extent, and of what is on its way to one. */
-#include "agentmem.h"
+#include "contents.h"
 
 /* Larger ones are seldom at hand, and each CPU keeps some up to these. */
 #define ORDER_MOST 3u

@@ -11,7 +11,7 @@
 #include <linux/list_lru.h>
 #include <linux/sched.h>
 
-#include "agentmem.h"
+#include "contents.h"
 
 #define BATCH 16u
 /* Looked at in one call. */

@@ -14,7 +14,7 @@
 #include <linux/sched/signal.h>
 #include <linux/xxhash.h>
 
-#include "agentmem.h"
+#include "contents.h"
 
 #if IS_ENABLED(CONFIG_ZSTD_COMPRESS) && IS_ENABLED(CONFIG_ZSTD_DECOMPRESS)
 #include <linux/zstd.h>

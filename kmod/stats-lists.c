@@ -5,6 +5,7 @@
 #include <linux/seq_file.h>
 #include <linux/user_namespace.h>
 
+#include "contents.h"
 #include "stats.h"
 
 #define LINES_MOST 4096u

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* What is stored: of a unit, an agent, a user, all. */
+#include "contents.h"
 #include "stats.h"
 
 struct am_counts am_all;

@@ -2,7 +2,7 @@
 /* Conversations as they are: reading, forks, a snapshot that can be mapped, the digest of all of it. */
 #include <linux/sched/signal.h>
 
-#include "agentmem.h"
+#include "contents.h"
 
 /* Reads of the tail alone; bytes copied, 0 where `offset` is not in it. */
 static size_t read_tail(struct am_talk *talk, u64 offset, u8 *to, size_t bytes)

@@ -2,7 +2,7 @@
 /* Conversations: blocks cut by content, shared with forks and with others alike, and a tail of less than one. How they grow and change. */
 #include <linux/sched/signal.h>
 
-#include "agentmem.h"
+#include "contents.h"
 
 /* A block is compressed in one piece, so none is longer than an extent. */
 const struct am_chunk_sizes am_talk_sizes = { .min = 8u << 10, .average = 32u << 10, .max = AM_EXTENT_BYTES };

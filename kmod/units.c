@@ -2,7 +2,7 @@
 /* Units, and which agent holds which. */
 #include <linux/sched/signal.h>
 
-#include "agentmem.h"
+#include "contents.h"
 
 static void unit_release(struct kref *ref)
 {

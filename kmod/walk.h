@@ -3,7 +3,7 @@
 #ifndef AM_WALK_H
 #define AM_WALK_H
 
-#include "agentmem.h"
+#include "contents.h"
 
 void am_each_content(struct am_agent *agent, void (*look)(struct am_content *content, void *context), void *context);
 u32 am_mark_all(void);
