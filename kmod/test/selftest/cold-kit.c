@@ -80,6 +80,34 @@ void three_same(const struct three *three)
 	CHECK(kit_read(three->agent, three->talk, 0, three->back, UNIT_BYTES) == UNIT_BYTES - 1 && memcmp(three->back, three->data + 1, UNIT_BYTES - 1) == 0);
 }
 
+void all_cold(const struct three *three, int device)
+{
+	cold_after(device, 300);
+	CHECK(soon_cold(three->agent, three->text) && soon_cold(three->agent, three->noise));
+	/* Nor is any on its way. */
+	for (int i = 0; i < 500 && (kit_all(device).warm_bytes || kit_all(device).hot_bytes); i++)
+		usleep(20000);
+	cold_after(device, 172800000);
+}
+
+bool text_lost(const struct three *three)
+{
+	return kit_read(three->agent, three->text, 0, three->back, UNIT_BYTES) < 0 && errno == EIO;
+}
+
+void three_cut_off(const struct three *three, int device, int file)
+{
+	backing_args told = ask(device);
+
+	CHECK(ftruncate(file, 0) == 0);
+	CHECK(text_lost(three));
+	/* What the thread still writes behind it makes a hole of it. */
+	CHECK(ask(device).read_errors > told.read_errors || ask(device).bad_sums > told.bad_sums);
+	/* Taken away, it is lost for good, and told. */
+	take(device);
+	CHECK(ask(device).lost_bytes >= told.lost_bytes + 2 * UNIT_BYTES);
+}
+
 void three_free(struct three *three)
 {
 	close(three->agent);

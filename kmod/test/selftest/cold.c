@@ -219,32 +219,22 @@ void test_cold_spoilt(void)
 	struct three three = three_new(43);
 	int device = kit_device(), fd = nameless("/tmp", 0), unit_fd = kit_open(three.agent, three.noise);
 	char *map = mmap(NULL, UNIT_BYTES, PROT_READ, MAP_SHARED, unit_fd, 0);
-	backing_args before = ask(device), told;
+	backing_args before = ask(device);
 	uint64_t again;
 
 	give(device, fd, 8 << 20);
-	cold_after(device, 300);
-	CHECK(soon_cold(three.agent, three.text) && soon_cold(three.agent, three.noise));
-	cold_after(device, 172800000);
+	all_cold(&three, device);
 	spoil(fd);
-	CHECK(kit_read(three.agent, three.text, 0, three.back, UNIT_BYTES) < 0 && errno == EIO);
+	CHECK(text_lost(&three));
 	CHECK(touch(map) == SIGBUS && pread(unit_fd, three.back, 10, 0) < 0 && errno == EIO);
 	CHECK(ask(device).bad_sums > before.bad_sums);
 	/* Handed in again it is a new unit; the old one stays what it is. */
 	again = kit_alloc(three.agent, AGENTMEM_ABI_TOOL_RESULT, three.data, UNIT_BYTES);
 	CHECK(again != 0 && again != three.text);
 	CHECK(kit_read(three.agent, again, 0, three.back, UNIT_BYTES) == UNIT_BYTES && memcmp(three.back, three.data, UNIT_BYTES) == 0);
-	CHECK(kit_read(three.agent, three.text, 0, three.back, UNIT_BYTES) < 0 && errno == EIO);
-	/* Not even there: the same. */
-	told = ask(device);
-	CHECK(ftruncate(fd, 0) == 0);
-	CHECK(kit_read(three.agent, three.text, 0, three.back, UNIT_BYTES) < 0 && errno == EIO);
-	/* What the thread still writes behind it makes a hole of it. */
-	CHECK(ask(device).read_errors > told.read_errors || ask(device).bad_sums > told.bad_sums);
-	/* Taken away, it is lost for good, and told. */
-	take(device);
-	CHECK(ask(device).lost_bytes >= before.lost_bytes + 2 * UNIT_BYTES);
-	CHECK(kit_read(three.agent, three.text, 0, three.back, UNIT_BYTES) < 0 && errno == EIO);
+	CHECK(text_lost(&three));
+	three_cut_off(&three, device, fd);
+	CHECK(text_lost(&three));
 	CHECK(kit_stat(three.agent, three.text).bytes == UNIT_BYTES);
 	munmap(map, UNIT_BYTES);
 	close(unit_fd);

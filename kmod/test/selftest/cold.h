@@ -25,6 +25,12 @@ void cold_after(int device, uint64_t ms);
 bool soon_cold(int agent, uint64_t unit);
 struct three three_new(uint64_t seed);
 void three_same(const struct three *three);
+/* On the backing file, and stays there. */
+void all_cold(const struct three *three, int device);
+/* Its text cannot be read: EIO. */
+bool text_lost(const struct three *three);
+/* Nothing of the file is there any more, whatever was on it; takes it away. */
+void three_cut_off(const struct three *three, int device, int file);
 void three_free(struct three *three);
 int touch(const volatile char *byte);
 void spoil(int fd);

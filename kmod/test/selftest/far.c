@@ -2,27 +2,20 @@
 /* A node with memory and without CPUs: what is read seldom goes there, by importance, and comes back. */
 #include "kit.h"
 
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-static unsigned long long bytes_afar(void)
+static uint64_t bytes_afar(void)
 {
 	char text[8192];
-	int fd = open("/proc/agent_stats", O_RDONLY);
-	ssize_t got = read(fd, text, sizeof(text) - 1);
-	const char *at;
 
-	close(fd);
-	text[got > 0 ? got : 0] = 0;
-	at = strstr(text, " far_bytes ");
-	CHECK(at != NULL);
-	return at ? strtoull(at + 11, NULL, 10) : 0;
+	kit_stats(text, sizeof(text));
+	return kit_figure(text, " far_bytes ");
 }
 
-static bool soon(unsigned long long bytes)
+static bool soon(uint64_t bytes)
 {
 	/* A limit for what hangs: an emulated machine on a busy host takes minutes for seconds. */
 	for (int i = 0; i < 4500 && bytes_afar() != bytes; i++)

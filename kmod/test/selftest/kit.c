@@ -144,6 +144,27 @@ void kit_put(const char *path, const char *text)
 	close(fd);
 }
 
+size_t kit_stats(char *to, size_t most)
+{
+	int fd = open("/proc/agent_stats", O_RDONLY);
+	size_t bytes = 0;
+	ssize_t got;
+
+	while (fd >= 0 && bytes < most - 1 && (got = read(fd, to + bytes, most - 1 - bytes)) > 0)
+		bytes += (size_t)got;
+	to[bytes] = 0;
+	close(fd);
+	return bytes;
+}
+
+uint64_t kit_figure(const char *text, const char *name)
+{
+	const char *at = text ? strstr(text, name) : NULL;
+
+	CHECK(at != NULL);
+	return at ? strtoull(at + strlen(name), NULL, 10) : 0;
+}
+
 bool kit_as(unsigned uid, void (*run)(void *context), void *context)
 {
 	int status = 0;

@@ -58,6 +58,9 @@ uint32_t kit_random(uint64_t *seed);
 void kit_text(uint64_t seed, char *to, size_t bytes);
 void kit_noise(uint64_t seed, void *to, size_t bytes);
 void kit_put(const char *path, const char *text);
+/* What /proc/agent_stats says, and its length; and in such a text the number behind a name, which must be there. */
+size_t kit_stats(char *to, size_t most);
+uint64_t kit_figure(const char *text, const char *name);
 /* Runs in a child as this user; true where nothing failed there. */
 bool kit_as(unsigned uid, void (*run)(void *context), void *context);
 /* A block device of what the file holds, which goes with the last descriptor of it; `flags` to open it with. */

@@ -10,14 +10,6 @@
 #define EACH 400000u
 #define TALK 900000u
 
-static uint64_t after(const char *text, const char *name)
-{
-	const char *at = text ? strstr(text, name) : NULL;
-
-	CHECK(at != NULL);
-	return at ? strtoull(at + strlen(name), NULL, 10) : 0;
-}
-
 struct proc_sums {
 	uint64_t agents, units, bytes, tiers;
 };
@@ -57,22 +49,19 @@ static void adds_up(int one, int two, uint64_t content_bytes)
 {
 	static char text[16384];
 	struct agentmem_abi_all_stat all = kit_all(one);
-	int fd = open("/proc/agent_stats", O_RDONLY);
-	ssize_t got = read(fd, text, sizeof(text) - 1);
+	size_t got = kit_stats(text, sizeof(text));
 	struct proc_sums sums;
 	const char *total;
 	uint64_t shares = stored(one) + stored(two), kept = all.hot_bytes + all.warm_bytes + all.cold_bytes;
 
 	CHECK(got > 0);
-	text[got > 0 ? got : 0] = 0;
-	close(fd);
 	sums = sum_lines(text);
 	total = strstr(text, "total agents ");
 	CHECK(total != NULL);
 	CHECK(sums.agents == 2 && sums.units == 7 && sums.bytes == 3 * EACH + 3 * TALK + EACH && sums.tiers == sums.bytes);
-	CHECK(after(total, "total agents ") == 2 && after(total, " units ") == sums.units && after(total, " contents ") == all.contents);
-	CHECK(after(total, " content_bytes ") == all.content_bytes && after(total, " cold_bytes ") == all.cold_bytes);
-	CHECK(after(total, " hot_bytes ") == all.hot_bytes && after(total, " warm_bytes ") == all.warm_bytes);
+	CHECK(kit_figure(total, "total agents ") == 2 && kit_figure(total, " units ") == sums.units && kit_figure(total, " contents ") == all.contents);
+	CHECK(kit_figure(total, " content_bytes ") == all.content_bytes && kit_figure(total, " cold_bytes ") == all.cold_bytes);
+	CHECK(kit_figure(total, " hot_bytes ") == all.hot_bytes && kit_figure(total, " warm_bytes ") == all.warm_bytes);
 	CHECK(all.units == sums.units && all.bytes == sums.bytes);
 	/* Each content once; tails, less than a block each, are nobody's content. */
 	CHECK(all.content_bytes <= content_bytes && all.content_bytes + 131072 > content_bytes);
@@ -85,12 +74,9 @@ static void adds_up(int one, int two, uint64_t content_bytes)
 static bool backing_is(const char *words)
 {
 	static char text[16384];
-	int fd = open("/proc/agent_stats", O_RDONLY);
-	ssize_t got = read(fd, text, sizeof(text) - 1);
 	const char *at;
 
-	close(fd);
-	text[got > 0 ? got : 0] = 0;
+	kit_stats(text, sizeof(text));
 	at = strstr(text, " backing ");
 	return at && strncmp(at + 9, words, strlen(words)) == 0;
 }

@@ -13,19 +13,6 @@
 #include <time.h>
 #include <unistd.h>
 
-static size_t slurp(const char *path, char *to, size_t most)
-{
-	int fd = open(path, O_RDONLY);
-	size_t bytes = 0;
-	ssize_t got;
-
-	while (fd >= 0 && bytes < most - 1 && (got = read(fd, to + bytes, most - 1 - bytes)) > 0)
-		bytes += (size_t)got;
-	to[bytes] = 0;
-	close(fd);
-	return bytes;
-}
-
 static void look_at_stats(void *context)
 {
 	char text[8192];
@@ -33,7 +20,7 @@ static void look_at_stats(void *context)
 	int device = kit_device();
 
 	(void)context;
-	slurp("/proc/agent_stats", text, sizeof(text));
+	kit_stats(text, sizeof(text));
 	CHECK(strstr(text, "rooted") == NULL && strstr(text, "total agents 0 units 0 ") != NULL);
 	stat = kit_all(device);
 	CHECK(stat.agents == 0 && stat.bytes == 0 && stat.contents == 0 && stat.own_bytes == 0);
@@ -54,7 +41,7 @@ void test_stats(void)
 
 	GIVES(0, ioctl(agent, AGENTMEM_IOC_REGISTER, &args));
 	CHECK(kit_alloc(agent, AGENTMEM_ABI_OTHER, "0123456789", 10) != 0);
-	CHECK(slurp("/proc/agent_stats", text, sizeof(text)) > 0);
+	CHECK(kit_stats(text, sizeof(text)) > 0);
 	line = strchr(text, '\n');
 	CHECK(line != NULL && sscanf(line, "%u %u %u %19s %u %llu %llu %llu %llu %llu %llu %99s %99s %llu", &number, &pid, &uid, state, &importance, &units, &bytes, &shared, &hot, &warm, &idle, name, domain, &cold) == 14);
 	CHECK(number == args.agent && pid == (unsigned)getpid() && uid == 0 && strcmp(state, "active") == 0 && importance == 50);
