@@ -1,4 +1,4 @@
-import type { Answer, CallName, EventName, Payload, Request } from '../../electron/contract/channels.ts'
+import type { Answer, CallName } from '../../electron/contract/channels.ts'
 import type { HistoryEvent } from '../../electron/contract/views.ts'
 import type { Agent } from '../../helper/contract/agents.ts'
 import type { Failure } from '../../helper/contract/errors.ts'
@@ -8,18 +8,18 @@ import type { LimitView } from '../../helper/contract/limits.ts'
 import { known, missing } from '../../helper/contract/known.ts'
 import type { Registry } from '../../helper/contract/requests.ts'
 import { MB } from './fleet.ts'
+import type { Emit, HandlersOf } from './handlers.ts'
 import { duplicatesOf, fixesAtStart, orphansAtStart } from './leftovers-data.ts'
 import { entryOf, guardOf, limitOf, pastEvents, refusalOf, suspensionOf, transitionsOf, wordsAt } from './lifecycle-data.ts'
 import type { Scenario } from './scenarios.ts'
 
 type LifecycleCall = Extract<CallName, 'lifecycle.get' | `agents.${string}` | 'policy.set' | `leftovers.${string}` | `fixes.${string}`>
-type Handlers = { [K in LifecycleCall]: (request: Request<K>) => Answer<K> | Promise<Answer<K>> }
 
 interface Deps {
   scenario: Scenario
   /** The fleet with these indexes suspended. */
   fleet: (isSuspended: (index: number) => boolean) => Agent[]
-  emit: <K extends EventName>(name: K, payload: Payload<K>) => void
+  emit: Emit
   sleep: (ms: number) => Promise<void>
   startMs: number
 }
@@ -145,7 +145,7 @@ export const createLifecycle = ({ scenario, fleet, emit, sleep, startMs }: Deps)
   }
   const unknownFix = () => fail('bad-request', 'There is no such fix any more.')
 
-  const handlers: Handlers = {
+  const handlers: HandlersOf<LifecycleCall> = {
     'lifecycle.get': () => (scenario.lifecycleFails === null ? ok(registry()) : { ok: false, error: scenario.lifecycleFails }),
     'agents.suspend': async ({ ids }) => {
       asks += 1

@@ -34,7 +34,7 @@ export const outcomesOf = (record: Pick<RunRecord, 'plan'>, upTo = Infinity): St
     error: null,
   }))
 
-export interface PastOptions {
+interface PastOptions {
   id: string
   atMs: number
   preset: Pick<Preset, 'id' | 'title'> & { settings: PresetSettings }
@@ -44,7 +44,7 @@ export interface PastOptions {
 }
 
 /** A run that is over, with looks at the fleet before and after it. */
-export const pastRun = (options: PastOptions): RunRecord => {
+const pastRun = (options: PastOptions): RunRecord => {
   const first = makeFleet(options.agents, 0, 0.004)
   const before = makeFleet(options.agents, 0)
   const after = makeFleet(options.agents, options.paged, -0.012)
@@ -82,6 +82,12 @@ export const pastRun = (options: PastOptions): RunRecord => {
 export const deltaOf = (record: RunRecord) =>
   record.after === null || record.before.length === 0 ? null : snapshotDelta({ before: record.before, after: record.after, treated: record.treated, control: record.control })
 
+/** A run as its page shows it: the looks at the machine are only in the difference. */
+export const detailOf = (whole: RunRecord) => {
+  const { before: _before, after: _after, ...record } = whole
+  return { record, delta: deltaOf(whole) }
+}
+
 export const viewOf = (record: RunRecord): RunView => {
   const delta = deltaOf(record)
   const { before: _before, after: _after, plan: _plan, steps: _steps, undo: _undo, ...summary } = record
@@ -106,6 +112,30 @@ export const storedOf = (id: number, snapshot: Snapshot, label: string, origin: 
   },
   snapshot,
 })
+
+/** Five runs of the last three days, newest first. */
+export const pastRuns = (startMs: number, preset: (id: string) => Preset): RunRecord[] => {
+  const hours = (n: number): number => startMs - n * 3600_000
+  return [
+    pastRun({ id: runIdAt(hours(3), 1), atMs: hours(3), preset: preset('more-agents'), state: 'kept', agents: 22, paged: 0.8 }),
+    pastRun({ id: runIdAt(hours(21), 2), atMs: hours(21), preset: preset('balanced'), state: 'undone', agents: 14, paged: 0.5 }),
+    pastRun({ id: runIdAt(hours(27), 3), atMs: hours(27), preset: preset('battery'), state: 'kept', agents: 9, paged: 0 }),
+    pastRun({ id: runIdAt(hours(49), 4), atMs: hours(49), preset: preset('more-agents'), state: 'failed', agents: 18, paged: 0.5 }),
+    pastRun({ id: runIdAt(hours(72), 5), atMs: hours(72), preset: preset('balanced'), state: 'partly-undone', agents: 16, paged: 0.6 }),
+  ]
+}
+
+/** The snapshots of these runs, and one of the user's own, newest first. */
+export const pastSnapshots = (runs: readonly RunRecord[], agents: number, startMs: number): StoredSnapshot[] => {
+  const snapshots: StoredSnapshot[] = []
+  let id = 40
+  for (const run of runs.toReversed()) {
+    const last = run.before.at(-1)
+    if (last !== undefined) snapshots.unshift(storedOf(id++, last, `Before ${run.presetTitle}`, 'run-before', run.id))
+    if (run.after !== null) snapshots.unshift(storedOf(id++, run.after, `After ${run.presetTitle}`, 'run-after', run.id))
+  }
+  return [storedOf(id, makeSnapshot(makeFleet(agents, 0, 0.02), startMs - 25 * 60_000), 'Before lunch', 'manual', null), ...snapshots]
+}
 
 const labels: Record<string, string> = { 'machine.available': 'Available', 'machine.agents': 'Agents', 'machine.compressed': 'Compressed', 'machine.free': 'Free', 'machine.pressure': 'Pressure' }
 
