@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { fileURLToPath } from 'node:url'
 import { AgentMemoryError, closedErrno, errorOf } from './errors.ts'
-import type { AgentLine, Settings, UnitLine, UnitStat } from './lines.ts'
+import type { AgentLine, AgentStat, Settings, UnitLine, UnitStat } from './lines.ts'
 
 /** The addon's own object for an open library; nothing of it can be seen. */
 export type Handle = { readonly handle: unique symbol }
@@ -21,23 +21,7 @@ export type AddonOptions = {
   token: Uint8Array | undefined
 }
 
-export type RawStat = {
-  agent: bigint
-  token: Uint8Array
-  backend: number
-  state: number
-  units: number
-  bytes: number
-  sharedBytes: number
-  quotaBytes: number
-  userAgents: number
-  userUnits: number
-  userBytes: number
-  userHotBytes: number
-  userWarmBytes: number
-  userColdBytes: number
-  userOwnBytes: number
-}
+export type RawStat = Raw<AgentStat, 'backend' | 'state'> & { token: Uint8Array }
 
 /** What addon.c exports. Promises are rejected with a negative errno. */
 export type Addon = {
