@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { rolldown } from 'rolldown'
 import { z } from 'zod'
+import { cpuPressurePercent, waitForQuiet } from './parts/quiet.ts'
 import { createRows, quantile } from './parts/rows.ts'
 
 /**
@@ -62,17 +63,9 @@ const endSleepers = async (children: readonly ChildProcess[]): Promise<void> => 
   while (children.some((child) => child.exitCode === null && child.signalCode === null)) await sleep(20)
 }
 
-const cpuPressurePercent = (): number => {
-  try {
-    return Number(/^some avg10=([\d.]+)/u.exec(readFileSync('/proc/pressure/cpu', 'utf8'))?.[1] ?? 0)
-  } catch {
-    return 0 // a kernel without PSI cannot say
-  }
-}
-
-/** Others' work is no part of what is measured: waits for a quieter moment, within bounds, and says how quiet it was. */
-const waitForQuiet = async (): Promise<void> => {
-  for (let i = 0; ahead.length === 0 && i < 30 && cpuPressurePercent() > 20; i += 1) await sleep(2000)
+/** Waits for a quieter moment where it can be waited for, and says how quiet it was. */
+const quiet = async (): Promise<void> => {
+  if (ahead.length === 0) await waitForQuiet(60)
   shown(`share of time in which somebody waits for a CPU${ahead.length > 0 ? ' (what is timed below goes before)' : ''}`, cpuPressurePercent(), '%')
 }
 
@@ -204,7 +197,7 @@ try {
   await sleep(2000)
   const seen = judgementSchema.parse(JSON.parse(run([process.execPath, program]).out)).processes
   atLeast('processes looked at', seen, PROCESSES, '')
-  await waitForQuiet()
+  await quiet()
   // A home of its own: no journal, no history, nobody's settings, no app that answers.
   const homeOf = (name: string): NodeJS.ProcessEnv => ({ HOME: join(work, name), XDG_STATE_HOME: join(work, name, 'state'), XDG_CONFIG_HOME: join(work, name, 'config'), XDG_CACHE_HOME: join(work, name, 'cache'), XDG_RUNTIME_DIR: join(work, name) })
   const [env, withApp] = [homeOf('alone'), homeOf('app')]

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { z } from 'zod'
 import { startFleet } from '../fixtures/fleet/fleet.ts'
+import { cpuPressurePercent, waitForQuiet } from './parts/quiet.ts'
 
 /**
  * What a snapshot costs, beside smem on the same machine in the same run,
@@ -94,18 +95,8 @@ const thousandProcesses = async (): Promise<void> => {
   }
 }
 
-const cpuPressurePercent = (): number => {
-  try {
-    return Number(/^some avg10=([\d.]+)/u.exec(readFileSync('/proc/pressure/cpu', 'utf8'))?.[1] ?? 0)
-  } catch {
-    return 0 // a kernel without PSI cannot say
-  }
-}
-
-/** Others' work empties the caches that the page-table walk lives on: wait for a quieter moment, within bounds, and say how quiet it was. */
-const waitForQuiet = async (): Promise<void> => {
-  for (let i = 0; i < 60 && cpuPressurePercent() > 20; i += 1) await sleep(2000)
-}
+/** Others' work empties the caches that the page-table walk lives on. */
+const QUIET_SECONDS = 120
 
 const thirtyAgents = (what: string, uid: number, before: number, smem: readonly string[]): void => {
   shown('share of time in which somebody waits for a CPU', cpuPressurePercent(), '%')
@@ -135,7 +126,7 @@ const standIns = async (): Promise<void> => {
     const before = snapshots(1, STAND_IN_UID).briefs[0]?.agents ?? 0
     for (let i = 0; i < 30; i += 1) agents.push(spawn(program, ['-e', work], { stdio: 'ignore', cwd: folder, ...(ownUid === 0 ? { uid: STAND_IN_UID, gid: STAND_IN_UID } : {}) }))
     await sleep(8000)
-    await waitForQuiet()
+    await waitForQuiet(QUIET_SECONDS)
     thirtyAgents('30 stand-ins of agents', STAND_IN_UID, before, ['-P', folder])
   } finally {
     await end(agents)
@@ -147,7 +138,7 @@ const realAgents = async (): Promise<void> => {
   const fleet = await startFleet({ counts: AGENTS })
   try {
     await sleep(5000)
-    await waitForQuiet()
+    await waitForQuiet(QUIET_SECONDS)
     thirtyAgents('30 real agents', fleet.user.uid, 0, ['-U', fleet.user.name, '-P', 'claude|gemini|codex|opencode'])
   } finally {
     await fleet.stop()
