@@ -1,6 +1,6 @@
 import { useCallback, useEffect, useRef, useState } from 'react'
 import type { CallName, Payload, Request, Response } from '../../electron/contract/channels.ts'
-import type { Failure } from '../../helper/contract/errors.ts'
+import type { Failure, Result } from '../../helper/contract/errors.ts'
 import { call, isConnectionFailure, on, onConnection } from '../api.ts'
 import { onTransition } from './lifecycle.ts'
 
@@ -62,6 +62,21 @@ export const useCall = <K extends CallName>(name: K, request: Request<K> | null,
   }, [watched, load])
 
   return { data: state.data, error: state.error, reload: load }
+}
+
+/** What is asked once, by a press: whether the answer is awaited, and the failure of the last one. */
+export const useSend = (): { busy: boolean; error: Failure | null; send: <T>(answer: Promise<Result<T>>) => Promise<Result<T>> } => {
+  const [busy, setBusy] = useState(false)
+  const [error, setError] = useState<Failure | null>(null)
+  const send = async <T>(asked: Promise<Result<T>>): Promise<Result<T>> => {
+    setBusy(true)
+    setError(null)
+    const answer = await asked
+    setBusy(false)
+    if (!answer.ok) setError(answer.error)
+    return answer
+  }
+  return { busy, error, send }
 }
 
 /** The present time, moving on every `everyMs`. */

@@ -1,11 +1,10 @@
 import { ArrowRight, Camera, GitCompareArrows } from 'lucide-react'
 import { useId, useState } from 'react'
 import type { SnapshotInfo } from '../../../electron/contract/views.ts'
-import type { Failure } from '../../../helper/contract/errors.ts'
 import type { SnapshotDelta } from '../../../helper/contract/snapshot-delta.ts'
 import { call } from '../../api.ts'
 import { bytes, moment, plural, withNoise } from '../../format/format.ts'
-import { useCall } from '../../stores/data.ts'
+import { useCall, useSend } from '../../stores/data.ts'
 import { Button } from '../../ui/button.tsx'
 import { Dialog } from '../../ui/dialog.tsx'
 import { FailureNotice } from '../../ui/failure-notice.tsx'
@@ -20,17 +19,10 @@ const nameOf = (info: SnapshotInfo): string => `${moment(info.takenAtMs, Date.no
 const TakeSnapshot = ({ onTaken }: { onTaken: (info: SnapshotInfo) => void }) => {
   const [open, setOpen] = useState(false)
   const [label, setLabel] = useState('')
-  const [busy, setBusy] = useState(false)
-  const [error, setError] = useState<Failure | null>(null)
+  const { busy, error, send } = useSend()
   const take = async (): Promise<void> => {
-    setBusy(true)
-    setError(null)
-    const answer = await call('snapshots.take', { label: label.trim() })
-    setBusy(false)
-    if (!answer.ok) {
-      setError(answer.error)
-      return
-    }
+    const answer = await send(call('snapshots.take', { label: label.trim() }))
+    if (!answer.ok) return
     setOpen(false)
     setLabel('')
     onTaken(answer.value)

@@ -1,10 +1,9 @@
 import { Wrench } from 'lucide-react'
 import { useState } from 'react'
-import type { Failure } from '../../../helper/contract/errors.ts'
 import type { Fix } from '../../../helper/contract/lifecycle.ts'
 import { call } from '../../api.ts'
 import { megabytes, plural } from '../../format/format.ts'
-import { useCall } from '../../stores/data.ts'
+import { useCall, useSend } from '../../stores/data.ts'
 import { Button } from '../../ui/button.tsx'
 import { Diff } from '../../ui/diff.tsx'
 import { Dialog } from '../../ui/dialog.tsx'
@@ -25,20 +24,15 @@ const stateTones: Record<Fix['state'], string> = { offered: '', applied: 'tag-ga
 
 /** The change of every file before it is made, and the way it is taken back. */
 const FixDialog = ({ fix, onClose, onDone }: { fix: Fix; onClose: () => void; onDone: () => void }) => {
-  const [busy, setBusy] = useState(false)
-  const [error, setError] = useState<Failure | null>(null)
+  const { busy, error, send } = useSend()
   // Once applied, or changed by hand since, the only way is back.
   const back = fix.state === 'applied' || fix.state === 'changed-since'
   const changes = back ? fix.undo : fix.changes
   const apply = async (): Promise<void> => {
-    setBusy(true)
-    setError(null)
-    const answer = back ? await call('fixes.undo', { id: fix.id }) : await call('fixes.apply', { id: fix.id, digest: fix.digest })
-    setBusy(false)
+    const answer = await send(back ? call('fixes.undo', { id: fix.id }) : call('fixes.apply', { id: fix.id, digest: fix.digest }))
     // What is shown has to be read again either way: it changed, or it was not what we thought.
     onDone()
     if (answer.ok) onClose()
-    else setError(answer.error)
   }
   return (
     <Dialog

@@ -1,8 +1,8 @@
 import { useEffect, useRef, useState } from 'react'
 import type { JournalEntry } from '../../../electron/contract/diagnosis.ts'
-import type { Failure } from '../../../helper/contract/errors.ts'
 import { call } from '../../api.ts'
 import { exactMoment, timeOfDay } from '../../format/format.ts'
+import { useSend } from '../../stores/data.ts'
 import { go } from '../../stores/route.ts'
 import { Button } from '../../ui/button.tsx'
 import { FailureNotice } from '../../ui/failure-notice.tsx'
@@ -18,18 +18,13 @@ interface NoteProps {
 /** A note being written; what could not be saved stays in the field. */
 export const NoteForm = ({ id, note, onDone }: NoteProps) => {
   const [text, setText] = useState(note)
-  const [busy, setBusy] = useState(false)
-  const [error, setError] = useState<Failure | null>(null)
+  const { busy, error, send } = useSend()
   const field = useRef<HTMLTextAreaElement>(null)
   // It was asked for by a press just now: writing goes on where it was pressed.
   useEffect(() => field.current?.focus(), [])
   const save = async (): Promise<void> => {
-    setBusy(true)
-    setError(null)
-    const answer = await call('journal.note', { id, note: text })
-    setBusy(false)
+    const answer = await send(call('journal.note', { id, note: text }))
     if (answer.ok) onDone()
-    else setError(answer.error)
   }
   return (
     <div className="note-form">

@@ -1,10 +1,9 @@
 import { useId, useState } from 'react'
-import type { Failure } from '../../../helper/contract/errors.ts'
 import type { LimitView, Limits } from '../../../helper/contract/limits.ts'
 import { call } from '../../api.ts'
 import { DASH, duration, megabytes } from '../../format/format.ts'
 import { askLifecycle, useLifecycle } from '../../stores/lifecycle.ts'
-import { useNow } from '../../stores/data.ts'
+import { useNow, useSend } from '../../stores/data.ts'
 import { Button } from '../../ui/button.tsx'
 import { FailureNotice } from '../../ui/failure-notice.tsx'
 import { Notice } from '../../ui/notice.tsx'
@@ -55,18 +54,13 @@ export const LimitForm = ({ id, present, usedBytes }: Props) => {
   const base = useId()
   const ability = useLifecycle((state) => state.registry?.limit ?? null)
   const [draft, setDraft] = useState<Draft>(() => draftOf(inForce(present)))
-  const [busy, setBusy] = useState(false)
-  const [error, setError] = useState<Failure | null>(null)
+  const { busy, error, send } = useSend()
   const parsed = parse(draft, inForce(present))
   const errors = parsed.ok ? {} : parsed.errors
   const blocked = ability?.how === null
-  const send = async (limits: Limits): Promise<void> => {
-    setBusy(true)
-    setError(null)
-    const answer = await call('agents.limit', { id, limits })
-    setBusy(false)
+  const set = async (limits: Limits): Promise<void> => {
+    const answer = await send(call('agents.limit', { id, limits }))
     if (answer.ok) askLifecycle()
-    else setError(answer.error)
   }
   const start = usedBytes === null ? null : Math.round(suggestion(usedBytes) / 1024 ** 2)
   const line = ({ field, label, hint }: (typeof rows)[number]) => (
@@ -96,11 +90,11 @@ export const LimitForm = ({ id, present, usedBytes }: Props) => {
       className="stack"
       onSubmit={(event) => {
         event.preventDefault()
-        if (parsed.ok && parsed.changes > 0) void send(parsed.limits)
+        if (parsed.ok && parsed.changes > 0) void set(parsed.limits)
       }}
     >
       {ability !== null && <AbilityNotice ability={ability} title="Limits cannot be set here yet" />}
-      <FailureNotice failure={error} onRetry={parsed.ok ? () => void send(parsed.limits) : undefined} />
+      <FailureNotice failure={error} onRetry={parsed.ok ? () => void set(parsed.limits) : undefined} />
       {present !== null && <LimitState limit={present} />}
       <p className="muted">
         It uses {usedBytes === null ? DASH : `${megabytes(usedBytes)} MB`} now.{' '}
@@ -131,7 +125,7 @@ export const LimitForm = ({ id, present, usedBytes }: Props) => {
             disabled={busy}
             onClick={() => {
               setDraft(draftOf(null))
-              void send(nothing(present.limits))
+              void set(nothing(present.limits))
             }}
           >
             Take all limits away

@@ -2,8 +2,8 @@ import { Download } from 'lucide-react'
 import { useState } from 'react'
 import type { Request } from '../../../electron/contract/channels.ts'
 import type { ReportFormat } from '../../../electron/contract/views.ts'
-import type { Failure } from '../../../helper/contract/errors.ts'
 import { call, saveFile } from '../../api.ts'
+import { useSend } from '../../stores/data.ts'
 import { useSettings } from '../../stores/settings.ts'
 import { FailureNotice } from '../../ui/failure-notice.tsx'
 import { Menu, MenuSwitch } from '../../ui/menu.tsx'
@@ -22,16 +22,11 @@ const decode = (base64: string): Uint8Array<ArrayBuffer> => Uint8Array.from(atob
 export const ReportMenu = ({ subject }: { subject: Request<'report.make'>['subject'] }) => {
   const preset = useSettings((state) => state.settings?.privateReports ?? false)
   const [chosen, setChosen] = useState<boolean | null>(null)
-  const [busy, setBusy] = useState(false)
-  const [error, setError] = useState<Failure | null>(null)
+  const { busy, error, send } = useSend()
   const privately = chosen ?? preset
   const make = async (format: ReportFormat): Promise<void> => {
-    setBusy(true)
-    setError(null)
-    const answer = await call('report.make', { subject, format, private: privately })
-    setBusy(false)
+    const answer = await send(call('report.make', { subject, format, private: privately }))
     if (answer.ok) saveFile(answer.value.fileName, answer.value.mediaType, decode(answer.value.base64))
-    else setError(answer.error)
   }
   return (
     <>

@@ -1,8 +1,8 @@
 import { useId, useState } from 'react'
-import type { Failure } from '../../../helper/contract/errors.ts'
 import { MODULE_COMPRESSORS } from '../../../helper/contract/kernel-module.ts'
 import type { Preset, PresetSettings } from '../../../helper/contract/presets.ts'
 import { call } from '../../api.ts'
+import { useSend } from '../../stores/data.ts'
 import { Button } from '../../ui/button.tsx'
 import { Dialog } from '../../ui/dialog.tsx'
 import { FailureNotice } from '../../ui/failure-notice.tsx'
@@ -177,8 +177,7 @@ const KsmFields = ({ settings, onChange }: { settings: PresetSettings; onChange:
 /** Own presets: bounded values only, checked again by the app and by the helper. */
 export const PresetEditor = ({ preset, isNew, taken, onClose }: { preset: Preset; isNew: boolean; taken: readonly string[]; onClose: () => void }) => {
   const [draft, setDraft] = useState(preset)
-  const [busy, setBusy] = useState(false)
-  const [failure, setFailure] = useState<Failure | null>(null)
+  const { busy, error, send } = useSend()
   const titleId = useId()
   const textId = useId()
   const settings = (next: PresetSettings): void => setDraft({ ...draft, settings: next })
@@ -186,12 +185,8 @@ export const PresetEditor = ({ preset, isNew, taken, onClose }: { preset: Preset
   const id = isNew ? idOf(draft.title) : draft.id
   const clash = isNew && taken.includes(id)
   const save = async (): Promise<void> => {
-    setBusy(true)
-    setFailure(null)
-    const answer = await call('presets.save', { preset: { ...draft, id } })
-    setBusy(false)
+    const answer = await send(call('presets.save', { preset: { ...draft, id } }))
     if (answer.ok) onClose()
-    else setFailure(answer.error)
   }
   return (
     <Dialog
@@ -209,7 +204,7 @@ export const PresetEditor = ({ preset, isNew, taken, onClose }: { preset: Preset
         </>
       }
     >
-      <FailureNotice failure={failure} />
+      <FailureNotice failure={error} />
       <div>
         <SettingRow id={titleId} label="Name">
           <input id={titleId} className="input wide" maxLength={60} value={draft.title} onChange={(event) => setDraft({ ...draft, title: event.target.value })} />
