@@ -9,6 +9,7 @@ import { FailureNotice } from '../../ui/failure-notice.tsx'
 import { Figure, Gap } from '../../ui/figure.tsx'
 import { Skeleton } from '../../ui/page.tsx'
 import { SeriesChart, type ChartLine } from '../../ui/series-chart.tsx'
+import { Table } from '../../ui/table.tsx'
 import { roleWords } from './rows.ts'
 
 const lines: readonly ChartLine[] = [{ id: 'cost', label: 'Cost', color: '--ink', fill: '--fill', width: 2 }]
@@ -47,31 +48,18 @@ const Facts = ({ agent, entry }: { agent: Agent; entry: RegistryEntry | null }) 
 )
 
 const Processes = ({ agent }: { agent: Agent }) => (
-  <div className="table-scroll">
-    <table className="table">
-      <caption className="sr-only">Processes of this agent</caption>
-      <thead>
-        <tr>
-          <th scope="col">Process</th>
-          <th scope="col" className="num">PID</th>
-          <th scope="col" className="num">PSS, MB</th>
-          <th scope="col" className="num">Swap, MB</th>
-        </tr>
-      </thead>
-      <tbody>
-        {agent.processes.map((process) => (
-          <tr key={process.pid}>
-            <th scope="row">
-              {process.label} <span className="muted">{process.label === roleWords[process.role] ? '' : roleWords[process.role]}</span>
-            </th>
-            <td className="num">{process.pid}</td>
-            <td className="num">{process.memory.value === null ? <Gap reason={missingWords(process.memory.reason, process.memory.detail)} /> : megabytes(process.memory.value.pssBytes)}</td>
-            <td className="num">{process.memory.value === null ? <Gap reason={missingWords(process.memory.reason)} /> : megabytes(process.memory.value.swapPssBytes)}</td>
-          </tr>
-        ))}
-      </tbody>
-    </table>
-  </div>
+  <Table label="Processes of this agent" columns={['Process', { head: 'PID', num: true }, { head: 'PSS, MB', num: true }, { head: 'Swap, MB', num: true }]}>
+    {agent.processes.map((process) => (
+      <tr key={process.pid}>
+        <th scope="row">
+          {process.label} <span className="muted">{process.label === roleWords[process.role] ? '' : roleWords[process.role]}</span>
+        </th>
+        <td className="num">{process.pid}</td>
+        <td className="num">{process.memory.value === null ? <Gap reason={missingWords(process.memory.reason, process.memory.detail)} /> : megabytes(process.memory.value.pssBytes)}</td>
+        <td className="num">{process.memory.value === null ? <Gap reason={missingWords(process.memory.reason)} /> : megabytes(process.memory.value.swapPssBytes)}</td>
+      </tr>
+    ))}
+  </Table>
 )
 
 const figures: readonly { readonly key: 'rssBytes' | 'virtualBytes' | 'heapBytes' | 'stackBytes' | 'fileBytes' | 'shmemBytes' | 'lockedBytes' | 'minorFaults' | 'majorFaults'; readonly word: string; readonly title: string }[] = [
@@ -90,35 +78,21 @@ const FiguresOfAll = ({ agentId }: { agentId: string }) => {
   const { data, error, reload } = useCall('processes.get', { agentId })
   if (data === null) return error === null ? <Skeleton height="6rem" /> : <FailureNotice failure={error} onRetry={reload} />
   return (
-    <div className="table-scroll" tabIndex={0} role="region" aria-label="Every figure of its processes">
-      <table className="table">
-        <thead>
-          <tr>
-            <th scope="col">Figure</th>
-            {data.processes.map((process) => (
-              <th key={process.ref.pid} scope="col" className="num">
-                {process.title} <span className="muted">{process.ref.pid}</span>
-              </th>
-            ))}
-          </tr>
-        </thead>
-        <tbody>
-          {figures.map(({ key, word, title }) => (
-            <tr key={key}>
-              <th scope="row">
-                {word}
-                <span className="step-sub">{title}</span>
-              </th>
-              {data.processes.map((process) => (
-                <td key={process.ref.pid} className="num">
-                  <Figure reading={process[key]} format={key.endsWith('Bytes') ? megabytes : count} />
-                </td>
-              ))}
-            </tr>
+    <Table label="Every figure of its processes" columns={['Figure', ...data.processes.map(({ ref, title }) => ({ key: ref.pid, head: <>{title} <span className="muted">{ref.pid}</span></>, num: true }))]}>
+      {figures.map(({ key, word, title }) => (
+        <tr key={key}>
+          <th scope="row">
+            {word}
+            <span className="step-sub">{title}</span>
+          </th>
+          {data.processes.map((process) => (
+            <td key={process.ref.pid} className="num">
+              <Figure reading={process[key]} format={key.endsWith('Bytes') ? megabytes : count} />
+            </td>
           ))}
-        </tbody>
-      </table>
-    </div>
+        </tr>
+      ))}
+    </Table>
   )
 }
 

@@ -9,6 +9,7 @@ import { Choice } from '../../ui/field.tsx'
 import { FailureNotice } from '../../ui/failure-notice.tsx'
 import { Skeleton } from '../../ui/page.tsx'
 import { StateMark } from '../../ui/state.tsx'
+import { Table } from '../../ui/table.tsx'
 import { causeWords, nameOf } from '../lifecycle/words.ts'
 import { bandsOf } from './states.ts'
 
@@ -28,48 +29,35 @@ const Suspensions = ({ list }: { list: readonly Suspended[] }) => {
   return (
     <section>
       <h3 className="plan-heading">What each suspend won</h3>
-      <div className="table-scroll" tabIndex={0} role="region" aria-label="Suspensions">
-        <table className="table">
-          <thead>
-            <tr>
-              <th scope="col">When</th>
-              <th scope="col" className="num">Before, MB</th>
-              <th scope="col" className="num">After, MB</th>
-              <th scope="col" className="num">Won, MB</th>
-              <th scope="col">Woke</th>
-            </tr>
-          </thead>
-          <tbody>
-            {list.toReversed().map(({ suspension, resumed }) => (
-              <tr key={suspension.sinceMs}>
-                <th scope="row" title={exactMoment(suspension.sinceMs)}>
-                  {moment(suspension.sinceMs, now)}
-                  <span className="step-sub">frozen in {took(suspension.freezeMs)}, moved out in {took(suspension.reclaimMs)}</span>
-                  {suspension.stoppedBy !== null && <span className="step-sub problem">{suspension.stoppedBy}</span>}
-                </th>
-                <td className="num">{megabytes(suspension.before.costBytes)}</td>
-                <td className="num" title={`${bytes(suspension.after.residentAnonBytes)} resident, ${bytes(suspension.after.compressedBytes)} compressed, ${bytes(suspension.after.fileBytes)} of files`}>
-                  {megabytes(suspension.after.costBytes)}
-                  <span className="step-sub">{megabytes(suspension.after.compressedBytes)} compressed</span>
-                </td>
-                <td className="num gain">{megabytes(suspension.wonBytes)}</td>
-                <td>
-                  {resumed === null ? (
-                    <span className="muted no-wrap">not yet</span>
-                  ) : (
-                    <>
-                      after {duration(resumed.suspendedForMs)}
-                      <span className="step-sub">
-                        {causeWords[resumed.cause]}; ran after {took(resumed.tookMs)}
-                      </span>
-                    </>
-                  )}
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <Table label="Suspensions" columns={['When', { head: 'Before, MB', num: true }, { head: 'After, MB', num: true }, { head: 'Won, MB', num: true }, 'Woke']}>
+        {list.toReversed().map(({ suspension, resumed }) => (
+          <tr key={suspension.sinceMs}>
+            <th scope="row" title={exactMoment(suspension.sinceMs)}>
+              {moment(suspension.sinceMs, now)}
+              <span className="step-sub">frozen in {took(suspension.freezeMs)}, moved out in {took(suspension.reclaimMs)}</span>
+              {suspension.stoppedBy !== null && <span className="step-sub problem">{suspension.stoppedBy}</span>}
+            </th>
+            <td className="num">{megabytes(suspension.before.costBytes)}</td>
+            <td className="num" title={`${bytes(suspension.after.residentAnonBytes)} resident, ${bytes(suspension.after.compressedBytes)} compressed, ${bytes(suspension.after.fileBytes)} of files`}>
+              {megabytes(suspension.after.costBytes)}
+              <span className="step-sub">{megabytes(suspension.after.compressedBytes)} compressed</span>
+            </td>
+            <td className="num gain">{megabytes(suspension.wonBytes)}</td>
+            <td>
+              {resumed === null ? (
+                <span className="muted no-wrap">not yet</span>
+              ) : (
+                <>
+                  after {duration(resumed.suspendedForMs)}
+                  <span className="step-sub">
+                    {causeWords[resumed.cause]}; ran after {took(resumed.tookMs)}
+                  </span>
+                </>
+              )}
+            </td>
+          </tr>
+        ))}
+      </Table>
     </section>
   )
 }

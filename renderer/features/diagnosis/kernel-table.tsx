@@ -2,6 +2,7 @@ import { useState } from 'react'
 import type { KernelFeature } from '../../../electron/contract/diagnosis.ts'
 import { Choice } from '../../ui/field.tsx'
 import { Panel } from '../../ui/page.tsx'
+import { Table } from '../../ui/table.tsx'
 import { featureStates } from './words.ts'
 
 type Shown = 'all' | 'missing'
@@ -29,51 +30,38 @@ export const KernelTable = ({ features, release }: { features: readonly KernelFe
         )
       }
     >
-      <div className="table-scroll" tabIndex={0} role="region" aria-label="Features of this kernel">
-        <table className="table kernel-features">
-          <thead>
-            <tr>
-              <th scope="col">Feature</th>
-              <th scope="col">Since</th>
-              <th scope="col">Here</th>
-              <th scope="col">What was read</th>
-              <th scope="col">Instead</th>
-            </tr>
-          </thead>
-          <tbody>
-            {list.map((feature) => (
-              <tr key={feature.id}>
-                <th scope="row">
-                  {feature.title}
-                  <span className="step-sub">
-                    <code>{feature.id}</code>
-                  </span>
-                </th>
-                <td>
-                  Linux {feature.since}
-                  {feature.changes.map(({ version, what }) => (
-                    <span key={version + what} className="step-sub">
-                      {version}: {what}
-                    </span>
-                  ))}
-                </td>
-                <td>
-                  <span className={`tag ${featureStates[feature.state].tone}`}>{featureStates[feature.state].word}</span>
-                </td>
-                <td className="kernel-read">
-                  {feature.evidence}
-                  {feature.option !== null && (
-                    <span className="step-sub">
-                      <code>{feature.option}</code>
-                    </span>
-                  )}
-                </td>
-                <td>{feature.state === 'here' ? <span className="muted">not needed</span> : feature.instead === '' ? <span className="muted">nothing does the same</span> : feature.instead}</td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <Table label="Features of this kernel" columns={['Feature', 'Since', 'Here', 'What was read', 'Instead']} className="kernel-features">
+        {list.map((feature) => (
+          <tr key={feature.id}>
+            <th scope="row">
+              {feature.title}
+              <span className="step-sub">
+                <code>{feature.id}</code>
+              </span>
+            </th>
+            <td>
+              Linux {feature.since}
+              {feature.changes.map(({ version, what }) => (
+                <span key={version + what} className="step-sub">
+                  {version}: {what}
+                </span>
+              ))}
+            </td>
+            <td>
+              <span className={`tag ${featureStates[feature.state].tone}`}>{featureStates[feature.state].word}</span>
+            </td>
+            <td className="kernel-read">
+              {feature.evidence}
+              {feature.option !== null && (
+                <span className="step-sub">
+                  <code>{feature.option}</code>
+                </span>
+              )}
+            </td>
+            <td>{feature.state === 'here' ? <span className="muted">not needed</span> : feature.instead === '' ? <span className="muted">nothing does the same</span> : feature.instead}</td>
+          </tr>
+        ))}
+      </Table>
     </Panel>
   )
 }

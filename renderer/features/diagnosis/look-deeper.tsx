@@ -14,6 +14,7 @@ import { FailureNotice } from '../../ui/failure-notice.tsx'
 import { Select } from '../../ui/field.tsx'
 import { Notice } from '../../ui/notice.tsx'
 import { ProgressBar } from '../../ui/progress.tsx'
+import { Table } from '../../ui/table.tsx'
 import { processOf } from './words.ts'
 
 type Result = Response<'trace.run'>
@@ -60,30 +61,17 @@ const ResultView = ({ result }: { result: Result }) => (
       </Notice>
     )}
     {result.table !== null && (
-      <div className="table-scroll" tabIndex={0} role="region" aria-label="Result">
-        <table className="table">
-          <thead>
-            <tr>
-              {result.table.columns.map((column, i) => (
-                <th key={column} scope="col" className={IS_NUMBER.test(result.table?.rows[0]?.[i] ?? '') ? 'num' : undefined}>
-                  {column}
-                </th>
-              ))}
-            </tr>
-          </thead>
-          <tbody>
-            {result.table.rows.map((row) => (
-              <tr key={row.join(' ')}>
-                {row.map((cell, i) => (
-                  <td key={`${result.table?.columns[i]} ${cell}`} className={IS_NUMBER.test(cell) ? 'num' : undefined}>
-                    {grouped(cell)}
-                  </td>
-                ))}
-              </tr>
+      <Table label="Result" columns={result.table.columns.map((head, i) => ({ head, num: IS_NUMBER.test(result.table?.rows[0]?.[i] ?? '') }))}>
+        {result.table.rows.map((row) => (
+          <tr key={row.join(' ')}>
+            {row.map((cell, i) => (
+              <td key={`${result.table?.columns[i]} ${cell}`} className={IS_NUMBER.test(cell) ? 'num' : undefined}>
+                {grouped(cell)}
+              </td>
             ))}
-          </tbody>
-        </table>
-      </div>
+          </tr>
+        ))}
+      </Table>
     )}
     <details open={result.table === null}>
       <summary>What it printed</summary>

@@ -1,5 +1,6 @@
 import type { Protection } from '../../../electron/contract/diagnosis.ts'
 import { Panel } from '../../ui/page.tsx'
+import { Table } from '../../ui/table.tsx'
 
 const states: Readonly<Record<Protection['state'], { word: string; tone: string }>> = {
   on: { word: 'On', tone: 'tag-gain' },
@@ -12,32 +13,21 @@ const states: Readonly<Record<Protection['state'], { word: string; tone: string 
 export const Protections = ({ protections }: { protections: readonly Protection[] }) =>
   protections.length === 0 ? null : (
     <Panel title="What protects memory here">
-      <div className="table-scroll" tabIndex={0} role="region" aria-label="What protects memory">
-        <table className="table protections">
-          <thead>
-            <tr>
-              <th scope="col">Protection</th>
-              <th scope="col">Here</th>
-              <th scope="col">What was read</th>
-            </tr>
-          </thead>
-          <tbody>
-            {protections.map(({ id, title, state, says, source }) => (
-              <tr key={id}>
-                <th scope="row">{title}</th>
-                <td>
-                  <span className={`tag ${states[state].tone}`}>{states[state].word}</span>
-                </td>
-                <td>
-                  {says}
-                  <span className="step-sub">
-                    <code>{source}</code>
-                  </span>
-                </td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <Table label="What protects memory" columns={['Protection', 'Here', 'What was read']} className="protections">
+        {protections.map(({ id, title, state, says, source }) => (
+          <tr key={id}>
+            <th scope="row">{title}</th>
+            <td>
+              <span className={`tag ${states[state].tone}`}>{states[state].word}</span>
+            </td>
+            <td>
+              {says}
+              <span className="step-sub">
+                <code>{source}</code>
+              </span>
+            </td>
+          </tr>
+        ))}
+      </Table>
     </Panel>
   )

@@ -10,6 +10,7 @@ import { FailureNotice } from '../../ui/failure-notice.tsx'
 import { Figure } from '../../ui/figure.tsx'
 import { Empty, PageFrame, Panel, Skeleton } from '../../ui/page.tsx'
 import { SeriesChart, type ChartLine } from '../../ui/series-chart.tsx'
+import { Table } from '../../ui/table.tsx'
 import { stateWords } from '../run/end-words.ts'
 import { EventsPanel } from './events.tsx'
 import { ChartSigns } from './chart-signs.tsx'
@@ -40,46 +41,32 @@ const Gain = ({ view }: { view: RunView }) => {
 const Runs = ({ runs }: { runs: readonly RunView[] }) => {
   const now = useNow(30_000)
   return (
-    <div className="table-scroll" tabIndex={0} role="region" aria-label="Runs">
-      <table className="table runs">
-        <thead>
-          <tr>
-            <th scope="col">Run</th>
-            <th scope="col">When</th>
-            <th scope="col">Outcome</th>
-            <th scope="col" className="num">Won</th>
-            <th scope="col" className="num">Agents</th>
-            <th scope="col" className="num">Took</th>
+    <Table label="Runs" columns={['Run', 'When', 'Outcome', { head: 'Won', num: true }, { head: 'Agents', num: true }, { head: 'Took', num: true }]} className="runs">
+      {runs.map((view) => {
+        const { summary } = view
+        return (
+          <tr key={summary.id}>
+            <th scope="row">
+              <a className="link" href={`#/history/run/${summary.id}`}>
+                {summary.presetTitle}
+              </a>
+            </th>
+            <td title={exactMoment(summary.startedAtMs)}>{moment(summary.startedAtMs, now)}</td>
+            <td>
+              <span className={`tag ${stateTone(view)}`}>{stateWords[summary.state]}</span>
+            </td>
+            <td className="num">
+              <Gain view={view} />
+            </td>
+            <td className="num">
+              {summary.treated.length}
+              <span className="muted">{summary.control.length === 0 ? '' : ` + ${summary.control.length} left alone`}</span>
+            </td>
+            <td className="num">{summary.endedAtMs === null ? <span className="muted">open</span> : duration(summary.endedAtMs - summary.startedAtMs)}</td>
           </tr>
-        </thead>
-        <tbody>
-          {runs.map((view) => {
-            const { summary } = view
-            return (
-              <tr key={summary.id}>
-                <th scope="row">
-                  <a className="link" href={`#/history/run/${summary.id}`}>
-                    {summary.presetTitle}
-                  </a>
-                </th>
-                <td title={exactMoment(summary.startedAtMs)}>{moment(summary.startedAtMs, now)}</td>
-                <td>
-                  <span className={`tag ${stateTone(view)}`}>{stateWords[summary.state]}</span>
-                </td>
-                <td className="num">
-                  <Gain view={view} />
-                </td>
-                <td className="num">
-                  {summary.treated.length}
-                  <span className="muted">{summary.control.length === 0 ? '' : ` + ${summary.control.length} left alone`}</span>
-                </td>
-                <td className="num">{summary.endedAtMs === null ? <span className="muted">open</span> : duration(summary.endedAtMs - summary.startedAtMs)}</td>
-              </tr>
-            )
-          })}
-        </tbody>
-      </table>
-    </div>
+        )
+      })}
+    </Table>
   )
 }
 

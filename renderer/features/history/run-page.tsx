@@ -11,6 +11,7 @@ import { Button } from '../../ui/button.tsx'
 import { FailureNotice } from '../../ui/failure-notice.tsx'
 import { Notice } from '../../ui/notice.tsx'
 import { PageFrame, Panel, Skeleton } from '../../ui/page.tsx'
+import { Table } from '../../ui/table.tsx'
 import { DidNotFall } from '../diagnosis/did-not-fall.tsx'
 import { DeltaView } from '../compare/delta-view.tsx'
 import { endWords, isOnce, stateWords } from '../run/end-words.ts'
@@ -56,43 +57,29 @@ const Outcome = ({ outcome }: { outcome: StepOutcome | undefined }) => {
 }
 
 const Steps = ({ steps, outcomes, nameOf }: { steps: readonly Step[]; outcomes: readonly StepOutcome[]; nameOf: (agentId: string) => string }) => (
-  <div className="table-scroll" tabIndex={0} role="region" aria-label="Steps of the run">
-    <table className="table">
-      <thead>
-        <tr>
-          <th scope="col" className="num">#</th>
-          <th scope="col">Step</th>
-          <th scope="col">Old</th>
-          <th scope="col">Planned</th>
-          <th scope="col">Read back</th>
-          <th scope="col" className="num">Took</th>
+  <Table label="Steps of the run" columns={[{ head: '#', num: true }, 'Step', 'Old', 'Planned', 'Read back', { head: 'Took', num: true }]}>
+    {steps.map((step, i) => {
+      const outcome = outcomes.find((entry) => entry.number === step.number)
+      return (
+        <tr key={step.number}>
+          <td className="num muted">{step.number}</td>
+          <th scope="row">
+            {step.operation.op === 'reclaim' ? <>{step.target} <span className="muted">{nameOf(step.operation.agentId)}</span></> : <code className="path">{step.target}</code>}
+            {/* Said once of agents that are paged out one after the other. */}
+            {step.why !== steps[i - 1]?.why && (
+              <span className="step-sub">
+                {sourceTitles[step.source]}. {step.why}
+              </span>
+            )}
+          </th>
+          <td><code>{step.old ?? '–'}</code></td>
+          <td><code>{step.new}</code></td>
+          <td><Outcome outcome={outcome} /></td>
+          <td className="num">{outcome === undefined ? '–' : outcome.tookMs < 1000 ? `${Math.round(outcome.tookMs)} ms` : duration(outcome.tookMs)}</td>
         </tr>
-      </thead>
-      <tbody>
-        {steps.map((step, i) => {
-          const outcome = outcomes.find((entry) => entry.number === step.number)
-          return (
-            <tr key={step.number}>
-              <td className="num muted">{step.number}</td>
-              <th scope="row">
-                {step.operation.op === 'reclaim' ? <>{step.target} <span className="muted">{nameOf(step.operation.agentId)}</span></> : <code className="path">{step.target}</code>}
-                {/* Said once of agents that are paged out one after the other. */}
-                {step.why !== steps[i - 1]?.why && (
-                  <span className="step-sub">
-                    {sourceTitles[step.source]}. {step.why}
-                  </span>
-                )}
-              </th>
-              <td><code>{step.old ?? '–'}</code></td>
-              <td><code>{step.new}</code></td>
-              <td><Outcome outcome={outcome} /></td>
-              <td className="num">{outcome === undefined ? '–' : outcome.tookMs < 1000 ? `${Math.round(outcome.tookMs)} ms` : duration(outcome.tookMs)}</td>
-            </tr>
-          )
-        })}
-      </tbody>
-    </table>
-  </div>
+      )
+    })}
+  </Table>
 )
 
 const Body = ({ detail }: { detail: RunDetail }) => {

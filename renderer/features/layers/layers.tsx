@@ -13,6 +13,7 @@ import { Choice } from '../../ui/field.tsx'
 import { FailureNotice } from '../../ui/failure-notice.tsx'
 import { BigBytes, Gap } from '../../ui/figure.tsx'
 import { PageFrame, Panel, Skeleton } from '../../ui/page.tsx'
+import { Table } from '../../ui/table.tsx'
 import { Why } from '../../ui/why.tsx'
 import { usePresets } from '../presets/use-presets.ts'
 import { Actions } from './actions.tsx'
@@ -139,35 +140,22 @@ const Capabilities = ({ view }: { view: MachineView }) => {
       {rows.length === 0 ? (
         <p className="muted">Nothing is missing: this kernel has all that the layers can use.</p>
       ) : (
-        <div className="table-scroll" tabIndex={0} role="region" aria-label="Features of this machine">
-          <table className="table capabilities">
-            <thead>
-              <tr>
-                <th scope="col">Feature</th>
-                <th scope="col">For</th>
-                <th scope="col">Needs</th>
-                <th scope="col">Here</th>
-                <th scope="col">What to do</th>
-              </tr>
-            </thead>
-            <tbody>
-              {rows.map((row) => (
-                <tr key={row.id}>
-                  <th scope="row">
-                    <span className={row.available ? 'has' : 'has-not'}>
-                      {row.available ? <Check aria-label="There:" /> : <X aria-label="Missing:" />}
-                      {row.title}
-                    </span>
-                  </th>
-                  <td className="muted">{groups[row.layer] ?? row.layer}</td>
-                  <td>{row.needs}</td>
-                  <td>{row.has}</td>
-                  <td>{row.advice}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
+        <Table label="Features of this machine" columns={['Feature', 'For', 'Needs', 'Here', 'What to do']} className="capabilities">
+          {rows.map((row) => (
+            <tr key={row.id}>
+              <th scope="row">
+                <span className={row.available ? 'has' : 'has-not'}>
+                  {row.available ? <Check aria-label="There:" /> : <X aria-label="Missing:" />}
+                  {row.title}
+                </span>
+              </th>
+              <td className="muted">{groups[row.layer] ?? row.layer}</td>
+              <td>{row.needs}</td>
+              <td>{row.has}</td>
+              <td>{row.advice}</td>
+            </tr>
+          ))}
+        </Table>
       )}
     </Panel>
   )

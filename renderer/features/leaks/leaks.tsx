@@ -10,6 +10,7 @@ import { Choice, Select } from '../../ui/field.tsx'
 import { Empty, PageFrame, Panel, Skeleton } from '../../ui/page.tsx'
 import { SeriesChart, type ChartLine } from '../../ui/series-chart.tsx'
 import { Spark } from '../../ui/spark.tsx'
+import { Table } from '../../ui/table.tsx'
 import { isProblem, leakKey, verdicts } from './words.ts'
 import './leaks.css'
 
@@ -99,33 +100,19 @@ const Row = ({ leak, ended, open, onToggle }: { leak: Leak; ended: boolean; open
   )
 }
 
-const Table = ({ leaks }: { leaks: readonly Leak[] }) => {
+const LeakTable = ({ leaks }: { leaks: readonly Leak[] }) => {
   const [toggled, setToggled] = useState<ReadonlyMap<string, boolean>>(new Map())
   const first = leaks[0]
   const firstKey = first !== undefined && isProblem(first) ? leakKey(first) : null
   const lastMs = Math.max(0, ...leaks.map(lastSeenMs))
   return (
-    <div className="table-scroll" tabIndex={0} role="region" aria-label="Who grows">
-      <table className="table leaks">
-        <thead>
-          <tr>
-            <th scope="col">Who</th>
-            <th scope="col">Verdict</th>
-            <th scope="col" className="num">MB an hour</th>
-            <th scope="col" className="num">% an hour</th>
-            <th scope="col" className="num">Last, MB</th>
-            <th scope="col">Course</th>
-          </tr>
-        </thead>
-        <tbody>
-          {leaks.map((leak) => {
-            const key = leakKey(leak)
-            const open = toggled.get(key) ?? key === firstKey
-            return <Row key={key} leak={leak} ended={lastMs - lastSeenMs(leak) > ENDED_MS} open={open} onToggle={() => setToggled(new Map([...toggled, [key, !open]]))} />
-          })}
-        </tbody>
-      </table>
-    </div>
+    <Table label="Who grows" columns={['Who', 'Verdict', { head: 'MB an hour', num: true }, { head: '% an hour', num: true }, { head: 'Last, MB', num: true }, 'Course']} className="leaks">
+      {leaks.map((leak) => {
+        const key = leakKey(leak)
+        const open = toggled.get(key) ?? key === firstKey
+        return <Row key={key} leak={leak} ended={lastMs - lastSeenMs(leak) > ENDED_MS} open={open} onToggle={() => setToggled(new Map([...toggled, [key, !open]]))} />
+      })}
+    </Table>
   )
 }
 
@@ -194,7 +181,7 @@ const Leaks = () => {
             Memory of agents and of your largest processes is written down as long as this app runs. After twenty minutes the first verdicts appear here, with their curves; a leak is told from work and from starting up after forty.
           </Empty>
         ) : (
-          <Table leaks={leaks} />
+          <LeakTable leaks={leaks} />
         )}
       </Panel>
     </PageFrame>

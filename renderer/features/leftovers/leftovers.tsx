@@ -1,11 +1,10 @@
 import { BrushCleaning } from 'lucide-react'
 import { useEffect, useState } from 'react'
 import type { Response } from '../../../electron/contract/channels.ts'
-import type { Failure } from '../../../helper/contract/errors.ts'
 import type { Orphan } from '../../../helper/contract/lifecycle.ts'
 import { call } from '../../api.ts'
 import { duration, megabytes, plural } from '../../format/format.ts'
-import { useCall } from '../../stores/data.ts'
+import { useCall, useSend } from '../../stores/data.ts'
 import { Button } from '../../ui/button.tsx'
 import { Dialog } from '../../ui/dialog.tsx'
 import { Checkbox } from '../../ui/field.tsx'
@@ -13,6 +12,7 @@ import { FailureNotice } from '../../ui/failure-notice.tsx'
 import { BigBytes, Figure } from '../../ui/figure.tsx'
 import { Notice } from '../../ui/notice.tsx'
 import { Empty, PageFrame, Panel, Skeleton } from '../../ui/page.tsx'
+import { Table } from '../../ui/table.tsx'
 import { roleWords } from '../agents/rows.ts'
 import { Duplicates } from './duplicates.tsx'
 import './leftovers.css'
@@ -24,15 +24,10 @@ const keyOf = ({ pid, startTimeTicks }: { pid: number; startTimeTicks: number })
 const costOf = (orphans: readonly Orphan[]): number => orphans.reduce((sum, orphan) => sum + (orphan.costBytes.value ?? 0), 0)
 
 const ReapDialog = ({ orphans, onClose, onReaped }: { orphans: readonly Orphan[]; onClose: () => void; onReaped: (reaped: Reaped) => void }) => {
-  const [busy, setBusy] = useState(false)
-  const [error, setError] = useState<Failure | null>(null)
+  const { busy, error, send } = useSend()
   const reap = async (): Promise<void> => {
-    setBusy(true)
-    setError(null)
-    const answer = await call('leftovers.reap', { processes: orphans.map(({ pid, startTimeTicks }) => ({ pid, startTimeTicks })) })
-    setBusy(false)
+    const answer = await send(call('leftovers.reap', { processes: orphans.map(({ pid, startTimeTicks }) => ({ pid, startTimeTicks })) }))
     if (answer.ok) onReaped(answer.value)
-    else setError(answer.error)
   }
   const children = orphans.reduce((sum, orphan) => sum + orphan.children.length, 0)
   return (
@@ -52,30 +47,18 @@ const ReapDialog = ({ orphans, onClose, onReaped }: { orphans: readonly Orphan[]
       }
     >
       <FailureNotice failure={error} onRetry={() => void reap()} />
-      <div className="table-scroll">
-        <table className="table">
-          <caption className="sr-only">What ends</caption>
-          <thead>
-            <tr>
-              <th scope="col">Process</th>
-              <th scope="col" className="num">PID</th>
-              <th scope="col" className="num">Cost, MB</th>
-            </tr>
-          </thead>
-          <tbody>
-            {orphans.map((orphan) => (
-              <tr key={keyOf(orphan)}>
-                <th scope="row">
-                  {orphan.label}
-                  {orphan.children.length > 0 && <span className="step-sub">with {orphan.children.map(({ pid }) => `process ${pid}`).join(', ')}</span>}
-                </th>
-                <td className="num">{orphan.pid}</td>
-                <td className="num"><Figure reading={orphan.costBytes} format={megabytes} /></td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <Table label="What ends" columns={['Process', { head: 'PID', num: true }, { head: 'Cost, MB', num: true }]}>
+        {orphans.map((orphan) => (
+          <tr key={keyOf(orphan)}>
+            <th scope="row">
+              {orphan.label}
+              {orphan.children.length > 0 && <span className="step-sub">with {orphan.children.map(({ pid }) => `process ${pid}`).join(', ')}</span>}
+            </th>
+            <td className="num">{orphan.pid}</td>
+            <td className="num"><Figure reading={orphan.costBytes} format={megabytes} /></td>
+          </tr>
+        ))}
+      </Table>
     </Dialog>
   )
 }
@@ -84,40 +67,35 @@ const Orphans = ({ orphans, chosen, onChoose }: { orphans: readonly Orphan[]; ch
   const toggle = (key: string, on: boolean): void => onChoose(new Set(on ? [...chosen, key] : [...chosen].filter((other) => other !== key)))
   const count = orphans.filter((orphan) => chosen.has(keyOf(orphan))).length
   return (
-    <div className="table-scroll" tabIndex={0} role="region" aria-label="Leftovers of sessions">
-      <table className="table orphans">
-        <thead>
-          <tr>
-            <th scope="col">
-              <Checkbox hidden label="Select all" checked={count === 0 ? false : count === orphans.length ? true : 'indeterminate'} onChange={(on) => onChoose(new Set(on ? orphans.map(keyOf) : []))} />
-            </th>
-            <th scope="col">Process</th>
-            <th scope="col">Why it counts as left over</th>
-            <th scope="col" className="num">Age</th>
-            <th scope="col" className="num">Cost, MB</th>
-          </tr>
-        </thead>
-        <tbody>
-          {orphans.map((orphan) => (
-            <tr key={keyOf(orphan)}>
-              <td>
-                <Checkbox hidden label={`Select ${orphan.label}, process ${orphan.pid}`} checked={chosen.has(keyOf(orphan))} onChange={(on) => toggle(keyOf(orphan), on)} />
-              </td>
-              <th scope="row">
-                {orphan.label}
-                <span className="step-sub">
-                  {orphan.label === roleWords[orphan.role] ? '' : `${roleWords[orphan.role]}, `}process {orphan.pid}
-                  {orphan.children.length > 0 ? ` and ${orphan.children.length} below it` : ''}
-                </span>
-              </th>
-              <td className="orphan-why">{orphan.why}</td>
-              <td className="num">{duration(orphan.ageMs)}</td>
-              <td className="num"><Figure reading={orphan.costBytes} format={megabytes} /></td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+    <Table
+      label="Leftovers of sessions"
+      className="orphans"
+      columns={[
+        { key: 'select', head: <Checkbox hidden label="Select all" checked={count === 0 ? false : count === orphans.length ? true : 'indeterminate'} onChange={(on) => onChoose(new Set(on ? orphans.map(keyOf) : []))} /> },
+        'Process',
+        'Why it counts as left over',
+        { head: 'Age', num: true },
+        { head: 'Cost, MB', num: true },
+      ]}
+    >
+      {orphans.map((orphan) => (
+        <tr key={keyOf(orphan)}>
+          <td>
+            <Checkbox hidden label={`Select ${orphan.label}, process ${orphan.pid}`} checked={chosen.has(keyOf(orphan))} onChange={(on) => toggle(keyOf(orphan), on)} />
+          </td>
+          <th scope="row">
+            {orphan.label}
+            <span className="step-sub">
+              {orphan.label === roleWords[orphan.role] ? '' : `${roleWords[orphan.role]}, `}process {orphan.pid}
+              {orphan.children.length > 0 ? ` and ${orphan.children.length} below it` : ''}
+            </span>
+          </th>
+          <td className="orphan-why">{orphan.why}</td>
+          <td className="num">{duration(orphan.ageMs)}</td>
+          <td className="num"><Figure reading={orphan.costBytes} format={megabytes} /></td>
+        </tr>
+      ))}
+    </Table>
   )
 }
 

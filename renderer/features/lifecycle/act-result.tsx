@@ -5,6 +5,7 @@ import { useLive } from '../../stores/live.ts'
 import { FailureNotice } from '../../ui/failure-notice.tsx'
 import { Notice } from '../../ui/notice.tsx'
 import { ProgressBar } from '../../ui/progress.tsx'
+import { Table } from '../../ui/table.tsx'
 import { actWords } from './act-words.ts'
 import { lineOf, nameOf } from './words.ts'
 
@@ -63,28 +64,16 @@ export const ActResult = ({ act }: { act: Act }) => {
       {act.suspended.length > 0 && (
         <section>
           <h3 className="plan-heading">Suspended</h3>
-          <div className="table-scroll" tabIndex={0} role="region" aria-label="What each won">
-            <table className="table">
-              <thead>
-                <tr>
-                  <th scope="col">Agent</th>
-                  <th scope="col" className="num">Before, MB</th>
-                  <th scope="col" className="num">After, MB</th>
-                  <th scope="col" className="num">Won, MB</th>
-                </tr>
-              </thead>
-              <tbody>
-                {act.suspended.map((entry) => (
-                  <tr key={entry.agentId}>
-                    <th scope="row">{name(entry.agentId)}</th>
-                    <td className="num">{megabytes(entry.before.costBytes)}</td>
-                    <td className="num">{megabytes(entry.after.costBytes)}</td>
-                    <td className="num">{megabytes(entry.wonBytes)}</td>
-                  </tr>
-                ))}
-              </tbody>
-            </table>
-          </div>
+          <Table label="What each won" columns={['Agent', { head: 'Before, MB', num: true }, { head: 'After, MB', num: true }, { head: 'Won, MB', num: true }]}>
+            {act.suspended.map((entry) => (
+              <tr key={entry.agentId}>
+                <th scope="row">{name(entry.agentId)}</th>
+                <td className="num">{megabytes(entry.before.costBytes)}</td>
+                <td className="num">{megabytes(entry.after.costBytes)}</td>
+                <td className="num">{megabytes(entry.wonBytes)}</td>
+              </tr>
+            ))}
+          </Table>
           <p className="muted result-foot">It took {took(act.tookMs)}.</p>
         </section>
       )}

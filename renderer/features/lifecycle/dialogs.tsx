@@ -1,9 +1,9 @@
 import { useState } from 'react'
 import type { Response } from '../../../electron/contract/channels.ts'
 import type { Agent } from '../../../helper/contract/agents.ts'
-import type { Failure } from '../../../helper/contract/errors.ts'
 import { call } from '../../api.ts'
 import { megabytes } from '../../format/format.ts'
+import { useSend } from '../../stores/data.ts'
 import { closeAsking, useFlow } from '../../stores/flow.ts'
 import { useEntry, useFleet } from '../../stores/lifecycle.ts'
 import { Button } from '../../ui/button.tsx'
@@ -11,6 +11,7 @@ import { Dialog } from '../../ui/dialog.tsx'
 import { FailureNotice } from '../../ui/failure-notice.tsx'
 import { Figure } from '../../ui/figure.tsx'
 import { Notice } from '../../ui/notice.tsx'
+import { Table } from '../../ui/table.tsx'
 import { LimitForm } from './limit-form.tsx'
 import { ProtectForm } from './protect-form.tsx'
 import { ActDialog, SuspendDialog } from './suspend-dialog.tsx'
@@ -44,18 +45,13 @@ const ProtectDialog = ({ agent }: { agent: Agent }) => {
 const howWords = { 'v8-inspector': 'through its inspector', hook: 'through its hook', 'malloc-trim': 'through its allocator', none: '' } as const
 
 const FreeDialog = ({ agent }: { agent: Agent }) => {
-  const [busy, setBusy] = useState(false)
-  const [error, setError] = useState<Failure | null>(null)
+  const { busy, error, send } = useSend()
   const [asked, setAsked] = useState<Response<'agents.ask-to-free'>['asked'] | null>(null)
   const label = (pid: number): string => agent.processes.find((process) => process.pid === pid)?.label ?? 'process'
   const won = (asked ?? []).reduce((sum, entry) => sum + (entry.beforeBytes.value === null || entry.afterBytes.value === null ? 0 : entry.beforeBytes.value - entry.afterBytes.value), 0)
   const ask = async (): Promise<void> => {
-    setBusy(true)
-    setError(null)
-    const answer = await call('agents.ask-to-free', { id: agent.id })
-    setBusy(false)
+    const answer = await send(call('agents.ask-to-free', { id: agent.id }))
     if (answer.ok) setAsked(answer.value.asked)
-    else setError(answer.error)
   }
   return (
     <Dialog
@@ -87,30 +83,18 @@ const FreeDialog = ({ agent }: { agent: Agent }) => {
       ) : (
         <>
           <Notice tone={won > 0 ? 'gain' : 'info'} title={won > 0 ? `${megabytes(won)} MB came back` : 'Nothing came back'} />
-          <div className="table-scroll">
-            <table className="table">
-              <thead>
-                <tr>
-                  <th scope="col">Process</th>
-                  <th scope="col" className="num">Before, MB</th>
-                  <th scope="col" className="num">After, MB</th>
-                  <th scope="col">What happened</th>
-                </tr>
-              </thead>
-              <tbody>
-                {asked.map((entry) => (
-                  <tr key={entry.pid}>
-                    <th scope="row">
-                      {label(entry.pid)} <span className="muted">{entry.pid}</span>
-                    </th>
-                    <td className="num"><Figure reading={entry.beforeBytes} format={megabytes} /></td>
-                    <td className="num"><Figure reading={entry.afterBytes} format={megabytes} /></td>
-                    <td title={howWords[entry.how]}>{entry.text}</td>
-                  </tr>
-                ))}
-              </tbody>
-            </table>
-          </div>
+          <Table label="What each process gave" columns={['Process', { head: 'Before, MB', num: true }, { head: 'After, MB', num: true }, 'What happened']}>
+            {asked.map((entry) => (
+              <tr key={entry.pid}>
+                <th scope="row">
+                  {label(entry.pid)} <span className="muted">{entry.pid}</span>
+                </th>
+                <td className="num"><Figure reading={entry.beforeBytes} format={megabytes} /></td>
+                <td className="num"><Figure reading={entry.afterBytes} format={megabytes} /></td>
+                <td title={howWords[entry.how]}>{entry.text}</td>
+              </tr>
+            ))}
+          </Table>
         </>
       )}
     </Dialog>

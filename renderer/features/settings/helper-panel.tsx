@@ -1,15 +1,15 @@
 import { CircleAlert, ShieldCheck } from 'lucide-react'
 import { useState } from 'react'
 import type { HelperState, InstallPlan } from '../../../electron/contract/views.ts'
-import type { Failure } from '../../../helper/contract/errors.ts'
 import { call } from '../../api.ts'
 import { bytes } from '../../format/format.ts'
-import { useCall } from '../../stores/data.ts'
+import { useCall, useSend } from '../../stores/data.ts'
 import { Button } from '../../ui/button.tsx'
 import { Command } from '../../ui/command.tsx'
 import { Dialog } from '../../ui/dialog.tsx'
 import { FailureNotice } from '../../ui/failure-notice.tsx'
 import { Panel, Skeleton } from '../../ui/page.tsx'
+import { Table } from '../../ui/table.tsx'
 
 const stateWords: Record<HelperState['system'], string> = {
   ready: 'Installed and ready',
@@ -20,48 +20,31 @@ const stateWords: Record<HelperState['system'], string> = {
 }
 
 const Files = ({ plan }: { plan: InstallPlan }) => (
-  <div className="table-scroll" tabIndex={0} role="region" aria-label="Files">
-    <table className="table">
-      <thead>
-        <tr>
-          <th scope="col">File</th>
-          <th scope="col">What</th>
-          <th scope="col" className="num">Size</th>
-          <th scope="col" className="num">Mode</th>
-        </tr>
-      </thead>
-      <tbody>
-        {plan.files.map((file) => (
-          <tr key={file.path}>
-            <th scope="row">
-              <code className="path">{file.path}</code>
-            </th>
-            <td>{file.what}</td>
-            <td className="num">{bytes(file.sizeBytes)}</td>
-            <td className="num">
-              <code>{file.mode}</code>
-            </td>
-          </tr>
-        ))}
-      </tbody>
-    </table>
-  </div>
+  <Table label="Files" columns={['File', 'What', { head: 'Size', num: true }, { head: 'Mode', num: true }]}>
+    {plan.files.map((file) => (
+      <tr key={file.path}>
+        <th scope="row">
+          <code className="path">{file.path}</code>
+        </th>
+        <td>{file.what}</td>
+        <td className="num">{bytes(file.sizeBytes)}</td>
+        <td className="num">
+          <code>{file.mode}</code>
+        </td>
+      </tr>
+    ))}
+  </Table>
 )
 
 /** Everything that installing writes and runs, before the button that does it. */
 const InstallDialog = ({ again, onClose }: { again: boolean; onClose: () => void }) => {
   const plan = useCall('helper.install-plan', {})
-  const [busy, setBusy] = useState(false)
-  const [error, setError] = useState<Failure | null>(null)
+  const { busy, error, send } = useSend()
   const { data } = plan
   const install = async (): Promise<void> => {
     if (data === null) return
-    setBusy(true)
-    setError(null)
-    const answer = await call('helper.install', { scriptSha256: data.scriptSha256 })
-    setBusy(false)
+    const answer = await send(call('helper.install', { scriptSha256: data.scriptSha256 }))
     if (answer.ok) onClose()
-    else setError(answer.error)
   }
   return (
     <Dialog
@@ -109,15 +92,10 @@ const InstallDialog = ({ again, onClose }: { again: boolean; onClose: () => void
 
 const UninstallDialog = ({ onClose }: { onClose: () => void }) => {
   const plan = useCall('helper.install-plan', {})
-  const [busy, setBusy] = useState(false)
-  const [error, setError] = useState<Failure | null>(null)
+  const { busy, error, send } = useSend()
   const uninstall = async (): Promise<void> => {
-    setBusy(true)
-    setError(null)
-    const answer = await call('helper.uninstall', {})
-    setBusy(false)
+    const answer = await send(call('helper.uninstall', {}))
     if (answer.ok) onClose()
-    else setError(answer.error)
   }
   return (
     <Dialog

@@ -6,6 +6,7 @@ import { Dialog } from '../../ui/dialog.tsx'
 import { Choice } from '../../ui/field.tsx'
 import { FailureNotice } from '../../ui/failure-notice.tsx'
 import { Skeleton } from '../../ui/page.tsx'
+import { Table } from '../../ui/table.tsx'
 
 const kindWords: Record<UnitKind, string> = { conversation: 'Conversation', 'system-prompt': 'System prompt', 'tool-definition': 'Tool definitions', 'tool-result': 'Tool result', other: 'Other' }
 const tierWords: Record<UnitTier, string> = { hot: 'In memory', warm: 'Compressed', cold: 'On disk' }
@@ -30,36 +31,21 @@ export const UnitDrawer = ({ agent, onClose }: { agent: UnitAgent; onClose: () =
       ) : units.length === 0 ? (
         <p className="muted">None here.</p>
       ) : (
-        <div className="table-scroll">
-          <table className="table units">
-            <caption className="sr-only">Units of {agent.name}</caption>
-            <thead>
-              <tr>
-                <th scope="col">Unit</th>
-                <th scope="col">Where</th>
-                <th scope="col" className="num">Size</th>
-                <th scope="col" className="num">Stored</th>
-                <th scope="col" className="num">Held by</th>
-                <th scope="col" className="num">Used</th>
-              </tr>
-            </thead>
-            <tbody>
-              {units.slice(0, SHOWN).map((unit) => (
-                <tr key={unit.number}>
-                  <th scope="row">
-                    {kindWords[unit.kind]}
-                    <span className="step-sub">{unit.digest}</span>
-                  </th>
-                  <td>{tierWords[unit.tier]}</td>
-                  <td className="num">{bytes(unit.bytes)}</td>
-                  <td className="num">{bytes(unit.storedBytes)}</td>
-                  <td className="num">{unit.sharers}</td>
-                  <td className="num">{duration(unit.idleMs)}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
+        <Table label={`Units of ${agent.name}`} columns={['Unit', 'Where', { head: 'Size', num: true }, { head: 'Stored', num: true }, { head: 'Held by', num: true }, { head: 'Used', num: true }]} className="units">
+          {units.slice(0, SHOWN).map((unit) => (
+            <tr key={unit.number}>
+              <th scope="row">
+                {kindWords[unit.kind]}
+                <span className="step-sub">{unit.digest}</span>
+              </th>
+              <td>{tierWords[unit.tier]}</td>
+              <td className="num">{bytes(unit.bytes)}</td>
+              <td className="num">{bytes(unit.storedBytes)}</td>
+              <td className="num">{unit.sharers}</td>
+              <td className="num">{duration(unit.idleMs)}</td>
+            </tr>
+          ))}
+        </Table>
       )}
       {(units.length > SHOWN || loaded.data?.more === true) && <p className="muted">The largest {Math.min(units.length, SHOWN)} are shown.</p>}
     </Dialog>

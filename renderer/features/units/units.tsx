@@ -9,6 +9,7 @@ import { BigBytes } from '../../ui/figure.tsx'
 import { Notice } from '../../ui/notice.tsx'
 import { Empty, PageFrame, Panel, Skeleton } from '../../ui/page.tsx'
 import { StateMark } from '../../ui/state.tsx'
+import { Table, type Column } from '../../ui/table.tsx'
 import { ModulePanel } from './module-panel.tsx'
 import { Tiers } from './tiers.tsx'
 import { UnitDrawer } from './unit-drawer.tsx'
@@ -26,51 +27,46 @@ const savedBytes = (view: UnitsView): number => savedBy(view.totals) + savedBy(v
 const nextWords = (view: UnitsView): string =>
   view.module !== null ? 'Programs that start now keep their units in the kernel module.' : view.broker === 'running' || view.broker === 'not-running' ? 'Programs that start now keep their units in your broker.' : 'Programs that start now keep their memory to themselves.'
 
+const agentColumns: readonly Column[] = [
+  'Agent',
+  'State',
+  { head: 'Units', num: true },
+  { head: 'Holds', num: true },
+  { head: 'Others too', num: true, className: 'wide-only' },
+  { head: 'In memory', num: true },
+  { head: 'Compressed', num: true },
+  { head: 'On disk', num: true },
+  { head: 'Last used', num: true, className: 'wide-only' },
+]
+
 const Agents = ({ agents, onOpen }: { agents: readonly UnitAgent[]; onOpen: (agent: UnitAgent) => void }) => (
-  <div className="table-scroll" tabIndex={0} role="region" aria-label="Agents that use units">
-    <table className="table unit-agents">
-      <thead>
-        <tr>
-          <th scope="col">Agent</th>
-          <th scope="col">State</th>
-          <th scope="col" className="num">Units</th>
-          <th scope="col" className="num">Holds</th>
-          <th scope="col" className="num wide-only">Others too</th>
-          <th scope="col" className="num">In memory</th>
-          <th scope="col" className="num">Compressed</th>
-          <th scope="col" className="num">On disk</th>
-          <th scope="col" className="num wide-only">Last used</th>
-        </tr>
-      </thead>
-      <tbody>
-        {agents.map((agent) => (
-          <tr key={`${agent.backend} ${agent.number}`}>
-            <th scope="row">
-              <button type="button" className="link" onClick={() => onOpen(agent)}>
-                {agent.name}
-              </button>
-              <span className="step-sub">
-                {agent.pid === null ? 'no process' : agent.agentId === null ? `process ${agent.pid}` : <AgentLink id={agent.agentId} pid={agent.pid} />}
-                {agent.backend === 'module' ? ', in the kernel module' : ''}
-                {agent.processes > 1 ? ` and ${agent.processes - 1} more` : ''}
-                {agent.domain === '' ? '' : `, domain ${agent.domain}`}
-              </span>
-            </th>
-            <td>
-              <StateMark state={agent.state} />
-            </td>
-            <td className="num">{agent.units}</td>
-            <td className="num">{bytes(agent.bytes)}</td>
-            <td className="num wide-only">{bytes(agent.sharedBytes)}</td>
-            <td className="num">{bytes(agent.hotBytes)}</td>
-            <td className="num">{bytes(agent.warmBytes)}</td>
-            <td className="num">{bytes(agent.coldBytes)}</td>
-            <td className="num wide-only">{duration(agent.idleMs)}</td>
-          </tr>
-        ))}
-      </tbody>
-    </table>
-  </div>
+  <Table label="Agents that use units" columns={agentColumns} className="unit-agents">
+    {agents.map((agent) => (
+      <tr key={`${agent.backend} ${agent.number}`}>
+        <th scope="row">
+          <button type="button" className="link" onClick={() => onOpen(agent)}>
+            {agent.name}
+          </button>
+          <span className="step-sub">
+            {agent.pid === null ? 'no process' : agent.agentId === null ? `process ${agent.pid}` : <AgentLink id={agent.agentId} pid={agent.pid} />}
+            {agent.backend === 'module' ? ', in the kernel module' : ''}
+            {agent.processes > 1 ? ` and ${agent.processes - 1} more` : ''}
+            {agent.domain === '' ? '' : `, domain ${agent.domain}`}
+          </span>
+        </th>
+        <td>
+          <StateMark state={agent.state} />
+        </td>
+        <td className="num">{agent.units}</td>
+        <td className="num">{bytes(agent.bytes)}</td>
+        <td className="num wide-only">{bytes(agent.sharedBytes)}</td>
+        <td className="num">{bytes(agent.hotBytes)}</td>
+        <td className="num">{bytes(agent.warmBytes)}</td>
+        <td className="num">{bytes(agent.coldBytes)}</td>
+        <td className="num wide-only">{duration(agent.idleMs)}</td>
+      </tr>
+    ))}
+  </Table>
 )
 
 const AgentLink = ({ id, pid }: { id: string; pid: number }) => (
