@@ -8,6 +8,7 @@ import { enterUntil, sayTo } from '../fixtures/fleet/say.ts'
 import { makeFolder } from '../fixtures/fleet/ground.ts'
 import { listenBetween, putBundle, startSessionOf, type HookLine, type SessionOf } from './hooks-place.ts'
 import { fleetPrograms, whyNot } from './needs.ts'
+import { undoList } from './undo.ts'
 
 const reason = whyNot([...fleetPrograms, 'dbus-daemon'])
 const patience = { timeout: 120_000, interval: 500 }
@@ -49,7 +50,7 @@ describe.skipIf(reason !== null)(`hooks of real agents${reason === null ? '' : `
   let bundle: string
   let session: SessionOf
   let heard: { lines: HookLine[]; stop(): void }
-  const undo: (() => Promise<unknown> | void)[] = []
+  const undo = undoList()
 
   const homeOf = (kind: FleetKind): string => join(fleet.ground.folder, 'homes', kind)
   /** The session role in that HOME, as long as `use` takes. */
@@ -104,9 +105,7 @@ describe.skipIf(reason !== null)(`hooks of real agents${reason === null ? '' : `
     undo.push(() => heard.stop())
     await fleet.add(Object.fromEntries(fleetKinds.map((kind) => [kind, 1])), ['env', `XDG_RUNTIME_DIR=${runtime}`])
   })
-  afterAll(async () => {
-    for (const step of undo.toReversed()) await step()
-  })
+  afterAll(undo.run)
 
   test.for(fleetKinds)('%s starts without a word about them', async (kind) => {
     expect(await fleet.capture(agentOf(kind).pane)).not.toMatch(/hook|plugin|notify|untrusted|agentmem-hook|deprecat/iu)

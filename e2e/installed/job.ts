@@ -7,10 +7,11 @@ import type { Failure, Result } from '../../helper/contract/errors.ts'
 import type { RunState } from '../../helper/contract/runs.ts'
 import type { SnapshotDelta } from '../../helper/contract/snapshot-delta.ts'
 import { startFleet, type Fleet, type FleetCounts, type FleetOptions } from '../fixtures/fleet/fleet.ts'
-import { ensureUser, removeFolder, removeUser, type FleetUser } from '../fixtures/fleet/ground.ts'
+import { removeFolder, type FleetUser } from '../fixtures/fleet/ground.ts'
 import { asUserInTree, makeUserFolders, startAppHost, startSessionBus, userEnvironment, type AppHost } from './app-host.ts'
 import { installHelper, type InstalledHelper } from './installed-helper.ts'
 import { takeKernelLock } from './kernel-lock.ts'
+import { undoList } from './undo.ts'
 import { projectDir, startProgram, type Running } from './world.ts'
 
 /** What must hold of an answer for the test to go on. */
@@ -64,23 +65,13 @@ export interface Job {
 
 /** Installed helper on a real bus under a real polkitd, and real agents of an ordinary user, some of them started by our launcher. */
 export const startJob = async (fleetOf: { plain: FleetCounts; launched: FleetCounts } & Pick<FleetOptions, 'mcp' | 'projectNames'>): Promise<Job> => {
-  const undo: (() => Promise<unknown>)[] = []
-  const stop = async (): Promise<void> => {
-    const problems: unknown[] = []
-    for (const step of undo.toReversed()) await step().catch((error: unknown) => problems.push(error))
-    if (problems.length > 0) throw new AggregateError(problems, problems.map(String).join('\n'))
-  }
+  const undo = undoList()
   try {
     const lock = await takeKernelLock()
     undo.push(() => lock.release())
-    const makeUser = async (name: string): Promise<FleetUser> => {
-      const user = await ensureUser(name)
-      undo.push(() => removeUser(user))
-      return user
-    }
-    const allowed = await makeUser('agentmem-e2e-job')
-    const denied = await makeUser('agentmem-e2e-denied')
-    const asked = await makeUser('agentmem-e2e-asked')
+    const allowed = await undo.user('agentmem-e2e-job')
+    const denied = await undo.user('agentmem-e2e-denied')
+    const asked = await undo.user('agentmem-e2e-asked')
     const base = await mkdtemp('/tmp/agentmem-job-')
     chmodSync(base, 0o755)
     undo.push(() => removeFolder(base))
@@ -120,9 +111,9 @@ export const startJob = async (fleetOf: { plain: FleetCounts; launched: FleetCou
       undo.push(() => running.stop())
       return running
     }
-    return { helper, fleet, denied, asked, openApp, start, stop }
+    return { helper, fleet, denied, asked, openApp, start, stop: undo.run }
   } catch (error) {
-    await stop().catch((problem: unknown) => console.error(problem))
+    await undo.run().catch((problem: unknown) => console.error(problem))
     throw error
   }
 }

@@ -5,12 +5,13 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import type { Suspension } from '../../helper/contract/lifecycle.ts'
 import type { SystemMethod, SystemResponse } from '../../helper/contract/requests.ts'
 import { isAlive, startFleet, type Fleet, type FleetAgent } from '../fixtures/fleet/fleet.ts'
-import { ensureUser, removeUser, type FleetUser } from '../fixtures/fleet/ground.ts'
+import type { FleetUser } from '../fixtures/fleet/ground.ts'
 import { runCommand } from '../fixtures/fleet/packages.ts'
 import { processRef } from '../fixtures/fleet/processes.ts'
 import { installHelper, type InstalledHelper } from './installed-helper.ts'
 import { takeKernelLock } from './kernel-lock.ts'
 import { fleetPrograms, whyNot } from './needs.ts'
+import { undoList } from './undo.ts'
 import { startCaller, worldProblem, type BusCaller } from './world.ts'
 
 const MIB = 1024 * 1024
@@ -36,7 +37,7 @@ socket.on('close', () => appendFileSync(log, 'closed'))
 `
 
 describe.skipIf(reason !== null)(`real agents suspended through the installed helper${reason === null ? '' : ` (${reason})`}`, () => {
-  const undo: (() => unknown)[] = []
+  const undo = undoList()
   let fleet: Fleet
   let helper: InstalledHelper
   let denied: FleetUser
@@ -84,8 +85,7 @@ describe.skipIf(reason !== null)(`real agents suspended through the installed he
     undo.push(() => runCommand('sh', ['-ec', `swapoff /dev/zram0 || true; echo 1 > /sys/block/zram0/reset; echo ${algorithm} > /sys/block/zram0/comp_algorithm`]))
     fleet = await startFleet({ counts: { 'claude-code': 2, 'gemini-cli': 1 }, mcp: true })
     undo.push(() => fleet.stop())
-    denied = await ensureUser(`agentmem-no-${process.pid}`)
-    undo.push(() => removeUser(denied))
+    denied = await undo.user(`agentmem-no-${process.pid}`)
     helper = await installHelper(`polkit.addRule(function (action, subject) {
   if (action.id === 'org.agentmem.look') return polkit.Result.YES
   if (action.id.indexOf('org.agentmem.') === 0) return subject.user === '${fleet.user.name}' ? polkit.Result.YES : polkit.Result.NO
@@ -96,9 +96,7 @@ describe.skipIf(reason !== null)(`real agents suspended through the installed he
     other = await startCaller(helper.bus, denied.uid)
     undo.push(() => other.stop())
   }, 900_000)
-  afterAll(async () => {
-    for (const step of undo.toReversed()) await step()
-  }, 120_000)
+  afterAll(undo.run, 120_000)
 
   test('without swap nothing is frozen, and it says what is missing', async () => {
     const answer = await own.call('Suspend', { agent: await targetOf(agentAt(0)), cause: 'user' })

@@ -4,10 +4,11 @@ import { readdirSync, readlinkSync, statSync } from 'node:fs'
 import { chmod, mkdtemp, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { asUser, ensureUser, makeFolder, removeFolder, removeUser, type FleetUser } from '../fixtures/fleet/ground.ts'
+import { asUser, makeFolder, removeFolder, type FleetUser } from '../fixtures/fleet/ground.ts'
 import { runCommand } from '../fixtures/fleet/packages.ts'
 import { asUserInTree, makeUserFolders, startAppHost, startSessionBus, userEnvironment, type AppHost } from './app-host.ts'
 import { installHelper, type InstalledHelper } from './installed-helper.ts'
+import { undoList } from './undo.ts'
 import { projectDir } from './world.ts'
 
 /** A program that does what it is told, a line each. */
@@ -132,20 +133,10 @@ export const pssBytes = async (pids: readonly number[]): Promise<{ all: number; 
 
 /** The bundle installed by its script, an ordinary user with an app in the browser host, and somebody else. */
 export const startUnitsPlace = async (): Promise<UnitsPlace> => {
-  const undo: (() => Promise<unknown>)[] = []
-  const stop = async (): Promise<void> => {
-    const problems: unknown[] = []
-    for (const step of undo.toReversed()) await step().catch((error: unknown) => problems.push(error))
-    if (problems.length > 0) throw new AggregateError(problems, problems.map(String).join('\n'))
-  }
+  const undo = undoList()
   try {
-    const makeUser = async (name: string): Promise<FleetUser> => {
-      const user = await ensureUser(name)
-      undo.push(() => removeUser(user))
-      return user
-    }
-    const user = await makeUser('agentmem-e2e-units')
-    const other = await makeUser('agentmem-e2e-other')
+    const user = await undo.user('agentmem-e2e-units')
+    const other = await undo.user('agentmem-e2e-other')
     const base = await mkdtemp('/tmp/agentmem-units-')
     undo.push(() => removeFolder(base))
     await chmod(base, 0o755)
@@ -177,7 +168,7 @@ export const startUnitsPlace = async (): Promise<UnitsPlace> => {
     }
     const inTree = (words: readonly string[]): [string, string[]] => asUserInTree(user, folder, (tree) => [node, join(tree, 'electron/cli/agentmemctl.ts'), ...words])
     return {
-      helper, lib, programs, user, other, app, folder, env, brokers, stop,
+      helper, lib, programs, user, other, app, folder, env, brokers, stop: undo.run,
       compile: async (source) => {
         const program = join(programs, source.replace(/^.*\//u, '').replace(/\.c$/u, ''))
         await runCommand('cc', ['-std=gnu17', '-O2', '-Wall', '-Wextra', '-Werror', '-Wno-misleading-indentation', `-I${join(lib, 'include')}`, '-o', program, join(projectDir, source), join(lib, 'libagentmem.so.1'), `-Wl,-rpath,${lib}`])
@@ -189,7 +180,7 @@ export const startUnitsPlace = async (): Promise<UnitsPlace> => {
       talkCtl: (...words) => talker(...inTree(words), env),
     }
   } catch (error) {
-    await stop().catch((problem: unknown) => console.error(problem))
+    await undo.run().catch((problem: unknown) => console.error(problem))
     throw error
   }
 }
