@@ -4,9 +4,9 @@
  * one that `agentmemctl open` prints.
  */
 import { mkdirSync } from 'node:fs'
-import { join } from 'node:path'
 import { launchChromium } from '../mocked/browser.ts'
 import { walkDiagnosis, walkJournal, walkLeaks } from './diagnosis-stages.ts'
+import { shooter } from './shoot.ts'
 
 const [address, folder = new URL('../../build/screenshots/running/', import.meta.url).pathname] = process.argv.slice(2)
 if (address === undefined || !URL.canParse(address)) throw new Error(`expected an address such as http://127.0.0.1:1234/?token=..., got ${address ?? 'nothing'}`)
@@ -25,18 +25,9 @@ try {
   await page.goto(address)
   // Signing in goes on to the page itself.
   await page.locator('.big-value').first().waitFor({ timeout: 30_000 })
+  const pictures = shooter(page, { folder, sizes: SIZES, rest: SIZES[1], wide: (name, width, px) => void (px > 0 && say(`${name} at ${width} runs ${px} px out of the window sideways`)) })
   const shoot = async (name: string): Promise<void> => {
-    for (const size of SIZES) {
-      await page.setViewportSize(size)
-      for (const colorScheme of ['light', 'dark'] as const) {
-        await page.emulateMedia({ colorScheme })
-        await page.waitForTimeout(250) // charts follow a frame after the size
-        await page.screenshot({ path: join(folder, `${name}-${size.width}-${colorScheme}.png`) })
-      }
-      const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)
-      if (wide > 0) say(`${name} at ${size.width} runs ${wide} px out of the window sideways`)
-    }
-    await page.setViewportSize({ width: 1280, height: 800 })
+    await pictures(name)
     say(`picture ${name}`)
   }
   const stage = { page, shoot, say }

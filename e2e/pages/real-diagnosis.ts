@@ -11,6 +11,7 @@ import { startJob, valueOf } from '../installed/job.ts'
 import { launchChromium } from '../mocked/browser.ts'
 import { walkDiagnosis, walkJournal, walkLeaks } from './diagnosis-stages.ts'
 import { openWindow, terminal } from './real-window.ts'
+import { shooter } from './shoot.ts'
 
 const folder = new URL('../../build/screenshots/real-diagnosis/', import.meta.url).pathname
 rmSync(folder, { recursive: true, force: true })
@@ -31,19 +32,7 @@ try {
   const { user } = job.fleet
   const window = await openWindow(job, browser, user, { viewport: SIZES[1], undo, say })
   const { page } = window
-  const shoot = async (name: string): Promise<void> => {
-    for (const size of SIZES) {
-      await page.setViewportSize(size)
-      for (const colorScheme of ['light', 'dark'] as const) {
-        await page.emulateMedia({ colorScheme })
-        await page.waitForTimeout(250) // charts follow a frame after the size
-        await page.screenshot({ path: join(folder, `${name}-${size.width}-${colorScheme}.png`) })
-      }
-      const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)
-      must(`${name} at ${size.width} px does not scroll sideways`, wide <= 0)
-    }
-    await page.setViewportSize(SIZES[1])
-  }
+  const shoot = shooter(page, { folder, sizes: SIZES, rest: SIZES[1], wide: (name, width, px) => must(`${name} at ${width} px does not scroll sideways`, px <= 0) })
   const stage = { page, shoot, say }
   let said = ''
   /** Runs one command; `codes` are the exit codes that are right here. */

@@ -8,8 +8,10 @@ import { runCommand } from '../fixtures/fleet/packages.ts'
 import type { FleetUser } from '../fixtures/fleet/ground.ts'
 import { startJob, valueOf, type Job } from '../installed/job.ts'
 import { launchChromium } from '../mocked/browser.ts'
+import { overflow } from '../mocked/look.ts'
 import { openWindow, terminal as runCtl, type Window } from './real-window.ts'
 import { walkDiagnosis, walkJournal, walkLeaks } from './diagnosis-stages.ts'
+import { shootOne } from './shoot.ts'
 
 /**
  * The window with real agents and the installed helper, walked as its user
@@ -31,11 +33,8 @@ const shoot = async ({ page }: Window, name: string, only?: keyof typeof sizes):
   const themes = shots % 2 === 0 ? ({ wide: 'light', small: 'dark' } as const) : ({ wide: 'dark', small: 'light' } as const)
   for (const size of ['small', 'wide'] as const) {
     if (only !== undefined && size !== only) continue
-    await page.emulateMedia({ colorScheme: themes[size] })
-    await page.setViewportSize(sizes[size])
-    await page.waitForTimeout(350) // charts follow a frame after the size
-    await page.screenshot({ path: join(folder, `${String(shots).padStart(2, '0')}-${name}-${size}-${themes[size]}.png`) })
-    const wide = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)
+    await shootOne(page, folder, `${String(shots).padStart(2, '0')}-${name}-${size}-${themes[size]}`, sizes[size], themes[size])
+    const wide = await overflow(page)
     if (wide > 0) say(`${name} at ${size} runs ${wide} px out of the window sideways`)
   }
   say(`picture ${name}`)
