@@ -1,27 +1,9 @@
-import type { Browser } from 'playwright-core'
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { launchChromium, open, type Opened, type OpenOptions } from './browser.ts'
+import { describe, expect, it } from 'vitest'
 import { apply, button, openPlan, press, seen } from './look.ts'
-import { scenarios, type Scenario } from './scenarios.ts'
+import { scenarios } from './scenarios.ts'
+import { useWindows } from './windows.ts'
 
-let browser: Browser
-let opened: Opened | null = null
-beforeAll(async () => {
-  browser = await launchChromium()
-})
-afterAll(() => browser.close())
-afterEach(async () => {
-  const complaints = opened?.complaints() ?? []
-  await opened?.close()
-  opened = null
-  expect(complaints).toEqual([])
-})
-
-const start = async (scenario: Scenario, options: OpenOptions = { hash: '#/overview' }): Promise<Opened> => {
-  opened = await open(browser, scenario, options)
-  return opened
-}
-const asked = (name: string): unknown[] => (opened?.mock.asked ?? []).filter((call) => call.name === name).map((call) => call.request)
+const { start, asked } = useWindows()
 
 describe('the way of one click', () => {
   it('shows each file with old and new value, why and the way back before anything is done', async () => {
@@ -67,9 +49,9 @@ describe('the way of one click', () => {
   })
 
   it('shows the seconds left on every page and lets any page decide', async () => {
-    const { page } = await start(scenarios.waiting)
+    const { page, served } = await start(scenarios.waiting)
     for (const hash of ['#/agents', '#/leftovers', '#/fixes', '#/layers', '#/compare', '#/history', '#/settings', '#/overview']) {
-      await page.goto(`${opened?.served.address ?? ''}/${hash}`)
+      await page.goto(`${served.address}/${hash}`)
       await seen(page, /Undone in\s+\d+\ss unless you keep it/u)
     }
     expect(await button(page, 'More agents').isDisabled()).toBe(true)
@@ -119,9 +101,9 @@ describe('the way of one click', () => {
   })
 
   it('lets only one of two windows that press at once through, and shows the other its run', async () => {
-    const { page } = await start({ ...scenarios.full, stepMs: 1500 })
+    const { page, served } = await start({ ...scenarios.full, stepMs: 1500 })
     const other = await page.context().newPage()
-    await other.goto(opened?.served.address ?? '')
+    await other.goto(served.address)
     await openPlan(page)
     await openPlan(other)
     await seen(other, 'Know before')
@@ -243,10 +225,10 @@ describe('the way of one click', () => {
   })
 
   it('offers presets only where presets are listed', async () => {
-    const { page } = await start(scenarios.full)
+    const { page, served } = await start(scenarios.full)
     await button(page, 'More agents').waitFor()
     expect(await page.getByRole('list', { name: 'Presets' }).getByRole('button').allInnerTexts()).toEqual(['More agents', 'Balanced', 'Battery', 'Everything off'])
-    await page.goto(`${opened?.served.address ?? ''}/#/settings`)
+    await page.goto(`${served.address}/#/settings`)
     await page.locator('.preset-rows li').first().waitFor()
     expect(await page.locator('.preset-rows li').count()).toBe(4)
   })
