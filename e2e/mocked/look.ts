@@ -35,3 +35,6 @@ export const overflow = (page: Page): Promise<number> =>
     const main = document.querySelector('main')
     return Math.max(document.documentElement.scrollWidth - document.documentElement.clientWidth, main === null ? 0 : main.scrollWidth - main.clientWidth)
   })
+
+/** Height by which the window itself can be scrolled; 0 is right: only the page within it scrolls. */
+export const overflowBelow = (page: Page): Promise<number> => page.evaluate(() => document.documentElement.scrollHeight - document.documentElement.clientHeight)

@@ -1,25 +1,17 @@
-import type { Browser, Page } from 'playwright-core'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { launchChromium, open, type OpenOptions } from './browser.ts'
-import { button, found, openPlan, overflow, press, seen } from './look.ts'
+import type { Page } from 'playwright-core'
+import { describe, expect, it } from 'vitest'
+import type { OpenOptions } from './browser.ts'
+import { button, found, openPlan, overflow, overflowBelow, press, seen } from './look.ts'
 import { scenarios, type Scenario } from './scenarios.ts'
-import { serious } from './windows.ts'
+import { serious, useWindows } from './windows.ts'
 
-let browser: Browser
-beforeAll(async () => {
-  browser = await launchChromium()
-})
-afterAll(() => browser.close())
+const { start } = useWindows()
 
-/** Opens, looks, and insists that the page had nothing to complain about. */
+/** Opens, looks, and insists that the page had nothing to complain about: a test may look at several. */
 const withPage = async (scenario: Scenario, options: OpenOptions, look: (page: Page) => Promise<void>): Promise<void> => {
-  const opened = await open(browser, scenario, options)
-  try {
-    await look(opened.page)
-    expect(opened.complaints()).toEqual([])
-  } finally {
-    await opened.close()
-  }
+  const { page, complaints } = await start(scenario, options)
+  await look(page)
+  expect(complaints()).toEqual([])
 }
 
 /** What tells that a page has its data. */
@@ -85,101 +77,75 @@ describe('every page opens and shows its data', () => {
   })
 
   it('History: a run with its plan, read-back, undo lines and a report', async () => {
-    const opened = await open(browser, scenarios.full, { hash: '#/history' })
-    try {
-      const { page } = opened
-      await page.getByRole('link', { name: 'Balanced', exact: true }).last().click()
-      await seen(page, 'Left alone')
-      await seen(page, 'Something else changed it since; it was left as it is.')
-      await seen(page, 'Read back')
-      await press(page, 'Report')
-      await page.getByRole('menuitemcheckbox').click()
-      const download = page.waitForEvent('download')
-      await page.getByRole('menuitem', { name: /Markdown/u }).click()
-      expect((await download).suggestedFilename()).toBe('agent-memory-run.md')
-      expect(opened.mock.asked.find((call) => call.name === 'report.make')?.request).toMatchObject({ format: 'md', private: true })
-      expect(opened.complaints()).toEqual([])
-    } finally {
-      await opened.close()
-    }
+    const { page, mock } = await start(scenarios.full, { hash: '#/history' })
+    await page.getByRole('link', { name: 'Balanced', exact: true }).last().click()
+    await seen(page, 'Left alone')
+    await seen(page, 'Something else changed it since; it was left as it is.')
+    await seen(page, 'Read back')
+    await press(page, 'Report')
+    await page.getByRole('menuitemcheckbox').click()
+    const download = page.waitForEvent('download')
+    await page.getByRole('menuitem', { name: /Markdown/u }).click()
+    expect((await download).suggestedFilename()).toBe('agent-memory-run.md')
+    expect(mock.asked.find((call) => call.name === 'report.make')?.request).toMatchObject({ format: 'md', private: true })
   })
 
   it('History: another range asks for it', async () => {
-    const opened = await open(browser, scenarios.full, { hash: '#/history' })
-    try {
-      await seen(opened.page, 'Memory, last day')
-      await opened.page.getByRole('radio', { name: '90 days' }).click()
-      await seen(opened.page, 'Memory, last 90 days')
-      const asked = opened.mock.asked.filter((call) => call.name === 'history.series').at(-1)?.request as { fromMs: number; toMs: number }
-      expect(Math.round((asked.toMs - asked.fromMs) / 86_400_000)).toBe(90)
-    } finally {
-      await opened.close()
-    }
+    const { page, mock } = await start(scenarios.full, { hash: '#/history' })
+    await seen(page, 'Memory, last day')
+    await page.getByRole('radio', { name: '90 days' }).click()
+    await seen(page, 'Memory, last 90 days')
+    const asked = mock.asked.filter((call) => call.name === 'history.series').at(-1)?.request as { fromMs: number; toMs: number }
+    expect(Math.round((asked.toMs - asked.fromMs) / 86_400_000)).toBe(90)
   })
 
   it('Settings: the theme changes at once and is saved', async () => {
-    const opened = await open(browser, scenarios.full, { hash: '#/settings' })
-    try {
-      const { page, mock } = opened
-      await page.getByRole('radio', { name: 'Dark' }).click()
-      await page.locator('html[data-theme=dark]').waitFor()
-      await page.getByRole('switch', { name: 'Private data in reports' }).click()
-      await page.getByRole('switch', { name: 'Private data in reports', checked: true }).waitFor()
-      expect(mock.asked.filter((call) => call.name === 'settings.set').at(-1)?.request).toMatchObject({ settings: { theme: 'dark', privateReports: true } })
-    } finally {
-      await opened.close()
-    }
+    const { page, mock } = await start(scenarios.full, { hash: '#/settings' })
+    await page.getByRole('radio', { name: 'Dark' }).click()
+    await page.locator('html[data-theme=dark]').waitFor()
+    await page.getByRole('switch', { name: 'Private data in reports' }).click()
+    await page.getByRole('switch', { name: 'Private data in reports', checked: true }).waitFor()
+    expect(mock.asked.filter((call) => call.name === 'settings.set').at(-1)?.request).toMatchObject({ settings: { theme: 'dark', privateReports: true } })
   })
 
   it('Settings: shows every file, the script and its digest before it installs', async () => {
-    const opened = await open(browser, scenarios.noHelper, { hash: '#/settings' })
-    try {
-      const { page, mock } = opened
-      await press(page, 'Install…')
-      await seen(page, '/usr/share/polkit-1/actions/org.agentmem.policy')
-      await seen(page, /install -m 0644 system\/org\.agentmem\.policy/u)
-      await seen(page, 'c3ab8ff13720e8ad9047dd39466b3c8974e592c2fa383d4a3960714caef0c4f2')
-      await press(page, 'Install')
-      await seen(page, 'Installed and ready')
-      expect(mock.asked.find((call) => call.name === 'helper.install')?.request).toEqual({ scriptSha256: 'c3ab8ff13720e8ad9047dd39466b3c8974e592c2fa383d4a3960714caef0c4f2' })
-      await press(page, 'Uninstall…')
-      await seen(page, /all settings are back at their old values/u)
-      await press(page, 'Uninstall')
-      await seen(page, 'Not installed')
-      expect(opened.complaints()).toEqual([])
-    } finally {
-      await opened.close()
-    }
+    const { page, mock } = await start(scenarios.noHelper, { hash: '#/settings' })
+    await press(page, 'Install…')
+    await seen(page, '/usr/share/polkit-1/actions/org.agentmem.policy')
+    await seen(page, /install -m 0644 system\/org\.agentmem\.policy/u)
+    await seen(page, 'c3ab8ff13720e8ad9047dd39466b3c8974e592c2fa383d4a3960714caef0c4f2')
+    await press(page, 'Install')
+    await seen(page, 'Installed and ready')
+    expect(mock.asked.find((call) => call.name === 'helper.install')?.request).toEqual({ scriptSha256: 'c3ab8ff13720e8ad9047dd39466b3c8974e592c2fa383d4a3960714caef0c4f2' })
+    await press(page, 'Uninstall…')
+    await seen(page, /all settings are back at their old values/u)
+    await press(page, 'Uninstall')
+    await seen(page, 'Not installed')
   })
 
   it('Settings: an own preset is made, exported, removed and imported', async () => {
-    const opened = await open(browser, scenarios.full, { hash: '#/settings' })
-    try {
-      const { page } = opened
-      await press(page, 'New')
-      await page.getByLabel('Name').fill('Night shift')
-      await page.getByLabel('Merging of equal pages (KSM)').selectOption('merge')
-      await page.getByLabel('Pages a round').fill('4000')
-      await page.getByLabel('Time to press Keep').fill('')
-      await page.getByLabel('Time to press Keep').pressSequentially('120')
-      await press(page, 'Save')
-      await seen(page, 'Night shift')
-      expect(opened.mock.asked.find((call) => call.name === 'presets.save')?.request).toMatchObject({ preset: { id: 'night-shift', confirmMs: 120_000, settings: { ksm: { mode: 'merge', pagesToScan: 4000 } } } })
-      const row = page.locator('.preset-rows li', { hasText: 'Night shift' })
-      await row.getByRole('button', { name: 'More' }).click()
-      const download = page.waitForEvent('download')
-      await page.getByRole('menuitem', { name: 'Export' }).click()
-      const path = await (await download).path()
-      await row.getByRole('button', { name: 'More' }).click()
-      await page.getByRole('menuitem', { name: 'Remove' }).click()
-      await row.waitFor({ state: 'detached' })
-      await page.getByLabel('Preset file to import').setInputFiles({ name: 'night-shift.json', mimeType: 'application/json', buffer: await import('node:fs/promises').then(({ readFile }) => readFile(path)) })
-      await row.waitFor()
-      await page.getByLabel('Preset file to import').setInputFiles({ name: 'bad.json', mimeType: 'application/json', buffer: Buffer.from('{"id": 1}') })
-      await seen(page, /The file is no preset/u)
-    } finally {
-      await opened.close()
-    }
+    const { page, mock } = await start(scenarios.full, { hash: '#/settings' })
+    await press(page, 'New')
+    await page.getByLabel('Name').fill('Night shift')
+    await page.getByLabel('Merging of equal pages (KSM)').selectOption('merge')
+    await page.getByLabel('Pages a round').fill('4000')
+    await page.getByLabel('Time to press Keep').fill('')
+    await page.getByLabel('Time to press Keep').pressSequentially('120')
+    await press(page, 'Save')
+    await seen(page, 'Night shift')
+    expect(mock.asked.find((call) => call.name === 'presets.save')?.request).toMatchObject({ preset: { id: 'night-shift', confirmMs: 120_000, settings: { ksm: { mode: 'merge', pagesToScan: 4000 } } } })
+    const row = page.locator('.preset-rows li', { hasText: 'Night shift' })
+    await row.getByRole('button', { name: 'More' }).click()
+    const download = page.waitForEvent('download')
+    await page.getByRole('menuitem', { name: 'Export' }).click()
+    const path = await (await download).path()
+    await row.getByRole('button', { name: 'More' }).click()
+    await page.getByRole('menuitem', { name: 'Remove' }).click()
+    await row.waitFor({ state: 'detached' })
+    await page.getByLabel('Preset file to import').setInputFiles({ name: 'night-shift.json', mimeType: 'application/json', buffer: await import('node:fs/promises').then(({ readFile }) => readFile(path)) })
+    await row.waitFor()
+    await page.getByLabel('Preset file to import').setInputFiles({ name: 'bad.json', mimeType: 'application/json', buffer: Buffer.from('{"id": 1}') })
+    await seen(page, /The file is no preset/u)
   })
 })
 
@@ -189,11 +155,11 @@ describe('the window fits', () => {
     { name: '1280 x 800 at 200 %', width: 640, height: 400 },
     { name: '900 x 600 at 200 %', width: 450, height: 300 },
     { name: '4K', width: 3840, height: 2160 },
-  ])('without sideways scrolling at $name', async ({ width, height }) => {
+  ])('without scrolling sideways or as a whole at $name', async ({ width, height }) => {
     for (const { hash, shows } of pages)
       await withPage(scenarios.full, { hash, width, height }, async (page) => {
         await found(page, shows).first().waitFor({ state: 'attached' })
-        expect({ hash, overflow: await overflow(page) }).toEqual({ hash, overflow: 0 })
+        expect({ hash, overflow: await overflow(page), below: await overflowBelow(page) }).toEqual({ hash, overflow: 0, below: 0 })
       })
   })
 
