@@ -12,5 +12,6 @@ export default defineConfig({
     sequence: { concurrent: false },
     testTimeout: 180_000,
     hookTimeout: 420_000,
+    expect: { poll: { timeout: 30_000 } },
   },
 })

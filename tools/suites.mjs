@@ -55,7 +55,7 @@ const SECOND_LOOKS_MOST = 2
 const readOf = (name) => /** @type {SuiteResult} */ (JSON.parse(readFileSync(join(resultsDir, `${name}.json`), 'utf8')))
 
 /**
- * For suites of real agents, browsers and services, where a busy machine can make one test fail: files that failed
+ * For suites of real processes, agents, browsers and services, where a busy machine can make one test fail: files that failed
  * are run once more, whole. What passes then is counted as passed and told of by name, so that it is not forgotten.
  * @param {string} name @param {string} config @param {string[]} filters
  * @returns {Suite['run']}
@@ -93,7 +93,7 @@ export const suites = [
       if (!existsSync(join(resultsDir, 'fuzz.json'))) writeResult('fuzz', { failed: 1, failures: [`fuzz: ended with ${status} and no result`] })
     },
   },
-  { name: 'unit', what: 'unit tests', run: vitest('unit', 'tools/vitest.config.ts', []) },
+  { name: 'unit', what: 'unit tests', run: vitestWithSecondLook('unit', 'tools/vitest.config.ts', []) },
   { name: 'window', what: 'the window in Chromium', run: vitestWithSecondLook('window', 'e2e/vitest.config.ts', ['e2e/mocked']) },
   { name: 'installed', what: 'real helper, bus, polkit and agents', run: vitestWithSecondLook('installed', 'e2e/vitest.config.ts', ['e2e/installed']) },
   {

@@ -8,5 +8,7 @@ export default defineConfig({
     environment: 'node',
     pool: 'forks',
     testTimeout: 30_000,
+    // A limit for what never comes, not a measure: on a busy machine a second is soon over.
+    expect: { poll: { timeout: 15_000 } },
   },
 })
