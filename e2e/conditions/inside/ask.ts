@@ -1,6 +1,6 @@
 /** What an ordinary user does: asks what is wrong, and does what is advised. */
 import { rmSync } from 'node:fs'
-import { check, tryRun } from '../../guest/inside/harness.ts'
+import { check, read, tryRun } from '../../guest/inside/harness.ts'
 import { asUser, DEV, INSTALLED } from '../../guest/inside/users.ts'
 
 export interface Solution { readonly id: string; readonly title: string; readonly undo: string; readonly act: { readonly how: string; readonly command?: string; readonly needsRoot?: boolean } }
@@ -10,10 +10,13 @@ const CLI = '/mnt/guest/app/build/cli/agentmemctl.js'
 /** `agentmemctl`, as a program and its words. */
 export const AGENTMEMCTL = [`${INSTALLED}/node`, CLI]
 
+/** What the guard last said: why a run was taken back, where it was the guard. */
+const guardWord = (): string => read('/run/agentmem/guard-words.jsonl').split('\n').findLast((line) => line.includes('"pressure"') || line.includes('"low-memory"') || line.includes('"oom-kill"')) ?? 'nothing'
+
 const ctl = (words: readonly string[], timeoutMs = 120_000): string => {
   const [program = '', ...args] = asUser(DEV, ...AGENTMEMCTL, ...words)
   const { status, out } = tryRun(program, args, timeoutMs)
-  check(status === 0, `agentmemctl ${words.join(' ')} ended with ${status}: ${out.slice(-1200)}`)
+  check(status === 0, `agentmemctl ${words.join(' ')} ended with ${status}: ${out.slice(-1200)}; the guard said ${guardWord()}`)
   return out
 }
 
