@@ -23,8 +23,8 @@
 #define SEND_BUFFER (256 * 1024)
 /*
  * After the guard itself ended the helper for lack of memory: time to be started
- * again before agents are thawed. Node takes ten times as long as else where
- * memory is short, and thawing would make it shorter.
+ * again before agents are thawed. It starts slowly where memory is short, and
+ * thawing would make it shorter.
  */
 #define RETURN_MS 30000
 
