@@ -5,6 +5,7 @@ import { Figure } from '../../ui/figure.tsx'
 import { Choice } from '../../ui/field.tsx'
 import { Notice } from '../../ui/notice.tsx'
 import { Panel, Skeleton } from '../../ui/page.tsx'
+import { Table } from '../../ui/table.tsx'
 import './compare.css'
 
 const Bars = lazy(() => import('./bars.tsx'))
@@ -19,30 +20,17 @@ const Change = ({ bytes: amount, noise, better }: { bytes: number; noise: number
 }
 
 const MachineTable = ({ delta }: { delta: SnapshotDelta }) => (
-  <div className="table-scroll" tabIndex={0} role="region" aria-label="The machine before and after">
-    <table className="table">
-      <thead>
-        <tr>
-          <th scope="col">Figure</th>
-          <th scope="col" className="num">Before, MB</th>
-          <th scope="col" className="num">After, MB</th>
-          <th scope="col" className="num">Change, MB</th>
-          <th scope="col" className="num">Noise, MB</th>
-        </tr>
-      </thead>
-      <tbody>
-        {delta.machine.map((row) => (
-          <tr key={row.id}>
-            <th scope="row">{row.label}</th>
-            <td className="num"><Figure reading={row.beforeBytes} format={megabytes} /></td>
-            <td className="num"><Figure reading={row.afterBytes} format={megabytes} /></td>
-            <td className="num">{row.changeBytes.value === null ? <Figure reading={row.changeBytes} format={signedMegabytes} /> : <Change bytes={row.changeBytes.value} noise={row.noiseBytes.value} better={row.better} />}</td>
-            <td className="num muted"><Figure reading={row.noiseBytes} format={(value) => `± ${noiseMegabytes(value)}`} /></td>
-          </tr>
-        ))}
-      </tbody>
-    </table>
-  </div>
+  <Table label="The machine before and after" columns={['Figure', { head: 'Before, MB', num: true }, { head: 'After, MB', num: true }, { head: 'Change, MB', num: true }, { head: 'Noise, MB', num: true }]}>
+    {delta.machine.map((row) => (
+      <tr key={row.id}>
+        <th scope="row">{row.label}</th>
+        <td className="num"><Figure reading={row.beforeBytes} format={megabytes} /></td>
+        <td className="num"><Figure reading={row.afterBytes} format={megabytes} /></td>
+        <td className="num">{row.changeBytes.value === null ? <Figure reading={row.changeBytes} format={signedMegabytes} /> : <Change bytes={row.changeBytes.value} noise={row.noiseBytes.value} better={row.better} />}</td>
+        <td className="num muted"><Figure reading={row.noiseBytes} format={(value) => `± ${noiseMegabytes(value)}`} /></td>
+      </tr>
+    ))}
+  </Table>
 )
 
 const rateVerdicts = { better: 'It helped.', worse: 'It was worse afterwards.', 'no-difference': 'No difference that can be told from chance.' } as const
@@ -52,63 +40,37 @@ const RateTable = ({ rates }: { rates: NonNullable<SnapshotDelta['rates']> }) =>
   const format = (unit: 'per-minute' | 'percent') => (value: number): string => (unit === 'percent' ? percent(value) : figure(value))
   return (
     <>
-      <div className="table-scroll" tabIndex={0} role="region" aria-label="Waiting for memory before and after">
-        <table className="table">
-          <thead>
-            <tr>
-              <th scope="col">Figure</th>
-              <th scope="col" className="num">Before</th>
-              <th scope="col" className="num">After</th>
-            </tr>
-          </thead>
-          <tbody>
-            {rates.rows.map((row) => (
-              <tr key={row.id}>
-                <th scope="row">{row.label}{row.unit === 'per-minute' ? ', a minute' : ''}</th>
-                <td className="num"><Figure reading={row.before} format={format(row.unit)} /></td>
-                <td className="num"><Figure reading={row.after} format={format(row.unit)} /></td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <Table label="Waiting for memory before and after" columns={['Figure', { head: 'Before', num: true }, { head: 'After', num: true }]}>
+        {rates.rows.map((row) => (
+          <tr key={row.id}>
+            <th scope="row">{row.label}{row.unit === 'per-minute' ? ', a minute' : ''}</th>
+            <td className="num"><Figure reading={row.before} format={format(row.unit)} /></td>
+            <td className="num"><Figure reading={row.after} format={format(row.unit)} /></td>
+          </tr>
+        ))}
+      </Table>
       <p className="muted">Watched for {duration(rates.beforeMs)} before and {duration(rates.afterMs)} after the change. {rates.verdict === null ? 'Hardly anything had to wait.' : rateVerdicts[rates.verdict]}</p>
     </>
   )
 }
 
 const KindTable = ({ delta }: { delta: SnapshotDelta }) => (
-  <div className="table-scroll" tabIndex={0} role="region" aria-label="Gain by kind of agent">
-    <table className="table">
-      <thead>
-        <tr>
-          <th scope="col">Kind</th>
-          <th scope="col" className="num">Agents</th>
-          <th scope="col" className="num">Before</th>
-          <th scope="col" className="num" title="What these agents would use now had they changed as the ones left alone did">Expected</th>
-          <th scope="col" className="num">After</th>
-          <th scope="col" className="num" title="Expected less after">Gain</th>
-          <th scope="col" className="num">Noise</th>
-        </tr>
-      </thead>
-      <tbody>
-        {delta.kinds.map((kind) => (
-          <tr key={kind.kind}>
-            <th scope="row" className="no-wrap">{kind.title}</th>
-            <td className="num">
-              {kind.treated.count}
-              <span className="muted">{kind.control === null ? '' : ` + ${kind.control.count} left alone`}</span>
-            </td>
-            <td className="num">{megabytes(kind.treated.beforeBytes)}</td>
-            <td className="num">{megabytes(kind.expectedAfterBytes)}</td>
-            <td className="num">{megabytes(kind.treated.afterBytes)}</td>
-            <td className="num"><Change bytes={kind.gainBytes} noise={kind.noiseBytes.value} better="more" /></td>
-            <td className="num muted"><Figure reading={kind.noiseBytes} format={(value) => `± ${noiseMegabytes(value)}`} /></td>
-          </tr>
-        ))}
-      </tbody>
-    </table>
-  </div>
+  <Table label="Gain by kind of agent" columns={['Kind', { head: 'Agents', num: true }, { head: 'Before', num: true }, { head: 'Expected', num: true, title: 'What these agents would use now had they changed as the ones left alone did' }, { head: 'After', num: true }, { head: 'Gain', num: true, title: 'Expected less after' }, { head: 'Noise', num: true }]}>
+    {delta.kinds.map((kind) => (
+      <tr key={kind.kind}>
+        <th scope="row" className="no-wrap">{kind.title}</th>
+        <td className="num">
+          {kind.treated.count}
+          <span className="muted">{kind.control === null ? '' : ` + ${kind.control.count} left alone`}</span>
+        </td>
+        <td className="num">{megabytes(kind.treated.beforeBytes)}</td>
+        <td className="num">{megabytes(kind.expectedAfterBytes)}</td>
+        <td className="num">{megabytes(kind.treated.afterBytes)}</td>
+        <td className="num"><Change bytes={kind.gainBytes} noise={kind.noiseBytes.value} better="more" /></td>
+        <td className="num muted"><Figure reading={kind.noiseBytes} format={(value) => `± ${noiseMegabytes(value)}`} /></td>
+      </tr>
+    ))}
+  </Table>
 )
 
 const SHOWN = 12
@@ -118,36 +80,21 @@ const AgentTable = ({ rows }: { rows: readonly AgentDelta[] }) => {
   const shown = all ? rows : rows.slice(0, SHOWN)
   return (
     <>
-      <div className="table-scroll" tabIndex={0} role="region" aria-label="Agents before and after">
-        <table className="table">
-          <thead>
-            <tr>
-              <th scope="col">Agent</th>
-              <th scope="col" className="num">Before, MB</th>
-              <th scope="col" className="num">After, MB</th>
-              <th scope="col" className="num">Change, MB</th>
-              <th scope="col" className="num">%</th>
-              <th scope="col" className="num">Noise, MB</th>
-              <th scope="col" className="num">Compressed after, MB</th>
-            </tr>
-          </thead>
-          <tbody>
-            {shown.map((row) => (
-              <tr key={row.id}>
-                <th scope="row">
-                  {row.title} <span className="muted">{row.name === row.title ? '' : row.name}</span> {groupWords[row.group] !== '' && row.group === 'control' && <span className="tag">left alone</span>}
-                </th>
-                <td className="num"><Figure reading={row.beforeBytes} format={megabytes} /></td>
-                <td className="num"><Figure reading={row.afterBytes} format={megabytes} /></td>
-                <td className="num">{row.changeBytes.value === null ? <Figure reading={row.changeBytes} format={signedMegabytes} /> : <Change bytes={row.changeBytes.value} noise={row.noiseBytes.value} better="less" />}</td>
-                <td className="num"><Figure reading={row.changePercent} format={percent} /></td>
-                <td className="num muted"><Figure reading={row.noiseBytes} format={megabytes} /></td>
-                <td className="num muted"><Figure reading={row.afterCompressedBytes} format={megabytes} /></td>
-              </tr>
-            ))}
-          </tbody>
-        </table>
-      </div>
+      <Table label="Agents before and after" columns={['Agent', { head: 'Before, MB', num: true }, { head: 'After, MB', num: true }, { head: 'Change, MB', num: true }, { head: '%', num: true }, { head: 'Noise, MB', num: true }, { head: 'Compressed after, MB', num: true }]}>
+        {shown.map((row) => (
+          <tr key={row.id}>
+            <th scope="row">
+              {row.title} <span className="muted">{row.name === row.title ? '' : row.name}</span> {groupWords[row.group] !== '' && row.group === 'control' && <span className="tag">left alone</span>}
+            </th>
+            <td className="num"><Figure reading={row.beforeBytes} format={megabytes} /></td>
+            <td className="num"><Figure reading={row.afterBytes} format={megabytes} /></td>
+            <td className="num">{row.changeBytes.value === null ? <Figure reading={row.changeBytes} format={signedMegabytes} /> : <Change bytes={row.changeBytes.value} noise={row.noiseBytes.value} better="less" />}</td>
+            <td className="num"><Figure reading={row.changePercent} format={percent} /></td>
+            <td className="num muted"><Figure reading={row.noiseBytes} format={megabytes} /></td>
+            <td className="num muted"><Figure reading={row.afterCompressedBytes} format={megabytes} /></td>
+          </tr>
+        ))}
+      </Table>
       {rows.length > SHOWN && (
         <button type="button" className="link more-rows" onClick={() => setAll(!all)}>
           {all ? 'Show fewer' : `Show all ${rows.length}`}
