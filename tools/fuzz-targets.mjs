@@ -6,7 +6,7 @@ import { coreSources, warmSources } from './native-programs.mjs'
 
 /** @type {Target[]} */
 export const targets = [
-  { name: 'guard', sources: ['request', 'journal', 'config', 'text', 'kernel-file', 'terminal'].map((name) => `privileged/guard/${name}.c`) },
+  { name: 'guard', sources: ['request', 'journal', 'config', 'text', 'kernel-file', 'terminal', 'pressure'].map((name) => `privileged/guard/${name}.c`) },
   ...['core-chunk', 'core-table', 'core-sketch', 'core-policy'].map((name) => ({ name, sources: coreSources })),
   { name: 'broker-parse', sources: ['user/broker/parse.c'] },
   { name: 'warm-piece', sources: ['user/common/digest.c', ...warmSources], libs: ['-l:libzstd.a', '-l:libcrypto.a', '-pthread'] },

@@ -10,7 +10,7 @@ import { nodeHeaders } from './node-headers.mjs'
 /** `alias`: a link beside it, by which loaders look for a library. */
 /** @typedef {{ name: string, sources: string[], plain?: boolean, shared?: boolean, instrumented?: boolean, alone?: boolean, threads?: boolean, libs?: string[], flags?: string[], map?: string, alias?: string }} Program */
 
-const guardSources = [...['agents', 'agents-hold', 'agents-wake', 'agents-watch', 'base', 'bring', 'config', 'journal', 'kernel-file', 'lock', 'main', 'prefault', 'request', 'runs', 'runs-replay', 'runs-undo', 'server', 'terminal', 'terminal-file', 'text', 'watch', 'words']
+const guardSources = [...['agents', 'agents-hold', 'agents-wake', 'agents-watch', 'base', 'bring', 'config', 'journal', 'kernel-file', 'lock', 'main', 'prefault', 'pressure', 'request', 'runs', 'runs-replay', 'runs-undo', 'server', 'terminal', 'terminal-file', 'text', 'watch', 'words']
   .map((name) => `privileged/guard/${name}.c`), 'user/common/start-ticks.c']
 
 /** The freestanding core, for the sources of whoever stands on it. */
@@ -71,7 +71,7 @@ export const programs = [
 /** @type {Program[]} */
 export const testPrograms = [
   { name: 'test-lib', sources: [...['calls', 'impostor', 'kit', 'lives', 'lost', 'main', 'module', 'races', 'wrong'].map((name) => `test/lib-${name}.c`), ...libSources], libs: libLibs, threads: true },
-  { name: 'test-guard-parts', sources: ['test/guard-parts.c', ...['config', 'journal', 'kernel-file', 'prefault', 'terminal', 'text'].map((name) => `privileged/guard/${name}.c`), 'user/common/start-ticks.c'] },
+  { name: 'test-guard-parts', sources: ['test/guard-parts.c', ...['config', 'journal', 'kernel-file', 'prefault', 'pressure', 'terminal', 'text'].map((name) => `privileged/guard/${name}.c`), 'user/common/start-ticks.c'] },
   { name: 'guard-subject', sources: ['test/guard-subject.c'], plain: true },
   { name: 'guard-hostile', sources: ['test/guard-hostile.c'], plain: true },
   { name: 'test-pressure', sources: ['test/pressure.c', 'user/common/pressure.c'] },

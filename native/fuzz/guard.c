@@ -5,7 +5,7 @@
  * checks that nothing odd gets through to it. Built with clang:
  *
  *   clang -g -O1 -fsanitize=fuzzer,address,undefined -D_GNU_SOURCE -o guard-fuzz \
- *     native/fuzz/guard.c native/privileged/guard/{request,journal,config,text,kernel-file,terminal}.c
+ *     native/fuzz/guard.c native/privileged/guard/{request,journal,config,text,kernel-file,terminal,pressure}.c
  */
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +17,7 @@
 #include "../privileged/guard/journal.h"
 #include "../privileged/guard/kernel-file.h"
 #include "../privileged/guard/main.h"
+#include "../privileged/guard/pressure.h"
 #include "../privileged/guard/request.h"
 #include "../privileged/guard/runs.h"
 #include "../privileged/guard/terminal.h"
@@ -61,6 +62,7 @@ unsigned runs_open(void) { return 0; }
 void runs_list(struct out *out) { (void)out; }
 void words_list(struct out *out) { (void)out; }
 void watch_arm(void) {}
+void watch_first_run(void) {}
 const char *server_hello(unsigned client, bool own) { (void)client; (void)own; return NULL; }
 const char *server_leave(unsigned client) { (void)client; return NULL; }
 const char *server_holder(int64_t uid, pid_t pid, uint64_t ticks) { must(uid >= 0 && pid > 0); (void)ticks; return NULL; }
@@ -133,6 +135,7 @@ static void keys(const uint8_t *data, size_t size)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const char *kind = "error ";
+	struct pressure waiting;
 	char *text;
 	unsigned line;
 
@@ -142,7 +145,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	must(text != NULL);
 	memcpy(text, data + 1, size - 1);
 	text[size - 1] = '\0';
-	switch (data[0] % 5) {
+	switch (data[0] % 6) {
 	case 0:
 		journal(text, size - 1);
 		break;
@@ -160,6 +163,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		break;
 	case 4:
 		keys(data + 1, size - 1);
+		break;
+	case 5:
+		(void)pressure_now(text, &waiting);
+		waiting = pressure_before(text);
+		must(pressure_limit(40, waiting.some) >= 40);
 		break;
 	}
 	free(text);

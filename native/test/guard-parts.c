@@ -10,6 +10,7 @@
 #include "../privileged/guard/kernel-file.h"
 #include "../privileged/guard/main.h"
 #include "../privileged/guard/prefault.h"
+#include "../privileged/guard/pressure.h"
 #include "../privileged/guard/terminal.h"
 #include "../privileged/guard/text.h"
 #include "../user/common/start-ticks.h"
@@ -234,6 +235,26 @@ static void page_ranges(void)
 	EXPECT(range_start(range_make(0x7000, 3, 1)) == 0x7000 && range_pages(range_make(0x7000, 3, 1)) == 3 && range_process(range_make(0x7000, 3, 1)) == 1);
 }
 
+static void pressures(void)
+{
+	static const char pressure[] = "some avg10=33.71 avg60=9.02 avg300=1.00 total=1\nfull avg10=2.99 avg60=12.40 avg300=80.00 total=2\n";
+	struct pressure now;
+	struct pressure before = pressure_before(pressure);
+
+	EXPECT(pressure_now(pressure, &now) && now.some == 33 && now.full == 2);
+	EXPECT(before.some == 33 && before.full == 12);
+	EXPECT(pressure_now("some avg10=1.00 avg60=0.00 avg300=0.00 total=1\n", &now) && now.some == 1 && now.full == 0);
+	EXPECT(!pressure_now("", &now) && !pressure_now("full avg10=1.00\n", &now) && !pressure_now("some of it\n", &now));
+	before = pressure_before("");
+	EXPECT(before.some == 0 && before.full == 0);
+	/* A quiet machine has the limits of the settings, and one that waits much already a quarter more than that. */
+	EXPECT(pressure_limit(15, 0) == 15 && pressure_limit(15, 8) == 15);
+	EXPECT(pressure_limit(15, 12) == 20 && pressure_limit(40, 12) == 40);
+	EXPECT(pressure_limit(40, 60) == 80);
+	/* It cannot get worse than always. */
+	EXPECT(pressure_limit(15, 100) >= 100);
+}
+
 int main(void)
 {
 	numbers();
@@ -242,6 +263,7 @@ int main(void)
 	paths();
 	keys();
 	settings_file();
+	pressures();
 	page_ranges();
 	return failures == 0 ? 0 : 1;
 }

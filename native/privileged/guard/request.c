@@ -185,6 +185,16 @@ static const char *armed(const char *problem)
 	return problem;
 }
 
+static const char *run_is_armed(const char *id)
+{
+	const char *problem = armed(run_armed(id));
+
+	/* With one open before it, what is there may be that one's doing. */
+	if (problem == NULL && runs_open() == 1)
+		watch_first_run();
+	return problem;
+}
+
 static const char *do_own(unsigned client, char **parts, size_t count)
 {
 	const char *verb = parts[0];
@@ -208,7 +218,7 @@ static const char *do_own(unsigned client, char **parts, size_t count)
 	if (strcmp(verb, "file") == 0 && count == 3)
 		return unescape(parts[2]) ? run_file(parts[1], parts[2]) : "bad-request expected a path without zero bytes";
 	if (strcmp(verb, "armed") == 0 && count == 2)
-		return armed(run_armed(parts[1]));
+		return run_is_armed(parts[1]);
 	if (strcmp(verb, "done") == 0 && count == 2)
 		return run_done(parts[1]);
 	if (strcmp(verb, "holder") == 0 && count == 4)

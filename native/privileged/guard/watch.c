@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base.h"
+#include "pressure.h"
 #include "text.h"
 #include "words.h"
 
@@ -25,6 +26,7 @@ static struct {
 	int proc;
 	uint64_t oom_kills;
 	bool counts_kills;
+	struct pressure before; /* the first open run */
 	int64_t pressure_said_ms;
 	int64_t memory_said_ms;
 	int64_t scan_ms;
@@ -161,22 +163,19 @@ void watch_arm(void)
 	watch.scan_ms = now_ms() + SCAN_MS;
 }
 
+void watch_first_run(void)
+{
+	watch.before = (struct pressure){ 0 };
+	if (watch.pressure >= 0 && read_again(watch.pressure, scratch, sizeof(scratch)) > 0)
+		watch.before = pressure_before(scratch);
+}
+
 void watch_disarm(void)
 {
 	watch.armed = false;
+	watch.before = (struct pressure){ 0 };
 	for (unsigned i = 0; i < SERVICES_HELD; i++)
 		close_fd(&services[i].pidfd);
-}
-
-/* Whole percents: "some avg10=12.34 avg60=..." */
-static bool read_average(const char *line_name, uint64_t *percent)
-{
-	const char *line = strstr(scratch, line_name);
-
-	if (line == NULL)
-		return false;
-	line = strstr(line, "avg10=");
-	return line != NULL && field_of(line, "avg10=", 10, percent);
 }
 
 static bool available_mib(uint64_t *mib)
@@ -195,6 +194,28 @@ bool watch_memory_is_sane(void)
 
 	/* Where it cannot be told, waiting helps nobody. */
 	return !available_mib(&mib) || mib >= 2 * (uint64_t)settings.low_memory_mib;
+}
+
+static void say_pressure(const struct pressure *now)
+{
+	char line[160];
+	struct out out = out_begin(line, sizeof(line));
+
+	out_text(&out, "Programs wait for memory: some of them ");
+	out_number(&out, now->some);
+	out_text(&out, " % of the time in the last 10 seconds");
+	if (watch.before.some > 0) {
+		out_text(&out, ", before the run ");
+		out_number(&out, watch.before.some);
+		out_text(&out, " %");
+	}
+	out_text(&out, ".");
+	leave_word("pressure", line, NULL, NULL, NOBODY);
+}
+
+static bool too_much(const struct pressure *now)
+{
+	return now->some > pressure_limit(settings.psi_some_percent, watch.before.some) || now->full > pressure_limit(settings.psi_full_percent, watch.before.full);
 }
 
 static void say_number(const char *what, const char *before, uint64_t number, const char *after)
@@ -220,8 +241,8 @@ static bool is_due(int64_t at_ms, int64_t *said_ms)
 bool watch_look(int64_t at_ms, bool *memory)
 {
 	bool hard = false;
+	struct pressure now;
 	uint64_t number;
-	uint64_t full = 0;
 
 	if (!watch.armed)
 		return false;
@@ -230,14 +251,10 @@ bool watch_look(int64_t at_ms, bool *memory)
 		watch.oom_kills = number;
 		hard = true;
 	}
-	if (watch.pressure >= 0 && read_again(watch.pressure, scratch, sizeof(scratch)) > 0 && read_average("some ", &number)) {
-		bool has_full = read_average("full ", &full);
-
-		if (number > settings.psi_some_percent || (has_full && full > settings.psi_full_percent)) {
-			hard = true;
-			if (is_due(at_ms, &watch.pressure_said_ms))
-				say_number("pressure", "Programs wait for memory: some of them ", number, " % of the time in the last 10 seconds.");
-		}
+	if (watch.pressure >= 0 && read_again(watch.pressure, scratch, sizeof(scratch)) > 0 && pressure_now(scratch, &now) && too_much(&now)) {
+		hard = true;
+		if (is_due(at_ms, &watch.pressure_said_ms))
+			say_pressure(&now);
 	}
 	if (available_mib(&number) && number < settings.low_memory_mib) {
 		hard = true;

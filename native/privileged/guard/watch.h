@@ -10,6 +10,11 @@
 void watch_begin(void);
 /* From the first armed run or held agent on: remembers how things stand, and the services that run. */
 void watch_arm(void);
+/*
+ * The first run is open now, and has not changed anything yet: pressure that is
+ * there already is none of its doing.
+ */
+void watch_first_run(void);
 /* Nothing is armed or held any more. */
 void watch_disarm(void);
 /*
