@@ -98,9 +98,11 @@ struct am_agent {
 	struct xarray units;	/* struct am_holding by the unit's number; read under RCU */
 	u32 number;
 	u32 processes;		/* descriptors that act for it; am_agents_lock */
-	u32 state;
+	u32 state;		/* as it says itself */
 	u32 importance;
 	struct pid *pid;
+	bool frozen;		/* by cgroup.freeze, which it cannot say; written by the thread that evicts */
+	bool sent;		/* what it holds was, at a freezing since it last said that it is active */
 	bool gone;		/* agent->lock; holds nothing and gets nothing any more */
 	u64 quota_bytes;
 	atomic64_t bytes;	/* with what is being handed in */
@@ -109,6 +111,14 @@ struct am_agent {
 	u8 token[AGENTMEM_ABI_TOKEN_BYTES];
 	char name[AGENTMEM_ABI_NAME_BYTES];
 };
+
+/* What counts: who is stopped from outside sleeps, whatever it last said. */
+static inline u32 am_agent_state(const struct am_agent *agent)
+{
+	u32 state = READ_ONCE(agent->state);
+
+	return READ_ONCE(agent->frozen) ? max_t(u32, state, AM_STATE_SUSPENDED) : state;
+}
 
 struct am_holding {
 	struct rcu_head rcu;
@@ -221,6 +231,7 @@ void am_evict_over(void);
 
 /* suspend.c */
 s64 am_evict_agent(struct am_agent *agent);
+void am_follow_freezing(void);
 int am_restore_agent(struct am_agent *agent);
 
 /* stats.c */

@@ -240,11 +240,15 @@ void am_agent_leave(struct am_agent *agent)
 int am_agent_set_state(struct am_agent *agent, u32 state)
 {
 	u32 was = READ_ONCE(agent->state);
+	bool sent = READ_ONCE(agent->sent);
 
 	WRITE_ONCE(agent->state, state);
 	if (state == AM_STATE_SUSPENDED)
 		am_evict_agent(agent);
-	else if (state == AM_STATE_ACTIVE && was == AM_STATE_SUSPENDED)
+	if (state != AM_STATE_ACTIVE)
+		return 0;
+	WRITE_ONCE(agent->sent, false);
+	if (sent || was == AM_STATE_SUSPENDED)
 		return am_restore_agent(agent);
 	return 0;
 }

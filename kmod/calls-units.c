@@ -158,6 +158,8 @@ int am_do_append(struct am_call *call)
 	if (!unit)
 		return -ENOENT;
 	error = unit->talk ? am_talk_append(unit, u64_to_user_ptr(args->data), args->bytes) : -EINVAL;
+	if (!error)
+		trace_agentmem_allocate(call->agent->number, unit->number, unit->kind, args->bytes);
 	args->total_bytes = READ_ONCE(unit->bytes);
 	am_unit_used(unit);
 	am_unit_put(unit);
@@ -176,6 +178,8 @@ int am_do_edit(struct am_call *call)
 	if (!unit)
 		return -ENOENT;
 	error = unit->talk ? am_talk_edit(unit, args->offset, args->old_bytes, u64_to_user_ptr(args->data), args->bytes) : -EINVAL;
+	if (!error)
+		trace_agentmem_allocate(call->agent->number, unit->number, unit->kind, args->bytes);
 	args->total_bytes = READ_ONCE(unit->bytes);
 	am_unit_used(unit);
 	am_unit_put(unit);
@@ -202,6 +206,9 @@ int am_do_fork(struct am_call *call)
 	error = args->flags & AGENTMEM_ABI_WANT_FD ? open_unit(call, fork, &args->fd) : 0;
 	if (!error)
 		error = am_unit_hold(call->agent, fork);
+	/* What it shares with the one it comes of is not handed in. */
+	if (!error)
+		trace_agentmem_allocate(call->agent->number, fork->number, fork->kind, 0);
 	am_unit_put(fork);
 	return error;
 }
@@ -223,6 +230,8 @@ static int do_take(struct am_call *call, struct agentmem_abi_share *args)
 		return PTR_ERR(unit);
 	error = am_unit_hold(call->agent, unit);
 	args->unit = unit->number;
+	if (!error)
+		trace_agentmem_share(call->agent->number, call->agent->number, unit->number);
 	am_unit_put(unit);
 	return error;
 }

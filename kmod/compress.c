@@ -56,7 +56,7 @@ int am_compress_open(void)
 	transform = crypto_alloc_acomp(am_compressor, 0, 0);
 	if (!IS_ERR(transform))
 		return 0;
-	pr_warn("agentmem: there is no compressor %s (%ld); units stay plain\n", am_compressor, PTR_ERR(transform));
+	pr_warn("agentmem: there is no compressor %s (%pe); units stay plain\n", am_compressor, transform);
 	transform = NULL;
 	return 0;
 }

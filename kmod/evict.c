@@ -198,6 +198,8 @@ static int evict_thread(void *context)
 		wait_event_interruptible_timeout(wake, READ_ONCE(kicked) || kthread_should_stop(), msecs_to_jiffies(wait_ms));
 		WRITE_ONCE(kicked, false);
 		asked = xchg(&changed, false);
+		if (!kthread_should_stop())
+			am_follow_freezing();
 		if (!kthread_should_stop() && (am_compress_ready() || am_cold_ready()))
 			busy = look_at_all(packer, room, max(READ_ONCE(pressure_now), xchg(&short_of, false) ? (u32)AM_PRESSURE_SOME : 0u), asked);
 		msleep_interruptible(LOOK_REST_MS);

@@ -137,8 +137,12 @@ static s64 pack_up_to(struct am_content *content, struct am_packer *packer, bool
 	for (u32 i = 0; i < content->extents_count && freed < want_bytes; i++) {
 		s64 packed;
 
-		if (trying ? !down_write_trylock(&content->lock) : down_write_killable(&content->lock))
-			return freed || !trying ? freed : -EAGAIN;
+		if (trying ? !down_write_trylock(&content->lock) : down_write_killable(&content->lock)) {
+			bool enough = !trying || (freed && want_bytes != S64_MAX);
+
+			/* Where all of it was to go, the rest is due still. */
+			return enough ? freed : -EAGAIN;
+		}
 		packed = pack(content, i, packer);
 		up_write(&content->lock);
 		if (packed < 0)

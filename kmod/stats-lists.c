@@ -62,7 +62,7 @@ int am_list_agents(struct agentmem_abi_list *list)
 
 		am_sum_agent(agent, &sums);
 		line.pid = pid_vnr(agent->pid);
-		line.state = READ_ONCE(agent->state);
+		line.state = am_agent_state(agent);
 		line.importance = READ_ONCE(agent->importance);
 		line.processes = READ_ONCE(agent->processes);
 		line.units = sums.units;
@@ -163,7 +163,7 @@ static void show_agent(struct seq_file *file, struct am_agent *agent)
 
 	am_sum_agent(agent, &sums);
 	seq_printf(file, "%u %d %u ", agent->number, pid_vnr(agent->pid), from_kuid_munged(current_user_ns(), agent->domain->user->uid));
-	seq_printf(file, "%s %u %llu %llu %llu ", states[READ_ONCE(agent->state)], READ_ONCE(agent->importance), sums.units, sums.bytes, sums.shared);
+	seq_printf(file, "%s %u %llu %llu %llu ", states[am_agent_state(agent)], READ_ONCE(agent->importance), sums.units, sums.bytes, sums.shared);
 	seq_printf(file, "%llu %llu %llu ", sums.hot, sums.warm, am_since_ms(READ_ONCE(agent->used_ms)));
 	seq_escape(file, agent->name, " \t\n\\");
 	seq_putc(file, ' ');

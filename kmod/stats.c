@@ -111,7 +111,7 @@ int am_stat_agent(struct am_agent *agent, struct agentmem_abi_agent_stat *stat)
 	*stat = (struct agentmem_abi_agent_stat){
 		.size = size,
 		.agent = agent->number,
-		.state = READ_ONCE(agent->state),
+		.state = am_agent_state(agent),
 		.importance = READ_ONCE(agent->importance),
 		.units = sums.units,
 		.bytes = sums.bytes,

@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Suspending and resuming: what an agent holds goes at once, but for what somebody awake holds too, and comes back. */
+#include <linux/cgroup.h>
+#include <linux/pid.h>
+#include <linux/sched.h>
+
 #include "walk.h"
 
 /* Each conversation of an agent. */
@@ -98,4 +102,59 @@ int am_restore_agent(struct am_agent *agent)
 
 	am_each_content(agent, restore_one, &error);
 	return error == -EINTR ? error : 0;
+}
+
+/* Under RCU. The cgroup is told to freeze: a process that is stopped by a signal or a debugger is none of that. */
+static bool in_frozen_cgroup(struct task_struct *task)
+{
+#ifdef CONFIG_CGROUPS
+	return test_bit(CGRP_FREEZE, &task_dfl_cgroup(task)->flags);
+#else
+	return false;
+#endif
+}
+
+static bool is_frozen(const struct am_agent *agent)
+{
+	struct task_struct *task;
+	bool frozen;
+
+	rcu_read_lock();
+	task = pid_task(agent->pid, PIDTYPE_TGID);
+	frozen = task && in_frozen_cgroup(task);
+	rcu_read_unlock();
+	return frozen;
+}
+
+static void look_soon(struct am_content *content, void *context)
+{
+	WRITE_ONCE(content->look_ms, 0);
+}
+
+/*
+ * Agents are suspended from outside, too: their cgroup is frozen, and none of
+ * them can say so. From then on it counts as one that did, and the look that
+ * follows sends what it alone holds. Tails of conversations stay, since what
+ * they become would be charged to nobody here. After thawing all comes back as
+ * it is touched, or when the agent says that it is active.
+ */
+void am_follow_freezing(void)
+{
+	unsigned long number = 0;
+	struct am_agent *agent;
+
+	while ((agent = am_agent_next(&number))) {
+		bool frozen = is_frozen(agent);
+
+		if (frozen != agent->frozen) {
+			WRITE_ONCE(agent->frozen, frozen);
+			if (frozen) {
+				WRITE_ONCE(agent->sent, true);
+				am_each_content(agent, look_soon, NULL);
+			}
+		}
+		am_agent_put(agent);
+		number++;
+		cond_resched();
+	}
 }

@@ -8,6 +8,7 @@
 
 #include <linux/tracepoint.h>
 
+/* `bytes`: what is handed in, of an append or edit too. */
 TRACE_EVENT(agentmem_allocate,
 	TP_PROTO(u32 agent, u64 unit, u32 kind, u64 bytes),
 	TP_ARGS(agent, unit, kind, bytes),
@@ -26,6 +27,7 @@ TRACE_EVENT(agentmem_allocate,
 	TP_printk("agent=%u unit=%llu kind=%u bytes=%llu", __entry->agent, __entry->unit, __entry->kind, __entry->bytes)
 );
 
+/* `other` is the agent itself where it takes what is behind a descriptor. */
 TRACE_EVENT(agentmem_share,
 	TP_PROTO(u32 agent, u32 other, u64 unit),
 	TP_ARGS(agent, other, unit),

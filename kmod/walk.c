@@ -8,7 +8,7 @@ static u32 walk;
 
 static void mark(struct am_content *content, const struct am_agent *agent)
 {
-	u32 state = READ_ONCE(agent->state), importance = READ_ONCE(agent->importance);
+	u32 state = am_agent_state(agent), importance = READ_ONCE(agent->importance);
 
 	/* Read without the lock: what is torn costs a wrong choice, nothing else. */
 	if (content->seen_walk != walk) {
@@ -47,7 +47,7 @@ static void mark_one(struct am_content *content, void *context)
 }
 
 /* Like am_agent_find(), the next one from `*number` on. */
-static struct am_agent *agent_next(unsigned long *number)
+struct am_agent *am_agent_next(unsigned long *number)
 {
 	struct am_agent *agent;
 
@@ -70,7 +70,7 @@ u32 am_mark_all(void)
 		return 0;
 	walk += walk == U32_MAX ? 2 : 1;
 	mine = walk;
-	while ((agent = agent_next(&number))) {
+	while ((agent = am_agent_next(&number))) {
 		am_each_content(agent, mark_one, agent);
 		am_agent_put(agent);
 		number++;

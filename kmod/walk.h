@@ -5,6 +5,7 @@
 
 #include "contents.h"
 
+struct am_agent *am_agent_next(unsigned long *number);
 void am_each_content(struct am_agent *agent, void (*look)(struct am_content *content, void *context), void *context);
 u32 am_mark_all(void);
 

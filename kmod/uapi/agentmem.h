@@ -292,7 +292,7 @@ struct agentmem_abi_list {
 struct agentmem_abi_agent_line {
 	__u64 agent;
 	__u32 pid;		/* of the process that registered first, as the caller's namespace sees it; 0 where it does not */
-	__u32 state;
+	__u32 state;		/* as it said; AGENTMEM_ABI_SUSPENDED while the cgroup of that process is frozen (cgroup.freeze) */
 	__u32 importance;
 	__u32 processes;	/* descriptors that act for it */
 	__u64 units;

@@ -10,10 +10,10 @@ import { inRoot, lastLines, rootDir } from './root.mjs'
 
 /** `series` is how the version begins. @type {readonly Wanted[]} */
 export const matrix = [
-  { series: '6.1', flavour: 'cloud-amd64', compiler: 'gcc-12' },
+  { series: '6.1', flavour: 'cloud-amd64', compiler: 'gcc-12', sparse: true },
   { series: '6.12', flavour: 'cloud-amd64', compiler: 'gcc-14', sparse: true },
   // Its own compiler is gcc 16; an older one does not know all attributes of the headers.
-  { series: '7.2', flavour: 'cloud-amd64', compiler: 'gcc-14', flags: '-Wno-attributes' },
+  { series: '7.2', flavour: 'cloud-amd64', compiler: 'gcc-14', flags: '-Wno-attributes', sparse: true },
 ]
 
 /** After this the mirror is asked again; `--fresh` asks at once. */

@@ -1,7 +1,7 @@
 /**
  * `npm run upstream`: makes a patch series out of the module's sources against
  * the newest kernel of the matrix, in build/upstream: applies it, builds it,
- * and has checkpatch --strict look at it. Nothing of it is a second copy: what
+ * and has checkpatch --strict and coccinelle look at it. Nothing of it is a second copy: what
  * the series holds beside the sources lies in kmod/upstream.
  */
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -167,6 +167,19 @@ const makeSeries = () => {
   writeFileSync(file, readFileSync(file, 'utf8').replace('*** SUBJECT HERE ***', () => subject).replace('*** BLURB HERE ***', () => letter.join('\n').trim()))
 }
 
+/** What the kernel's own semantic patches find in it; those that are run by OCaml are left out. @returns {string[]} */
+const askCoccinelle = () => {
+  must(`command -v spatch >/dev/null && python3 -c 'import sys' && ls /usr/lib/x86_64-linux-gnu/libpython3.*.so >/dev/null || { export DEBIAN_FRONTEND=noninteractive; apt-get -qq update; apt-get -qq install -y --no-install-recommends coccinelle libpython3-dev python3 >/dev/null; }`)
+  const said = must(
+    `cd ${TREE} && for patch in $(grep -L 'script:ocaml' $(grep -l 'virtual report' $(find scripts/coccinelle -name '*.cocci'))); do
+    spatch -D report --very-quiet --no-show-diff --timeout 120 --cocci-file $patch $(sed -n 's,^// Options: ,,p' $patch | head -1) -I include --dir mm/agentmem 2>/tmp/spatch.err || { echo "$patch failed:"; tail -3 /tmp/spatch.err; }
+    done`,
+    30,
+  )
+  // The core is compiled outside of the kernel too, where there is no min().
+  return said.split('\n').filter((line) => line !== '' && !/^warning: line \d+: should .* be a metavariable|mm\/agentmem\/core\/.* opportunity for (?:min|max)\(\)$/u.test(line))
+}
+
 /** The patches as a reviewer would take them: onto the plain tree, in order, each building. */
 const proveSeries = () => {
   must(`cd ${TREE} && git checkout -q -f -B applied base && git am -q /mnt/upstream/000[1-9]-*.patch && git diff --quiet agentmem`)
@@ -181,7 +194,9 @@ const proveSeries = () => {
   // A test that touches memory has to say so, what it expects of a file is one line, and a name of zstd's is zstd's.
   const complaints = said.filter((line) => !/0005-selftests.*(?:VOLATILE|LONG_LINE):|CAMELCASE: Avoid CamelCase: <cParams>/u.test(line))
   writeFileSync(join(out, 'checkpatch.txt'), said.map((line) => `${line}\n`).join(''))
-  return complaints
+  const found = askCoccinelle()
+  say(`coccinelle: ${found.length} complaints`)
+  return [...complaints, ...found]
 }
 
 export const makeUpstream = () => {
@@ -195,7 +210,7 @@ export const makeUpstream = () => {
   makeSeries()
   const complaints = proveSeries()
   for (const line of complaints.slice(0, 40)) say(line)
-  say(`upstream: ${messages().length} patches in build/upstream; checkpatch --strict: ${complaints.length} complaints`)
+  say(`upstream: ${messages().length} patches in build/upstream; checkpatch --strict and coccinelle: ${complaints.length} complaints`)
   return complaints.length === 0 ? 0 : 1
 }
 

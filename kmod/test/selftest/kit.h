@@ -87,6 +87,7 @@ void test_random(void);
 void test_death(void);
 void test_shrink(void);
 void test_cgroup(void);
+void test_frozen(void);
 void test_far(void);
 void test_sums(void);
 void test_backing(void);

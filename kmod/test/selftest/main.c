@@ -33,6 +33,7 @@ static const struct {
 	{ "death", test_death },
 	{ "shrink", test_shrink },
 	{ "cgroup", test_cgroup },
+	{ "frozen", test_frozen },
 	{ "far node", test_far },
 	{ "sums", test_sums },
 	{ "backing", test_backing },

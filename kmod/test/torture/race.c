@@ -21,7 +21,7 @@
 /* The group that half of them are in feels this as shortage. */
 #define GROUP_HIGH "50331648"
 
-static const char *const names[COUNTS] = { "allocated", "read", "mapped", "appended", "edited", "forked", "shared", "passed on", "suspended", "backing changed", "killed" };
+static const char *const names[COUNTS] = { "allocated", "read", "mapped", "appended", "edited", "forked", "shared", "passed on", "suspended", "frozen", "backing changed", "killed" };
 static uint64_t *counts;
 
 void count(int what)
@@ -80,13 +80,28 @@ static void change_backing(int device)
 	count(BACKINGS);
 }
 
+/* Half of the workers stand still where they are, for less or longer than it takes the module to notice. */
+static void freeze_some(int device, uint64_t *seed)
+{
+	CHECK(torture_put("/cgroup/race/cgroup.freeze", "1"));
+	for (int i = 0; i < 3; i++) {
+		GIVES(0, ioctl(device, AGENTMEM_IOC_PRESSURE, &SIZED(value, .value = AGENTMEM_ABI_PRESSURE_NONE)));
+		usleep(kit_random(seed) % 60000);
+	}
+	CHECK(torture_put("/cgroup/race/cgroup.freeze", "0"));
+	count(FREEZES);
+}
+
 /* What the machine does to them meanwhile. */
 static void disturb(int device, uint64_t *seed)
 {
 	char text[4096];
 	int fd;
 
-	switch (kit_random(seed) % 7) {
+	switch (kit_random(seed) % 8) {
+	case 7:
+		freeze_some(device, seed);
+		break;
 	case 6:
 		change_backing(device);
 		break;

@@ -21,7 +21,7 @@ struct worker {
 };
 
 /* Counted by all of them, in memory they share. */
-enum { ALLOCS, READS, MAPS, APPENDS, EDITS, FORKS, SHARES, PASSED, SUSPENDS, BACKINGS, KILLS, COUNTS };
+enum { ALLOCS, READS, MAPS, APPENDS, EDITS, FORKS, SHARES, PASSED, SUSPENDS, FREEZES, BACKINGS, KILLS, COUNTS };
 void count(int what);
 
 /* race-data.c */
