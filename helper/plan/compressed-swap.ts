@@ -5,7 +5,7 @@ import { emptyDraft, type Draft } from './draft.ts'
 import { SWAP_FOLDER, zswapPath } from './paths.ts'
 import { presentOf, sizeText } from './present.ts'
 import { planZram, zramPossible } from './zram.ts'
-import { planZswap, zswapProblem } from './zswap.ts'
+import { planZswap, planZswapParameters, zswapProblem } from './zswap.ts'
 
 export const DEFAULT_SIZE_PERCENT = 50
 const MIB = 1024 ** 2
@@ -90,6 +90,8 @@ export const planCompressedSwap = (settings: CompressedSwapSettings, probe: Prob
   // A tenth more or less is not worth a second device.
   if (now.leads && missingBytes < wantedBytes / 10) {
     draft.skipped.push({ source: 'compressed-swap', what: 'compressed swap', reason: `${sizeText(now.bytes)} of compressed swap is active, ${sizeText(wantedBytes)} is asked for`, kind: 'already-so' })
+    // Who names zswap means the one that is there: "auto" leaves what somebody else has set up as it is.
+    if (settings.mode === 'zswap' && presentOf(probe, zswapPath('enabled')) === 'Y') planZswapParameters(settings, probe, draft)
     return draft
   }
   const sizeBytes = Math.max(Math.floor(missingBytes / MIB) * MIB, Math.floor(wantedBytes / 10 / MIB) * MIB)

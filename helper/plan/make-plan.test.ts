@@ -235,6 +235,16 @@ describe('compressed swap', () => {
     expect(enough({ machine: { swapDevices: [swap('/dev/zram1', 'zram', 4, 1), swap('/dev/sda2', 'partition', 4, 5)] } })).toBe(false)
   })
 
+  test('of zswap that is there only what is asked for is changed, and "auto" leaves it', () => {
+    const there = probe({ machine: { swapDevices: [swap('/dev/sda2', 'partition', 16)] }, files: { '/sys/module/zswap/parameters/enabled': 'Y', '/sys/module/zswap/parameters/max_pool_percent': '20', '/sys/module/zswap/parameters/compressor': 'lzo', '/sys/module/zswap/parameters/shrinker_enabled': 'Y' } })
+    const change = (settings: object) => lines(plan({ compressedSwap: { mode: 'zswap', ...settings } }, there))
+    expect(change({ poolPercent: 35 })).toEqual(['/sys/module/zswap/parameters/max_pool_percent <- 35 (was 20)'])
+    expect(change({ compressors: ['zstd', 'lz4'] })).toEqual(['/sys/module/zswap/parameters/compressor <- first of zstd lz4 (was lzo)'])
+    expect(change({ poolPercent: 20 })).toEqual([])
+    expect(change({})).toEqual([])
+    expect(lines(plan({ compressedSwap: { mode: 'auto', poolPercent: 35, compressors: ['zstd'] } }, there))).toEqual([])
+  })
+
   test('off removes what is ours and nothing else', () => {
     const on = probe({ machine: { swapDevices: [swap('/dev/sda2', 'partition', 8), swap('/dev/zram0', 'zram', 4, 100)] } })
     const made = plan({ compressedSwap: { mode: 'off' } }, on, [], ['/dev/zram0'])

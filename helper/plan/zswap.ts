@@ -27,22 +27,59 @@ const ownFile = (probe: Probe): string => {
   }
 }
 
-/**
- * zswap parameters first, each read back, then the swap behind it. zswap is
- * switched on before its compressor is chosen: a kernel that has not set it up
- * yet takes any name without checking.
- */
-export const planZswap = (settings: CompressedSwapSettings, probe: Probe, size: { sizeBytes: number; priority: number }, draft: Draft): void => {
+const poolNowOf = (probe: Probe): string => presentOf(probe, zswapPath('max_pool_percent')) ?? String(KERNEL_POOL_PERCENT)
+
+const writerOf = (draft: Draft) => {
   const step = (rest: Omit<StepDraft, 'source'>) => draft.steps.push({ source: 'compressed-swap', ...rest })
   const skip = (what: string, reason: string, kind: 'already-so' | 'impossible') => draft.skipped.push({ source: 'compressed-swap', what, reason, kind })
   const write = (path: string, old: string, value: string, what: string, why: string) => {
     if (old === value) skip(what, `${path} already holds ${value}.`, 'already-so')
     else step({ operation: { op: 'write', path, value }, target: path, old, new: value, undoClass: 'now', undo: `writes ${old} back`, why })
   }
+  return { step, skip, write }
+}
 
+/**
+ * What is asked of zswap itself: compressor, pool, shrinker. Each is written
+ * only where it is asked for; of compressors the first that the kernel keeps.
+ */
+export const planZswapParameters = (settings: Pick<CompressedSwapSettings, 'compressors' | 'poolPercent' | 'shrinker'>, probe: Probe, draft: Draft): void => {
+  const { step, skip, write } = writerOf(draft)
+  const compressorNow = presentOf(probe, zswapPath('compressor')) ?? ''
+  const asked: readonly string[] = settings.compressors ?? []
+  if (asked[0] === compressorNow) skip('compressor', `${compressorNow} is in use`, 'already-so')
+  else if (asked.length > 0) {
+    const before = asked.indexOf(compressorNow)
+    const values = before === -1 ? [...asked] : asked.slice(0, before)
+    step({
+      operation: { op: 'write-first-kept', path: zswapPath('compressor'), values },
+      target: zswapPath('compressor'),
+      old: compressorNow,
+      new: values.length === 1 ? (values[0] ?? '') : `the first of ${values.join(', ')} that the kernel keeps`,
+      undoClass: 'now',
+      undo: `writes ${compressorNow} back`,
+      why: `Kernels refuse compressors they do not have without a word; each is tried and read back, else ${compressorNow} stays.`,
+    })
+  }
+  if (settings.poolPercent !== undefined) {
+    write(zswapPath('max_pool_percent'), poolNowOf(probe), String(settings.poolPercent), 'pool limit', 'The most of memory that compressed pages may take.')
+  }
+  if (settings.shrinker === undefined) return
+  const shrinkerNow = presentOf(probe, zswapPath('shrinker_enabled'))
+  if (shrinkerNow !== null) {
+    write(zswapPath('shrinker_enabled'), shrinkerNow, settings.shrinker ? 'Y' : 'N', 'shrinker', settings.shrinker ? 'Lets cold pages leave memory for the disk.' : 'Keeps compressed pages in memory: what agents hold, secrets included, is not written to disk.')
+  } else if (settings.shrinker) skip('shrinker', 'needs Linux 6.8 with the zswap shrinker', 'impossible')
+}
+
+/**
+ * zswap parameters first, each read back, then the swap behind it. zswap is
+ * switched on before its compressor is chosen: a kernel that has not set it up
+ * yet takes any name without checking.
+ */
+export const planZswap = (settings: CompressedSwapSettings, probe: Probe, size: { sizeBytes: number; priority: number }, draft: Draft): void => {
+  const { step, skip, write } = writerOf(draft)
   const existing = probe.machine.swapDevices.filter((device) => device.kind !== 'zram')
-  const poolNow = presentOf(probe, zswapPath('max_pool_percent')) ?? String(KERNEL_POOL_PERCENT)
-  const poolPercent = settings.poolPercent ?? Number(poolNow)
+  const poolPercent = settings.poolPercent ?? Number(poolNowOf(probe))
   const shrinker = settings.shrinker === true
   // Without the shrinker, a file that is no larger than the pool may grow
   // cannot receive an evicted page: the pool is never full before the file is.
@@ -63,29 +100,7 @@ export const planZswap = (settings: CompressedSwapSettings, probe: Probe, size: 
 
   write(zswapPath('enabled'), presentOf(probe, zswapPath('enabled')) ?? 'N', 'Y', 'zswap', 'Keeps pages that go to swap compressed in memory instead.')
 
-  const compressorNow = presentOf(probe, zswapPath('compressor')) ?? ''
-  const asked: readonly string[] = settings.compressors ?? DEFAULT_COMPRESSORS
-  if (asked[0] === compressorNow) skip('compressor', `${compressorNow} is in use`, 'already-so')
-  else {
-    const before = asked.indexOf(compressorNow)
-    const values = before === -1 ? [...asked] : asked.slice(0, before)
-    step({
-      operation: { op: 'write-first-kept', path: zswapPath('compressor'), values },
-      target: zswapPath('compressor'),
-      old: compressorNow,
-      new: values.length === 1 ? (values[0] ?? '') : `the first of ${values.join(', ')} that the kernel keeps`,
-      undoClass: 'now',
-      undo: `writes ${compressorNow} back`,
-      why: `Kernels refuse compressors they do not have without a word; each is tried and read back, else ${compressorNow} stays.`,
-    })
-  }
-  if (settings.poolPercent !== undefined) {
-    write(zswapPath('max_pool_percent'), poolNow, String(settings.poolPercent), 'pool limit', 'The most of memory that compressed pages may take.')
-  }
-  const shrinkerNow = presentOf(probe, zswapPath('shrinker_enabled'))
-  if (shrinkerNow !== null) {
-    write(zswapPath('shrinker_enabled'), shrinkerNow, shrinker ? 'Y' : 'N', 'shrinker', shrinker ? 'Lets cold pages leave memory for the disk.' : 'Keeps compressed pages in memory: what agents hold, secrets included, is not written to disk.')
-  } else if (shrinker) skip('shrinker', 'needs Linux 6.8 with the zswap shrinker', 'impossible')
+  planZswapParameters({ ...settings, compressors: settings.compressors ?? [...DEFAULT_COMPRESSORS], shrinker }, probe, draft)
 
   if (existing.length > 0) {
     draft.notes.push('zswap is put before the swap this machine already has, which is not changed; pages that do not fit the pool go there uncompressed, as they do now.')
