@@ -37,7 +37,7 @@ export type ProcessRole = z.infer<typeof processRoleSchema>
  */
 export const processMemorySchema = z.object({
   pssBytes: z.int().min(0),
-  pssAnonBytes: numberReading, // Linux 5.6+
+  pssAnonBytes: numberReading, // Linux 5.3+
   pssFileBytes: numberReading,
   pssShmemBytes: numberReading,
   swapPssBytes: z.int().min(0),

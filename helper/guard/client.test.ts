@@ -137,6 +137,15 @@ describe('client', () => {
     expect(await closed).toBe(true)
   })
 
+  it('asks once more where one ends, holding nothing, while it is greeted', async () => {
+    answer = () => {
+      if (got.length === 1) peer?.end('bye\n')
+      return got.length === 1 ? null : 'ok 1 77'
+    }
+    await connected()
+    expect(got).toEqual(['hello 1 own', 'hello 1 own'])
+  })
+
   it('hears nothing of an end it asked for', async () => {
     const client = await connected()
     const closed: boolean[] = []

@@ -188,11 +188,7 @@ const clientOf = (line: ReturnType<typeof talk>): GuardClient => ({
   onClosed: line.onClosed,
 })
 
-/**
- * Connects to the guard, and starts it first where none answers. A running one
- * goes on holding what it holds: `status().held` tells what is to be adopted.
- */
-export const connectGuard = async ({ socketPath, program, log, lookOnly = false }: ConnectGuardOptions): Promise<Result<GuardClient>> => {
+const connectOnce = async ({ socketPath, program, log, lookOnly = false }: ConnectGuardOptions): Promise<Result<GuardClient>> => {
   let socket = await openSocket(socketPath)
   if (socket === null) {
     if (program === null) return fail('helper-missing', 'The guard does not run.', { about: socketPath })
@@ -209,4 +205,14 @@ export const connectGuard = async ({ socketPath, program, log, lookOnly = false 
   if (hello.ok) return ok(clientOf(line))
   line.close()
   return hello
+}
+
+/**
+ * Connects to the guard, and starts it first where none answers. A running one
+ * goes on holding what it holds: `status().held` tells what is to be adopted.
+ * One that ends just then, because it holds nothing, is asked for once more.
+ */
+export const connectGuard = async (options: ConnectGuardOptions): Promise<Result<GuardClient>> => {
+  const first = await connectOnce(options)
+  return first.ok || first.error.code !== 'helper-gone' ? first : connectOnce(options)
 }

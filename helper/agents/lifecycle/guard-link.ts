@@ -8,6 +8,11 @@ import type { Guard } from './types.ts'
 export interface GuardLink {
   /** Connected; the guard is started where it does not run. */
   get(): Promise<Result<Guard>>
+  /**
+   * Connected, and asked this. A guard that holds nothing ends by itself, which
+   * may be at this very moment: then the next one is asked the same.
+   */
+  use<T>(request: (guard: Guard) => Promise<Result<T>>): Promise<Result<T>>
   /** Only if it runs: null where it does not. Fails where it runs and does not take us: it serves another helper. */
   ifRunning(): Promise<Result<Guard | null>>
   /** The same, with null for one that does not take us. */
@@ -66,6 +71,14 @@ export const createGuardLink = (connect: (onlyRunning: boolean) => Promise<Resul
 
   return {
     get: () => get(false),
+    use: async (request) => {
+      const first = await get(false)
+      if (!first.ok) return first
+      const answer = await request(first.value)
+      if (answer.ok || answer.error.code !== 'helper-gone' || guard === first.value) return answer
+      const next = await get(false)
+      return next.ok ? request(next.value) : next
+    },
     ifRunning,
     running: async () => {
       const there = await ifRunning()

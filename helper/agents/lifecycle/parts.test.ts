@@ -10,7 +10,8 @@ import { createHeldStore, readWords } from './held.ts'
 import { lockOthersWaitFor, parseLocks, servesOthers } from './others-wait.ts'
 import { watchPressure } from './page-out.ts'
 import { swapRoom } from './swap.ts'
-import { createFakeGuard } from './testing/fake-guard.ts'
+import type { Guard } from './types.ts'
+import { createFakeGuard, type FakeGuard } from './testing/fake-guard.ts'
 import { bounded, workingSetBytes } from './working-set.ts'
 
 let root = ''
@@ -155,4 +156,23 @@ test('many who need the guard at once get one connection, also after a try that 
   const all = await Promise.all([link.get(), link.get(), link.get()])
   expect(all.map((one) => one.ok)).toEqual([false, true, true])
   expect(tries).toBe(2)
+})
+
+test('a guard that ends as it is asked is followed by another, which is asked the same; once', async () => {
+  const guards = [createFakeGuard(), createFakeGuard(), createFakeGuard()]
+  let count = 0
+  const link = createGuardLink(async () => ok(guards[count++] ?? createFakeGuard()))
+  const endsAs = (times: number) => async (guard: Guard) => {
+    if (count <= times) (guard as FakeGuard).die()
+    return guard.status()
+  }
+  expect((await link.use(endsAs(1))).ok).toBe(true)
+  expect(count).toBe(2)
+  // Which is lost while it is asked, again and again, is told.
+  const lost = await link.use(async (guard) => {
+    ;(guard as FakeGuard).die()
+    return guard.status()
+  })
+  expect(lost.ok ? null : lost.error.code).toBe('helper-gone')
+  expect(count).toBe(3)
 })

@@ -14,10 +14,7 @@ export const guardForRuns = (link: GuardLink, wordsPath: string): RunGuard => {
   })
   return {
     ready: async () => none(await link.get()),
-    arm: async (run) => {
-      const guard = await link.get()
-      return guard.ok ? guard.value.armRun(run) : guard
-    },
+    arm: async (run) => link.use(async (guard) => guard.armRun(run)),
     done: async (runId) => {
       const guard = await link.running()
       await guard?.doneRun(runId)

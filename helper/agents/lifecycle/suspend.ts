@@ -47,13 +47,12 @@ export const suspendAgent = async (state: LifecycleState, asker: Asker, { agent,
   const look = () => mayFreeze({ root, bootId: access.bootId(), uid, agent, signatures: deps.signatures(), never })
   const first = look()
   if (!first.ok) return first
-  const connected = await link.get()
-  if (!connected.ok) return connected
-  const guard = connected.value
-  if (asker.process !== null) {
-    const known = await guard.holder({ uid, ...asker.process })
-    if (!known.ok) return known
+  const introduced = async (to: Guard): Promise<Result<Guard>> => {
+    const known = asker.process === null ? ok(null) : await to.holder({ uid, ...asker.process })
+    return known.ok ? ok(to) : known
   }
+  const connected = await link.use(introduced)
+  if (!connected.ok) return connected
   const { signal } = making.abort
   const calledOff = (): Failure => making.why ?? fail('cancelled', 'It was called off.').error
 
@@ -74,9 +73,15 @@ export const suspendAgent = async (state: LifecycleState, asker: Asker, { agent,
   const { processes } = second.value
   const terminal = terminalOf(root, second.value)
 
-  const heldOn = await guard.hold({ id: agent.id, uid, freezePath, terminalOf: terminal?.pid ?? null, processes, prefault })
+  // What went before took its time: the guard may have ended since.
+  const heldOn = await link.use(async (to) => {
+    const known = await introduced(to)
+    const answer = known.ok ? await to.hold({ id: agent.id, uid, freezePath, terminalOf: terminal?.pid ?? null, processes, prefault }) : known
+    return answer.ok ? ok(to) : answer
+  })
   access.checkpoint('held')
   if (!heldOn.ok) return heldOn
+  const guard = heldOn.value
   const journal = journalFreeze(access, freezePath, state.now())
   if (!journal.ok) {
     await guard.release(agent.id)
