@@ -20,8 +20,14 @@ export const kernelModuleSettingsSchema = z.strictObject({
   /** Given when it is loaded; a module that is loaded keeps its own. */
   compressor: moduleCompressorSchema.optional(),
   warmAfterMs: ageMs.optional(),
+  /** To the backing file, where there is one. */
+  coldAfterMs: ageMs.optional(),
   /** 0: no limit. */
   hotMostBytes: z.union([z.literal(0), limitBytes]).optional(),
+  /** More compressed bytes than that leave memory for the backing file; 0: no limit. */
+  warmMostBytes: z.union([z.literal(0), limitBytes]).optional(),
+  /** With less available than that units are compressed whatever their age; 0: a 32nd of memory. */
+  freeLeastBytes: z.union([z.literal(0), limitBytes]).optional(),
   quotaBytes: limitBytes.optional(),
   userMostBytes: limitBytes.optional(),
   /** Backing file for what is not read for days, of at most so many bytes; 0: none. */

@@ -8,7 +8,7 @@ import { blacklistedBy, readModuleTrust, SIGNING_KEYS } from './module-trust.ts'
 
 export const MODULE_FOLDER = `/sys/module/${MODULE_NAME}`
 /** Files in its folder of parameters, all readable by everybody. */
-export const MODULE_PARAMETERS: readonly string[] = ['compressor', 'warm_after_ms', 'hot_most_bytes', 'quota_bytes', 'user_most_bytes'].map((name) => `${MODULE_FOLDER}/parameters/${name}`)
+export const MODULE_PARAMETERS: readonly string[] = ['compressor', 'warm_after_ms', 'cold_after_ms', 'hot_most_bytes', 'warm_most_bytes', 'free_least_bytes', 'quota_bytes', 'user_most_bytes'].map((name) => `${MODULE_FOLDER}/parameters/${name}`)
 
 type Obstacle = NonNullable<KernelModule['obstacle']>
 const SOURCES = '/usr/src'

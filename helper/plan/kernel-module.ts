@@ -16,6 +16,9 @@ export const moduleUsers = (module: Pick<KernelModule, 'users' | 'stats'>): stri
 /** What a person reads: "5 min", "4 GB". */
 const reasons: Record<(typeof MODULE_WRITABLE)[number]['key'], string> = {
   warmAfterMs: 'Units that nobody read for so long are compressed.',
+  coldAfterMs: 'Units that nobody read for so long leave memory for the backing file, where there is one.',
+  warmMostBytes: 'More compressed bytes than that in memory leave it for the backing file whatever their age; 0 is no limit.',
+  freeLeastBytes: 'With less memory available than that units are compressed whatever their age; 0 is a 32nd of memory.',
   hotMostBytes: 'More plain bytes than that in memory are compressed whatever their age; 0 is no limit.',
   quotaBytes: 'The most plain bytes one agent may hold.',
   userMostBytes: 'The most plain bytes all agents of one user may hold.',

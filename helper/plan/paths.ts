@@ -18,7 +18,10 @@ export const KSM_DEFAULT_PAGES_TO_SCAN = '100'
 /** Parameters of agentmem.ko that can be written while it is loaded, with the settings they come from. */
 export const MODULE_WRITABLE = [
   { key: 'warmAfterMs', name: 'warm_after_ms' },
+  { key: 'coldAfterMs', name: 'cold_after_ms' },
   { key: 'hotMostBytes', name: 'hot_most_bytes' },
+  { key: 'warmMostBytes', name: 'warm_most_bytes' },
+  { key: 'freeLeastBytes', name: 'free_least_bytes' },
   { key: 'quotaBytes', name: 'quota_bytes' },
   { key: 'userMostBytes', name: 'user_most_bytes' },
 ] as const

@@ -1,12 +1,13 @@
 import { useId, useState } from 'react'
-import { MODULE_COMPRESSORS } from '../../../helper/contract/kernel-module.ts'
 import type { Preset, PresetSettings } from '../../../helper/contract/presets.ts'
 import { call } from '../../api.ts'
 import { useSend } from '../../stores/data.ts'
 import { Button } from '../../ui/button.tsx'
 import { Dialog } from '../../ui/dialog.tsx'
 import { FailureNotice } from '../../ui/failure-notice.tsx'
-import { Select, SettingRow, SwitchRow } from '../../ui/field.tsx'
+import { SettingRow, SwitchRow } from '../../ui/field.tsx'
+import { ModuleFields } from './module-fields.tsx'
+import { type FieldsProps, NumberRow, SelectRow, without } from './preset-rows.tsx'
 
 const idOf = (title: string): string =>
   title
@@ -16,40 +17,6 @@ const idOf = (title: string): string =>
     .replace(/^-+|-+$/gu, '')
     .slice(0, 48)
 
-const without = (settings: PresetSettings, key: keyof PresetSettings): PresetSettings => {
-  const rest = { ...settings }
-  delete rest[key]
-  return rest
-}
-
-const NumberRow = ({ label, hint, value, min, max, unit, onChange }: { label: string; hint?: string; value: number; min: number; max: number; unit: string; onChange: (value: number) => void }) => {
-  const id = useId()
-  // While typing a number it may be out of bounds for a moment: "1" on the way to "120".
-  const [text, setText] = useState(String(value))
-  const take = (typed: string): void => {
-    setText(typed)
-    const amount = Math.round(Number(typed))
-    if (typed.trim() !== '' && amount >= min && amount <= max) onChange(amount)
-  }
-  return (
-    <SettingRow id={id} label={label} hint={hint}>
-      <span className="number">
-        <input id={id} className="input" type="number" min={min} max={max} value={text} onChange={(event) => take(event.target.value)} onBlur={() => setText(String(value))} />
-        <span className="muted">{unit}</span>
-      </span>
-    </SettingRow>
-  )
-}
-
-const SelectRow = ({ label, hint, value, options, onChange }: { label: string; hint?: string; value: string; options: readonly { value: string; label: string }[]; onChange: (value: string) => void }) => {
-  const id = useId()
-  return (
-    <SettingRow id={id} label={label} hint={hint}>
-      <Select id={id} value={value} options={options} onChange={onChange} />
-    </SettingRow>
-  )
-}
-
 const swapModes = [
   { value: 'none', label: 'Leave as it is' },
   { value: 'auto', label: 'On, whichever fits' },
@@ -57,18 +24,7 @@ const swapModes = [
   { value: 'zswap', label: 'On, zswap with a swap file' },
   { value: 'off', label: 'Remove what we added' },
 ] as const
-const moduleModes = [
-  { value: 'none', label: 'Leave as it is' },
-  { value: 'load', label: 'Load' },
-  { value: 'unload', label: 'Unload where nobody uses it' },
-] as const
-const backingModes = [
-  { value: 'as-is', label: 'Leave as it is' },
-  { value: 'none', label: 'None' },
-  { value: 'file', label: 'Up to a size' },
-] as const
-const GB = 1024 ** 3
-const DEFAULT_BACKING_GB = 4
+
 const ksmModes = [
   { value: 'none', label: 'Leave as it is' },
   { value: 'merge', label: 'Merge' },
@@ -76,7 +32,7 @@ const ksmModes = [
   { value: 'unmerge', label: 'Take apart' },
 ] as const
 
-const SwapFields = ({ settings, onChange }: { settings: PresetSettings; onChange: (settings: PresetSettings) => void }) => {
+const SwapFields = ({ settings, onChange }: FieldsProps) => {
   const swap = settings.compressedSwap
   const on = swap !== undefined && swap.mode !== 'off'
   return (
@@ -104,52 +60,7 @@ const SwapFields = ({ settings, onChange }: { settings: PresetSettings; onChange
   )
 }
 
-const ModuleFields = ({ settings, onChange }: { settings: PresetSettings; onChange: (settings: PresetSettings) => void }) => {
-  const module = settings.kernelModule
-  return (
-    <>
-      <SelectRow
-        label="Kernel module (agentmem.ko)"
-        hint="Keeps units of all agents in the kernel; code inside the kernel can stop the machine."
-        value={module?.mode ?? 'none'}
-        options={moduleModes}
-        onChange={(value) => {
-          const mode = moduleModes.find((entry) => entry.value === value)?.value ?? 'none'
-          onChange(mode === 'none' ? without(settings, 'kernelModule') : { ...settings, kernelModule: mode === 'load' ? { ...module, mode } : { mode } })
-        }}
-      />
-      {module?.mode === 'load' && (
-        <SelectRow
-          label="Compressor"
-          hint="Given when it is loaded; one the kernel lacks compresses nothing."
-          value={module.compressor ?? 'zstd'}
-          options={MODULE_COMPRESSORS.map((name) => ({ value: name, label: name === 'none' ? 'None' : name }))}
-          onChange={(value) => {
-            const compressor = MODULE_COMPRESSORS.find((name) => name === value)
-            if (compressor !== undefined) onChange({ ...settings, kernelModule: { ...module, compressor } })
-          }}
-        />
-      )}
-      {module?.mode === 'load' && (
-        <SelectRow
-          label="Backing file"
-          hint="Where units go that nobody read for two days: a file without a name in /var/lib/agentmem. Compressed, not encrypted."
-          value={module.backingBytes === undefined ? 'as-is' : module.backingBytes === 0 ? 'none' : 'file'}
-          options={backingModes}
-          onChange={(value) => {
-            const { backingBytes, ...rest } = module
-            onChange({ ...settings, kernelModule: value === 'as-is' ? rest : { ...rest, backingBytes: value === 'none' ? 0 : backingBytes || DEFAULT_BACKING_GB * GB } })
-          }}
-        />
-      )}
-      {module?.backingBytes !== undefined && module.backingBytes > 0 && (
-        <NumberRow label="Size" hint="At most; it grows as it is written." unit="GB" min={1} max={1024} value={Math.round(module.backingBytes / GB)} onChange={(value) => onChange({ ...settings, kernelModule: { ...module, backingBytes: value * GB } })} />
-      )}
-    </>
-  )
-}
-
-const KsmFields = ({ settings, onChange }: { settings: PresetSettings; onChange: (settings: PresetSettings) => void }) => {
+const KsmFields = ({ settings, onChange }: FieldsProps) => {
   const { ksm } = settings
   return (
     <>
