@@ -1,14 +1,16 @@
 /**
  * `node tools/helper-bundle.mjs` puts everything that installing the helper
  * copies into build/helper/: both roles as single files, the Node that runs
- * this, the C programs, data, policy and unit files, and MANIFEST with the
- * sha256 of each (as sha256sum writes it). Nothing else runs as root.
+ * this, the C programs, data, policy and unit files, the command line for
+ * everybody, and MANIFEST with the sha256 of each (as sha256sum writes it).
+ * Nothing else runs as root.
  */
 import { createHash } from 'node:crypto'
 import { chmodSync, copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { rolldown } from 'rolldown'
+import { putCliInto } from './cli-bundle.mjs'
 import { leaveOut } from './leave-out.mjs'
 import { buildNative } from './native.mjs'
 import { ensureToolchain } from './toolchain.mjs'
@@ -89,6 +91,7 @@ export const buildHelperBundle = async () => {
       else put(join(assets, 'system', file), join(folder, 'system', file))
     }
     for (const file of filesBelow(join(projectDir, 'native', 'man'))) put(join(projectDir, 'native', 'man', file), join(folder, 'man', file))
+    await putCliInto(folder, join(native, 'agentmem.node'))
     for (const file of moduleSources()) put(join(projectDir, 'kmod', file), join(folder, 'kmod', file))
     put(join(projectDir, 'LICENSE'), join(folder, 'LICENSE'))
     writeManifest(folder)

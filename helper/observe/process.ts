@@ -126,7 +126,7 @@ export const parseSmaps = (text: string): ProcessMemory | null => {
   if (pssBytes === undefined || rssBytes === undefined) return null
   const since56 = (name: string): Reading => {
     const value = sums.get(name)
-    return value === undefined ? missing('not-supported', `smaps_rollup has no ${name}: needs Linux 5.6`) : known(value)
+    return value === undefined ? missing('not-supported', `smaps_rollup has no ${name}: needs Linux 5.3`) : known(value)
   }
   return {
     pssBytes,

@@ -8,8 +8,8 @@ import { bootParameter } from './hardening.ts'
 import { memoryFilesMatter } from './memory-files.ts'
 import { classifyMessage } from './messages.ts'
 import { parseList } from './numa.ts'
-import { parseNumaMaps } from './processes.ts'
 import { readEvidence } from './read.ts'
+import { parseNumaMaps, parseRollup } from './rollup.ts'
 import { readRootView, withRootView } from './root-view.ts'
 import { scrubEvidence } from './scrub.ts'
 import { parseSlabinfo } from './slab.ts'
@@ -25,6 +25,15 @@ afterEach(() => {
 })
 const look = (options: Partial<Parameters<typeof readEvidence>[1]> = {}) => readEvidence(made.root, { uid: null, privileged: false, ...options })
 const withStatus = (pid: number, lines: string): void => made.put(`/proc/${pid}/status`, `Name:\tx\nUid:\t1000\t1000\t1000\t1000\n${lines}`)
+
+test('a walk over page tables tells what is large, written, and still held in common', () => {
+  const text = 'Rss: 9000 kB\nPss: 7000 kB\nPss_Anon: 4096 kB\nPrivate_Dirty: 3072 kB\nShared_Dirty: 2048 kB\nAnonymous: 6144 kB\nAnonHugePages: 2048 kB\nShmemPmdMapped: 4096 kB\nFilePmdMapped: 2048 kB\n'
+  const MB = 1024 ** 2
+  expect(parseRollup(text)).toMatchObject({ anonHugeBytes: { value: 2 * MB }, fileHugeBytes: { value: 6 * MB }, privateDirtyBytes: { value: 3 * MB }, sharedDirtyBytes: { value: 2 * MB }, copyOnWriteBytes: { value: 2 * MB } })
+  // An older kernel does not split Pss, and has no huge pages of files.
+  expect(parseRollup('Pss: 1 kB\nAnonymous: 1 kB\nShmemPmdMapped: 0 kB\n')).toMatchObject({ copyOnWriteBytes: { value: null, reason: 'not-supported', detail: 'smaps_rollup has no Pss_Anon' }, fileHugeBytes: { value: null, detail: 'smaps_rollup has no FilePmdMapped' } })
+  expect(parseRollup('Anonymous: 8 kB\nPss_Anon: 9 kB\n').copyOnWriteBytes).toEqual({ value: 0 })
+})
 
 describe('a look', () => {
   test('of a bare root holds what is there, and says of the rest why it is missing', async () => {
@@ -76,6 +85,13 @@ describe('a look', () => {
     expect(evidence.cgroups.value?.map(({ path, agents }) => `${path} ${agents}`)).toEqual(['/ 0', '/app.slice 0', '/app.slice/agent-1.scope 1'])
     expect(evidence.agents).toEqual([agent])
     expect(scrubEvidence(evidence)).toMatchObject({ agents: [], cgroups: { value: [{}, {}, { agents: 0 }] } })
+    const named: Agent = { ...agent, id: id.replace(/^[^:]*/u, '11111111-1111-4222-8333-444444444444'), name: 'merger', projectFolder: known('/home/karla/merger'), uid: 4711, cgroup: known('/karlas-box/0a1b/app.slice/agent-1.scope'), processes: agent.processes.map((each) => ({ ...each, commandLine: ['claude', 'sk-123'] })) }
+    const shared = evidenceSchema.parse(scrubEvidence(await look({ agents: [named, { ...named, name: 'other', projectFolder: known('/home/karla/other'), cgroup: agent.cgroup }] }), { keepAgents: true }))
+    expect(JSON.stringify(shared)).not.toMatch(/karla|merger|sk-123|4711|11111111-1111-/u)
+    expect(shared.agents.map((each) => [each.id, each.name, each.projectFolder.value, each.cost.costBytes])).toEqual([[id, 'project-1', '/home/user/project-1', 1], [id, 'project-2', '/home/user/project-2', 1]])
+    expect(shared.agents[0]?.cgroup).toEqual({ value: '/x/x/app.slice/agent-1.scope' })
+    expect(shared.processes[0]?.agentId).toBe(id)
+    expect(shared.cgroups.value?.at(-1)).toMatchObject({ path: '/app.slice/agent-1.scope', agents: 1 })
   })
 
   test('takes agents\' cgroups with all above them, those something happened to, and the top', async () => {

@@ -2,11 +2,12 @@ import type { Agent } from '../../contract/agents.ts'
 import type { Evidence, ProcessEvidence } from '../../contract/evidence.ts'
 import { known, missing } from '../../contract/known.ts'
 import type { Reading } from '../../contract/reading.ts'
-import { integer, listNames, readInteger, readText, readTextAside, under } from '../files.ts'
+import { integer, listNames, readInteger, readText, under } from '../files.ts'
 import { TICK_MS } from '../kernel.ts'
 import { parseCommandLine, parseStat, printable, type ProcessStat } from '../process.ts'
 import type { Captured } from './captured.ts'
 import { readMemoryFiles } from './memory-files.ts'
+import { readRollup } from './rollup.ts'
 import { titleOf } from './titles.ts'
 
 export interface ProcessOptions {
@@ -56,33 +57,6 @@ const ONE_NODE = missing('not-supported', 'one node')
 const mayWalk = (root: string): ((uid: number) => boolean) => {
   const reader = root === '/' ? process.getuid?.() : 0
   return (uid) => reader === 0 || reader === uid
-}
-
-interface Rollup { readonly pssBytes: Reading; readonly anonHugeBytes: Reading; readonly numaBytes: ProcessEvidence['numaBytes'] }
-
-const rollupLine = (text: string, name: string): Reading => {
-  const kib = integer(new RegExp(`^${name}: +(\\d+) kB$`, 'mu').exec(text)?.[1])
-  return kib === null ? missing('not-supported', `smaps_rollup has no ${name}`) : known(kib * 1024)
-}
-
-/** numa_maps: `... N0=12 N1=3 kernelpagesize_kB=4` a mapping. */
-export const parseNumaMaps = (text: string, nodes: number): number[] => {
-  const bytes = Array.from({ length: nodes }, () => 0)
-  for (const line of text.split('\n')) {
-    const pageBytes = (integer(/ kernelpagesize_kB=(\d+)/u.exec(line)?.[1]) ?? 0) * 1024
-    for (const match of line.matchAll(/ N(\d+)=(\d+)/gu)) {
-      const node = Number(match[1])
-      bytes[node] = (bytes[node] ?? 0) + Number(match[2]) * pageBytes
-    }
-  }
-  return bytes
-}
-
-const readRollup = async (root: string, pid: number, nodes: number): Promise<Rollup> => {
-  const text = await readTextAside(under(root, `/proc/${pid}/smaps_rollup`), 'vanished')
-  const maps = nodes > 1 ? await readTextAside(under(root, `/proc/${pid}/numa_maps`), 'vanished') : ONE_NODE
-  const numaBytes = maps.value === null ? maps : known(parseNumaMaps(maps.value, nodes))
-  return text.value === null ? { pssBytes: text, anonHugeBytes: text, numaBytes } : { pssBytes: rollupLine(text.value, 'Pss'), anonHugeBytes: rollupLine(text.value, 'AnonHugePages'), numaBytes }
 }
 
 interface OfAgent { readonly agentId: string; readonly pssBytes: Reading }
@@ -157,7 +131,10 @@ export const readProcesses = async (root: string, options: ProcessOptions): Prom
   const may = mayWalk(root)
   const processes = users.flatMap((stat) => (stat.kernelState === 'Z' ? [] : (readOne(root, stat, options, ofAgents.get(`${stat.pid} ${stat.startTimeTicks}`), may) ?? [])))
   const largest = processes.filter(({ uid }) => may(uid)).toSorted((a, b) => (b.rssBytes.value ?? 0) - (a.rssBytes.value ?? 0) || a.ref.pid - b.ref.pid).slice(0, options.rollups)
-  const rollups = new Map(await Promise.all(largest.map(async ({ ref }): Promise<[number, Rollup]> => [ref.pid, await readRollup(root, ref.pid, options.nodes)])))
+  const rollups = new Map(await Promise.all(largest.map(async ({ ref }): Promise<[number, Pick<ProcessEvidence, 'pssBytes' | 'anonHugeBytes' | 'numaBytes'>]> => {
+    const { pssBytes, anonHugeBytes, numaBytes } = await readRollup(root, ref.pid, options.nodes)
+    return [ref.pid, { pssBytes, anonHugeBytes, numaBytes }]
+  })))
   return {
     processes: processes.map((each) => {
       const rollup = rollups.get(each.ref.pid)

@@ -1,5 +1,6 @@
 import type { CgroupEvidence, Evidence, ProcessEvidence } from '../../contract/evidence.ts'
 import { memoryFolder, scrubPath } from '../capture.ts'
+import { scrubAgents } from './scrub-agents.ts'
 
 const BOOT_ID = '00000000-1111-4222-8333-444444444444'
 const MOST_PROCESSES = 30
@@ -29,10 +30,12 @@ const swapPath = (path: string): string => (/^\/(?:dev|var\/lib\/agentmem)\//u.t
 
 /**
  * A look that can be shared: figures stay, people, projects and most of the
- * processes go. Agents are left out whole; what is said of them holds folders.
+ * processes go. Agents are left out whole, since what is said of them holds
+ * folders, or, with `keepAgents`, kept without these.
  */
-export const scrubEvidence = (look: Evidence): Evidence => {
+export const scrubEvidence = (look: Evidence, { keepAgents = false }: { readonly keepAgents?: boolean } = {}): Evidence => {
   const uid = users()
+  const idOf = (id: string | null): string | null => (keepAgents && id !== null ? id.replace(/^[^:]*/u, BOOT_ID) : null)
   const largest = new Set(look.processes.toSorted((a, b) => weight(b) - weight(a) || a.ref.pid - b.ref.pid).slice(0, MOST_PROCESSES))
   const cgroups = look.cgroups.value
   return {
@@ -41,14 +44,12 @@ export const scrubEvidence = (look: Evidence): Evidence => {
     // Whole numbers: a fraction of a nanosecond says nothing.
     monotonicMs: Math.round(look.monotonicMs),
     tookMs: 0,
-    processes: look.processes.filter((process) => largest.has(process)).map((process) => ({ ...process, uid: uid(process.uid), agentId: null })),
-    cgroups: cgroups === null ? look.cgroups : { value: cgroups.filter((cgroup, i) => i < MOST_CGROUPS || somethingHappened(cgroup)).map((cgroup) => ({ ...cgroup, path: cgroupPath(cgroup.path, uid), agents: 0 })) },
+    processes: look.processes.filter((process) => largest.has(process)).map((process) => ({ ...process, uid: uid(process.uid), agentId: idOf(process.agentId) })),
+    cgroups: cgroups === null ? look.cgroups : { value: cgroups.filter((cgroup, i) => i < MOST_CGROUPS || somethingHappened(cgroup)).map((cgroup) => ({ ...cgroup, path: cgroupPath(cgroup.path, uid), agents: keepAgents ? cgroup.agents : 0 })) },
     memoryFileSystems: look.memoryFileSystems.map((each) => ({ ...each, folder: memoryFolder(each.folder) })),
     swapDevices: look.swapDevices.map((device) => ({ ...device, path: swapPath(device.path) })),
     hardening: { ...look.hardening, swapEncryption: look.hardening.swapEncryption.map((each) => ({ ...each, path: swapPath(each.path) })) },
-    agents: [],
-    orphans: [],
-    duplicates: [],
+    ...(keepAgents ? scrubAgents(look, { bootId: BOOT_ID, uid, cgroup: (path) => cgroupPath(path, uid) }) : { agents: [], orphans: [], duplicates: [] }),
   }
 }
 
