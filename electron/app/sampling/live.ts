@@ -65,7 +65,7 @@ export const estimateGain = (agents: readonly Agent[], { idleAfterMs, keepContro
   if (idle.length === 0) return { bytes: { value: 0 }, basis: `No agent has been idle for ${minutes} min or longer.` }
   const { treated, control } = chooseAgents(agents, { reclaim: { minIdleMs: idleAfterMs } }, { keepControl, agentIds: null })
   const known = treated.filter((agent) => agent.cost.anonBytes.value !== null)
-  if (known.length === 0) return { bytes: missing('not-supported', 'anonymous memory needs Linux 5.6'), basis: 'This kernel does not tell the anonymous memory of a process (needs Linux 5.6).' }
+  if (known.length === 0) return { bytes: missing('not-supported', 'anonymous memory needs Linux 5.3'), basis: 'This kernel does not tell the anonymous memory of a process (needs Linux 5.3).' }
   const anonBytes = known.reduce((sum, agent) => sum + (agent.cost.anonBytes.value ?? 0), 0)
   const own = compressed !== null && compressed.storedBytes >= TELLING_STORED_BYTES ? compressed.poolPerStored.value : null
   const poolPerStored = own ?? DEFAULT_POOL_PER_STORED

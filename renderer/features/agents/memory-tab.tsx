@@ -2,14 +2,12 @@ import { useMemo, useState } from 'react'
 import type { Response } from '../../../electron/contract/channels.ts'
 import type { Agent } from '../../../helper/contract/agents.ts'
 import type { RegistryEntry } from '../../../helper/contract/lifecycle.ts'
-import { bytes, count, duration, megabytes, missingWords } from '../../format/format.ts'
-import { useCall } from '../../stores/data.ts'
+import { bytes, duration, megabytes, missingWords } from '../../format/format.ts'
 import { hold } from '../../stores/series-ids.ts'
-import { FailureNotice } from '../../ui/failure-notice.tsx'
 import { Figure, Gap } from '../../ui/figure.tsx'
-import { Skeleton } from '../../ui/page.tsx'
 import { SeriesChart, type ChartLine } from '../../ui/series-chart.tsx'
 import { Table } from '../../ui/table.tsx'
+import { FiguresOfAll } from './figures-table.tsx'
 import { roleWords } from './rows.ts'
 
 const lines: readonly ChartLine[] = [{ id: 'cost', label: 'Cost', color: '--ink', fill: '--fill', width: 2 }]
@@ -61,40 +59,6 @@ const Processes = ({ agent }: { agent: Agent }) => (
     ))}
   </Table>
 )
-
-const figures: readonly { readonly key: 'rssBytes' | 'virtualBytes' | 'heapBytes' | 'stackBytes' | 'fileBytes' | 'shmemBytes' | 'lockedBytes' | 'minorFaults' | 'majorFaults'; readonly word: string; readonly title: string }[] = [
-  { key: 'rssBytes', word: 'RSS, MB', title: 'Resident: all pages in memory, common ones in full' },
-  { key: 'virtualBytes', word: 'VSZ, MB', title: 'Virtual size: all addresses asked for, used or not' },
-  { key: 'heapBytes', word: 'Heap, MB', title: 'Data: heap and other private memory asked for (VmData)' },
-  { key: 'stackBytes', word: 'Stack, MB', title: 'Stack of the main thread (VmStk)' },
-  { key: 'fileBytes', word: 'Files, MB', title: 'Resident pages of programs and files, which others may share' },
-  { key: 'shmemBytes', word: 'Shared, MB', title: 'Resident shared memory (RssShmem)' },
-  { key: 'lockedBytes', word: 'Locked, MB', title: 'Memory that may not leave (VmLck, VmPin)' },
-  { key: 'minorFaults', word: 'Minor faults', title: 'Pages touched for the first time or mapped anew, without a disk' },
-  { key: 'majorFaults', word: 'Major faults', title: 'Pages that had to be read from a disk or from swap' },
-]
-
-const FiguresOfAll = ({ agentId }: { agentId: string }) => {
-  const { data, error, reload } = useCall('processes.get', { agentId })
-  if (data === null) return error === null ? <Skeleton height="6rem" /> : <FailureNotice failure={error} onRetry={reload} />
-  return (
-    <Table label="Every figure of its processes" columns={['Figure', ...data.processes.map(({ ref, title }) => ({ key: ref.pid, head: <>{title} <span className="muted">{ref.pid}</span></>, num: true }))]}>
-      {figures.map(({ key, word, title }) => (
-        <tr key={key}>
-          <th scope="row">
-            {word}
-            <span className="step-sub">{title}</span>
-          </th>
-          {data.processes.map((process) => (
-            <td key={process.ref.pid} className="num">
-              <Figure reading={process[key]} format={key.endsWith('Bytes') ? megabytes : count} />
-            </td>
-          ))}
-        </tr>
-      ))}
-    </Table>
-  )
-}
 
 /** Read only when somebody looks: it is the kernel's whole account of each process. */
 const EveryFigure = ({ agentId }: { agentId: string }) => {
