@@ -36,7 +36,9 @@ const ratesOf = (detail: Record<string, unknown>): readonly RateRow[] => (detail
 /** Tries a solution as a run, and keeps it; answers the run's id. */
 export const tryKept = (finding: Finding, solution: string): string => {
   const detail = jsonOf(ctl(['try', finding.rule, solution, '--yes', '--keep', '--json', ...(finding.subject === '' ? [] : ['--subject', finding.subject])], 300_000))
-  const record = detail['record'] as { id: string; state: string } | undefined
+  const record = detail['record'] as { id: string; state: string; plan: { steps: { target: string; old: string | null; new: string }[] } } | undefined
+  for (const { target, old, new: next } of record?.plan.steps ?? []) console.log(`#   changed ${target}: ${old ?? 'nothing'} -> ${next}`)
+  check((record?.plan.steps ?? []).length > 0, `the plan of ${solution} changes nothing: ${JSON.stringify(record).slice(0, 2000)}`)
   check(record?.state === 'kept', `the run of ${solution} is ${record?.state ?? JSON.stringify(detail).slice(0, 400)}`)
   for (const { label, before, after } of ratesOf(detail)) console.log(`#   the run itself: ${label}: ${before.value ?? 'unknown'} -> ${after.value ?? 'unknown'}`)
   return record?.id ?? ''

@@ -35,6 +35,8 @@ export interface Condition {
   readonly solution: string
   /** Does it, where it is no run. */
   readonly act?: (finding: Finding, solution: Solution, later: Later) => Promise<void> | void
+  /** How long it takes to show, once it is done. */
+  readonly showsAfterMs?: number
   /** What shows that it helped. */
   readonly figure: Figure
 }
@@ -45,7 +47,7 @@ const print = (findings: readonly Finding[]): void => {
   for (const { rule, severity, title } of findings) console.log(`#   ${severity.padEnd(11)} ${rule}: ${title}`)
 }
 
-export const testOf = ({ name, finds, make, isCaptured = false, lookFor = '4s', asks = 1, solution: wanted, act, figure }: Condition): Test => ({
+export const testOf = ({ name, finds, make, isCaptured = false, lookFor = '4s', asks = 1, solution: wanted, act, showsAfterMs = 2000, figure }: Condition): Test => ({
   name: `condition: ${name}`,
   limitMs: 25 * 60_000,
   run: async () => {
@@ -73,7 +75,7 @@ export const testOf = ({ name, finds, make, isCaptured = false, lookFor = '4s', 
         const runId = tryKept(first, wanted)
         if (solution.undo === 'by-run') undos.push(() => { undo(runId) })
       } else await act(first, solution, (each) => undos.push(each))
-      await sleep(2000)
+      await sleep(showsAfterMs)
       const is = await figure.read()
       const change = figure.must === 'rise' ? is - was : was - is
       const said = `${figure.what}: ${textOf(was, figure.unit)} -> ${textOf(is, figure.unit)}`

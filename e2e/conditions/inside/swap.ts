@@ -1,13 +1,15 @@
 /** Conditions of swap and of the file cache. */
 import { writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { check, run, until } from '../../guest/inside/harness.ts'
+import { check, read, run, until } from '../../guest/inside/harness.ts'
 import { DEV } from '../../guest/inside/users.ts'
 import type { Condition } from './condition.ts'
 import { meminfo, noSwap, python, swapFile, vmstat, writeSettings } from './make.ts'
 
 const MIB = 1024 * 1024
 const ZSWAP = '/sys/module/zswap/parameters'
+/** Twice the pool of 3 % as it is, and less than one of 18 % whatever it compresses to. */
+const ZSWAPPED_MIB = 180
 const groupOf = (scope: string): string => `/sys/fs/cgroup/user.slice/user-${DEV.uid}.slice/user@${DEV.uid}.service/app.slice/${scope}.scope`
 
 /** Asks the kernel to take so much of what a program holds, as paging out an idle one does; how much it got. */
@@ -50,11 +52,14 @@ export const swapConditions: readonly Condition[] = [
       await noSwap(later)
       swapFile(700, later)
       writeSettings({ [`${ZSWAP}/max_pool_percent`]: '3', [`${ZSWAP}/enabled`]: 'Y' }, later)
-      // Twice what the pool takes is out, and a part of it is written to and paged out again all the time.
-      await python(`held = [bytearray(piece) for piece in half(300)]\nreclaim = os.open('${groupOf('hoard')}/memory.reclaim', os.O_WRONLY)\nready()\nat = 0\nwhile True:\n  for step in range(8):\n    piece = held[at % 300]\n    for page in range(0, MIB, 4096): piece[page] ^= 1\n    at += 1\n  try: os.write(reclaim, b'40M')\n  except OSError: pass # It got less.\n  time.sleep(0.5)`, { later, scope: 'hoard' })
+      // More than the pool takes is out, and a part of it is written to and paged out again all the time.
+      await python(`held = [bytearray(piece) for piece in half(${ZSWAPPED_MIB})]\nreclaim = os.open('${groupOf('hoard')}/memory.reclaim', os.O_WRONLY)\nready()\nat = 0\nwhile True:\n  for step in range(8):\n    piece = held[at % ${ZSWAPPED_MIB}]\n    for page in range(0, MIB, 4096): piece[page] ^= 1\n    at += 1\n  try: os.write(reclaim, b'40M')\n  except OSError: pass # It got less.\n  time.sleep(0.5)`, { later, scope: 'hoard' })
       await until('pages in the pool', () => meminfo('Zswap') > 30 * MIB)
+      console.log(`#   pool of ${read(`${ZSWAP}/zpool`)}, compressed by ${read(`${ZSWAP}/compressor`)}`)
     },
     solution: 'larger-pool',
+    // Until the program has been once round what it holds: what lies on the disk already comes back page by page.
+    showsAfterMs: 90_000,
     figure: { what: 'paged out past the pool, to the disk', unit: 'percent', read: shareOnDisk, must: 'fall', least: 25 },
   },
   {
