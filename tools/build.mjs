@@ -45,7 +45,7 @@ const steps = [
   },
   {
     name: 'helper bundle',
-    reads: ['helper/**/*', 'assets/**/*', 'native/**/*', 'tools/helper-bundle.mjs', 'package-lock.json'],
+    reads: ['helper/**/*', 'assets/**/*', 'native/**/*', 'electron/{app,cli,contract}/**/*', 'tools/{helper,cli}-bundle.mjs', 'package-lock.json'],
     makes: 'build/helper/MANIFEST',
     args: ['tools/helper-bundle.mjs'],
     needed: false,

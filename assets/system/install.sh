@@ -41,6 +41,10 @@ system/agentmem-backing@.service usr/lib/systemd/system/agentmem-backing@.servic
 system/agentmem-session.service usr/lib/systemd/user/agentmem-session.service
 system/agentmem-broker.service usr/lib/systemd/user/agentmem-broker.service
 system/agentmem-broker.socket usr/lib/systemd/user/agentmem-broker.socket
+man/agentmemctl.1 usr/share/man/man1/agentmemctl.1
+completions/agentmemctl usr/share/bash-completion/completions/agentmemctl
+completions/_agentmemctl usr/share/zsh/vendor-completions/_agentmemctl
+completions/agentmemctl.fish usr/share/fish/vendor_completions.d/agentmemctl.fish
 man/agentmem-broker.1 usr/share/man/man1/agentmem-broker.1
 man/agentmem-run.1 usr/share/man/man1/agentmem-run.1
 man/agentmem-hook.1 usr/share/man/man1/agentmem-hook.1
@@ -53,6 +57,10 @@ END
 WANTS=usr/lib/systemd/system/multi-user.target.wants
 # From a user's next login on; until then the first program that needs a broker starts it.
 USER_WANTS=usr/lib/systemd/user/sockets.target.wants
+# The command line, for everybody; each runs it as himself. Ours is the link that leads into $LIB.
+COMMANDS=usr/bin
+OUR_COMMAND=../lib/agentmem/agentmemctl
+is_our_command() { [ "$(readlink "$DESTDIR/$COMMANDS/agentmemctl" 2>/dev/null || true)" = "$OUR_COMMAND" ]; }
 
 # Makes a folder and those above it, and writes down which ones were not there.
 make_folder() {
@@ -251,7 +259,7 @@ check_copy() {
   cut -c 67- "$copy/MANIFEST" | sort >"$copy.listed"
   cmp -s "$copy.files" "$copy.listed" || stop 'The bundle holds other files than MANIFEST lists: refused.'
   (cd "$copy" && sha256sum --check --strict --quiet MANIFEST >&2) || stop 'A file of the bundle does not have the digest of MANIFEST: refused.'
-  for needed in node system.js session.js kmod/dkms.conf agentmem-guard agentmem-reclaim agentmem-pressure agentmem-backing agentmem-run agentmem-hook agentmem-broker agentmem-trim.so agentmem-share.so libagentmem.so.1 include/agentmem.h agentmem.js agentmem.node install.sh; do
+  for needed in node system.js session.js agentmemctl app/electron/cli/agentmemctl.cjs app/build/cli/agentmemctl.js kmod/dkms.conf agentmem-guard agentmem-reclaim agentmem-pressure agentmem-backing agentmem-run agentmem-hook agentmem-broker agentmem-trim.so agentmem-share.so libagentmem.so.1 include/agentmem.h agentmem.js agentmem.node install.sh; do
     [ -f "$copy/$needed" ] || stop "The bundle lacks $needed: build it again."
   done
   places | while read -r file _place; do [ -f "$copy/$file" ] || stop "The bundle lacks $file: build it again."; done
@@ -278,7 +286,7 @@ install_bundle() {
   chown -R 0:0 "$stage"
   find "$stage" -type d -exec chmod 0755 {} +
   find "$stage" -type f -exec chmod 0644 {} +
-  chmod 0755 "$stage/node" "$stage/agentmem-guard" "$stage/agentmem-reclaim" "$stage/agentmem-pressure" "$stage/agentmem-backing" "$stage/agentmem-run" "$stage/agentmem-hook" "$stage/agentmem-broker" "$stage/install.sh"
+  chmod 0755 "$stage/node" "$stage/agentmem-guard" "$stage/agentmem-reclaim" "$stage/agentmem-pressure" "$stage/agentmem-backing" "$stage/agentmem-run" "$stage/agentmem-hook" "$stage/agentmem-broker" "$stage/agentmemctl" "$stage/install.sh"
 
   end_helper
   end_guards
@@ -291,7 +299,7 @@ install_bundle() {
   rm -rf "$LIB.old"
 
   install_module
-  for folder in $(places | sed 's|^[^ ]* ||; s|/[^/]*$||') "$WANTS" "$USER_WANTS"; do make_folder "$DESTDIR/$folder"; done
+  for folder in $(places | sed 's|^[^ ]* ||; s|/[^/]*$||') "$WANTS" "$USER_WANTS" "$COMMANDS"; do make_folder "$DESTDIR/$folder"; done
   printf '%s' "$made" >>"$CREATED"
   places | while read -r file place; do
     # Aside and renamed: no service ever reads half a file.
@@ -301,6 +309,12 @@ install_bundle() {
   done
   ln -sf ../agentmem-recover.service "$DESTDIR/$WANTS/agentmem-recover.service"
   ln -sf ../agentmem-broker.socket "$DESTDIR/$USER_WANTS/agentmem-broker.socket"
+  if is_our_command; then :
+  elif [ -e "$DESTDIR/$COMMANDS/agentmemctl" ] || [ -L "$DESTDIR/$COMMANDS/agentmemctl" ]; then
+    say "/$COMMANDS/agentmemctl is there already and no link of ours: it stays. The command line is $LIB/agentmemctl."
+  else
+    ln -s "$OUR_COMMAND" "$DESTDIR/$COMMANDS/agentmemctl"
+  fi
   tell_services
   say "installed in $LIB"
 }
@@ -326,6 +340,7 @@ uninstall() {
   remove_groups
   places | while read -r _file place; do rm -f "$DESTDIR/$place"; done
   rm -f "$DESTDIR/$WANTS/agentmem-recover.service" "$DESTDIR/$USER_WANTS/agentmem-broker.socket"
+  if is_our_command; then rm -f "$DESTDIR/$COMMANDS/agentmemctl"; fi
   [ -n "$DESTDIR" ] || rm -rf /run/agentmem
   created=$(sort -r "$CREATED" 2>/dev/null || true)
   rm -rf "$LIB"

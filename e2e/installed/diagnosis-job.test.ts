@@ -64,14 +64,17 @@ describe.skipIf(reason !== null)(`a finding, tried with the installed helper${re
 
   test('kept, the journal knows what it won; the report tells what was found', async () => {
     valueOf(await app.call('run.keep', { runId }))
-    await waitForRun(app, runId, ['kept'], 20_000)
+    const { delta } = await waitForRun(app, runId, ['kept'], 20_000)
+    const available = delta?.machine.find(({ id }) => id === 'available')
+    const riseBytes = available?.changeBytes.value ?? 0
+    // Other programs of this machine take and give meanwhile, now and then more than these pages are.
+    const isClear = riseBytes > Math.max(64 * MIB, available?.noiseBytes.value ?? 0)
     const entries = await journal('"give the unused ones back"')
     expect(entries.map(({ kind, outcome, rule, solution }) => ({ kind, outcome, rule, solution }))).toEqual([
-      { kind: 'outcome', outcome: 'kept', rule: of.rule, solution: 'give-back' },
+      { kind: 'outcome', outcome: isClear ? 'kept' : expect.stringMatching(/^(?:kept|no-gain)$/u), rule: of.rule, solution: 'give-back' },
       { kind: 'action', outcome: null, rule: of.rule, solution: 'give-back' },
     ])
-    // Other programs of this machine take and give meanwhile: a quarter of it has to be there.
-    expect(entries[0]?.gainBytes.value).toBeGreaterThan((RESERVED * 2 * MIB) / 4)
+    expect(entries[0]?.gainBytes.value === riseBytes, `${riseBytes} more became available, the journal says ${entries[0]?.gainBytes.value}`).toBe(isClear)
     const report = valueOf(await app.call('report.make', { subject: { of: 'run', runId }, format: 'json', private: false }))
     expect(JSON.parse(Buffer.from(report.base64, 'base64').toString('utf8'))).toMatchObject({ findings: { rows: expect.any(Array) as unknown[] } })
   })

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { appendFileSync, chmodSync, cpSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { appendFileSync, chmodSync, chownSync, cpSync, existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, relative } from 'node:path'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
@@ -77,10 +77,51 @@ describe.skipIf(problem !== null)(title('install.sh'), () => {
       expect(tree).toContain(`f 644 0:0 ${path}`)
     }
     expect(tree).toContain('f 755 0:0 usr/lib/agentmem/agentmem-broker')
+    for (const path of ['usr/share/man/man1/agentmemctl.1', 'usr/share/bash-completion/completions/agentmemctl', 'usr/share/zsh/vendor-completions/_agentmemctl', 'usr/share/fish/vendor_completions.d/agentmemctl.fish']) expect(tree).toContain(`f 644 0:0 ${path}`)
+    expect(tree).toContain('l 777 0:0 usr/bin/agentmemctl')
     for (const file of ['dkms.conf', 'Kbuild', 'main.c', 'core/chunk.c', 'uapi/agentmem.h']) expect(tree).toContain(`f 644 0:0 usr/src/agentmem-0.1.0/${file}`)
     expect(tree.filter((line) => line.includes('usr/src/agentmem-0.1.0/test'))).toEqual([])
     expect(run(['uninstall']).status).toBe(0)
     expect(treeOf(dest)).toEqual([])
+  })
+
+  test('an ordinary user has agentmemctl, with its own Node and nothing of the checkout', () => {
+    expect(run(['install', bundle]).status).toBe(0)
+    const home = join(dest, 'home')
+    mkdirSync(home)
+    chownSync(home, 65_534, 65_534)
+    chmodSync(dest, 0o755)
+    const PATH = `${dest}/usr/bin:/usr/bin:/bin`
+    const ctl = (...words: string[]) => spawnSync('agentmemctl', words, { cwd: '/', encoding: 'utf8', uid: 65_534, gid: 65_534, env: { PATH, HOME: home } })
+    // With the presets it came with, and a history of the user's own.
+    const presets = ctl('presets', '--json')
+    expect(presets.status, presets.stderr).toBe(0)
+    expect(presets.stdout).toContain('more-agents')
+    const kept = ctl('journal', 'note', 'seen')
+    expect(kept.status, kept.stderr).toBe(0)
+    expect(ctl('journal', '--json').stdout).toContain('seen')
+    const found = ctl('memory-diagnose', '--json')
+    expect(found.status, found.stderr).toBe(0)
+    expect(JSON.parse(found.stdout)).toHaveProperty('findings')
+    expect(existsSync(join(home, '.local/state/agentmem/history.db'))).toBe(true)
+    const file = 'usr/share/bash-completion/completions/agentmemctl'
+    expect(ctl('completion', 'bash').stdout).toBe(readFileSync(join(dest, file), 'utf8'))
+    expect(ctl('man').stdout).toBe(readFileSync(join(dest, 'usr/share/man/man1/agentmemctl.1'), 'utf8'))
+    const words = spawnSync('bash', ['-c', `source ${file}; COMP_WORDS=(agentmemctl memory-); COMP_CWORD=1; _agentmemctl; echo "\${COMPREPLY[@]}"`], { cwd: dest, encoding: 'utf8' })
+    expect(words.stdout.trim()).toBe('memory-diagnose memory-enforce memory-watch')
+    rmSync(home, { recursive: true })
+    expect(run(['uninstall']).status).toBe(0)
+    expect(treeOf(dest)).toEqual([])
+  })
+
+  test('a command of that name that is another\'s stays', () => {
+    mkdirSync(join(dest, 'usr/bin'), { recursive: true })
+    writeFileSync(join(dest, 'usr/bin/agentmemctl'), 'theirs')
+    const out = run(['install', small], small)
+    expect(out.status, out.stderr).toBe(0)
+    expect(out.stdout).toContain('no link of ours: it stays')
+    expect(run(['uninstall'], small).status).toBe(0)
+    expect(treeOf(dest)).toEqual(['d 755 0:0 usr', 'd 755 0:0 usr/bin', 'f 644 0:0 usr/bin/agentmemctl'])
   })
 
   test('a new version replaces the old one whole, and uninstalling still leaves nothing', () => {
@@ -237,6 +278,8 @@ describe.skipIf(problem !== null)(title('install.sh'), () => {
     const { answer } = JSON.parse(lines.find((line) => line.startsWith('answer '))?.slice(7) ?? '{}') as { answer?: string }
     expect(JSON.parse(answer ?? 'null')).toMatchObject({ ok: true, value: { role: 'system' } })
     expect(lines).toContain('helper 1')
+    expect(lines).toContain('command same')
+    expect(lines).toContain('command agents')
     expect(lines).toContain('helper after 0')
     expect(lines.filter((line) => line.startsWith('left '))).toEqual([])
   })

@@ -26,6 +26,14 @@ chmod 0666 /run/answers
     case $line in *'"id":1'*) printf 'answer %s\n' "$line"; echo done >/run/answers ;; esac
   done
 printf 'helper %s\n' "$(pgrep -f '^/usr/lib/agentmem/node /usr/lib/agentmem/system.js$' | wc -l)"
+# What that user types, found by the shell, with the Node that was installed.
+mkdir -m 0777 /run/home
+setpriv --reuid 1 --regid 1 --clear-groups env -i PATH=/usr/bin:/bin HOME=/run/home sh -c 'agentmemctl completion bash' |
+  cmp - /usr/share/bash-completion/completions/agentmemctl && echo 'command same'
+# What it starts to find agents is what was installed, too.
+setpriv --reuid 1 --regid 1 --clear-groups env -i PATH=/usr/bin:/bin HOME=/run/home agentmemctl agents --json |
+  grep -q '"agents":' && echo 'command agents'
+rm -r /run/home
 
 /usr/lib/agentmem/install.sh uninstall
 printf 'helper after %s\n' "$(pgrep -f '^/usr/lib/agentmem/node' | wc -l)"

@@ -20,7 +20,7 @@ export interface Bundle {
 
 const sha256 = (text: string | Buffer): string => createHash('sha256').update(text).digest('hex')
 
-const EXECUTABLE = new Set(['node', 'agentmem-guard', 'agentmem-reclaim', 'agentmem-pressure', 'agentmem-backing', 'agentmem-run', 'agentmem-hook', 'agentmem-broker', 'install.sh'])
+const EXECUTABLE = new Set(['node', 'agentmem-guard', 'agentmem-reclaim', 'agentmem-pressure', 'agentmem-backing', 'agentmem-run', 'agentmem-hook', 'agentmem-broker', 'agentmemctl', 'install.sh'])
 
 const WHAT: readonly [RegExp, string][] = [
   [/^node$/u, 'The Node.js that runs the helper, separate from any other on this machine'],
@@ -40,6 +40,10 @@ const WHAT: readonly [RegExp, string][] = [
   [/^libagentmem\.so\.1$/u, 'The library by which programs share memory'],
   [/^include\/agentmem\.h$/u, 'What the library offers to C programs'],
   [/^agentmem\.(?:js|node)$/u, 'The same for Node programs'],
+  [/^agentmemctl$/u, 'The command line: starts what is in app/ with the Node.js beside it, as whoever calls it'],
+  [/^app\/node_modules\//u, 'Packages of the command line'],
+  [/^app\//u, 'The command line'],
+  [/^completions\//u, 'Completes words of agentmemctl in bash, zsh or fish'],
   [/^install\.sh$/u, 'This script, for uninstalling'],
   [/^MANIFEST$/u, 'Digests of these files'],
   [/\.policy$/u, 'Which action needs which password (polkit)'],
@@ -93,7 +97,7 @@ const newestMs = (folder: string): number =>
 const isStale = (projectDir: string, manifest: string): boolean => {
   if (!existsSync(manifest)) return true
   const builtMs = statSync(manifest).mtimeMs
-  return ['helper', 'native', 'kmod', 'assets/system'].some((folder) => newestMs(join(projectDir, folder)) > builtMs)
+  return ['helper', 'native', 'kmod', 'assets', 'electron/app', 'electron/cli', 'electron/contract'].some((folder) => newestMs(join(projectDir, folder)) > builtMs)
 }
 
 const build = (projectDir: string): Promise<Result<void>> =>
@@ -123,6 +127,7 @@ export const readBundle = async (projectDir: string): Promise<Result<Bundle>> =>
     const links = [
       { path: '/usr/lib/systemd/system/multi-user.target.wants/agentmem-recover.service', what: 'Link: takes back unfinished changes at boot' },
       { path: '/usr/lib/systemd/user/sockets.target.wants/agentmem-broker.socket', what: 'Link: the broker can be reached from the next login on' },
+      { path: '/usr/bin/agentmemctl', what: `Link: the command line for everybody, to ${INSTALLED_DIR}/agentmemctl` },
     ]
     const sources = moduleFolder(folder)
     const created = createdBytes([INSTALLED_DIR, ...places.map(({ place }) => place), ...links.map(({ path }) => path), ...(sources === null ? [] : [sources])])

@@ -41,6 +41,7 @@ describe('the plan of installing', () => {
     expect({ installed, problem, scriptSha256 }).toEqual({ installed: false, problem: null, scriptSha256: sha256(SCRIPT) })
     expect(files).toContainEqual(expect.objectContaining({ path: '/usr/lib/agentmem/node', sizeBytes: 1, mode: '0755' }))
     expect(files).toContainEqual(expect.objectContaining({ path: '/usr/lib/systemd/system/a.service', sizeBytes: 4, mode: '0644' }))
+    expect(files).toContainEqual(expect.objectContaining({ path: '/usr/bin/agentmemctl', mode: 'link' }))
     expect(files.every((file) => file.what !== '')).toBe(true)
     expect(command).toBe(terminalCommand(script(), sha256(SCRIPT), ['install', bundle(), sha256(readFileSync(join(bundle(), 'MANIFEST'), 'utf8'))]))
   })
