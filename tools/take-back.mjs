@@ -4,7 +4,7 @@
  * are given back by the installed program itself, which knows what it changed.
  */
 import { spawnSync } from 'node:child_process'
-import { closeSync, existsSync, openSync, readdirSync, readFileSync, readSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readdirSync, readFileSync, readSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { say } from './toolchain.mjs'
 
@@ -53,6 +53,20 @@ const removeSwap = () => {
   }
 }
 
+/** Where swap files lie; a helper that is killed while it makes one leaves the folders. */
+const STATE = ['/var/lib/agentmem/swap', '/var/lib/agentmem']
+
+const removeState = () => {
+  if (existsSync('/usr/lib/agentmem') || spawnSync('flock', ['--nonblock', LOCK, 'true']).status !== 0) return
+  for (const folder of STATE) {
+    // Whatever is in it is somebody's.
+    if (!existsSync(folder)) continue
+    if (readdirSync(folder).length > 0) return
+    say(`An earlier test left ${folder} behind, empty: removing it.`)
+    rmdirSync(folder)
+  }
+}
+
 /** Users that tests made carry the number of the process that made them. */
 const USER = /^(?<name>agentmem-e2e-(?<pid>\d+)):/u
 
@@ -90,4 +104,5 @@ export const takeBackLeftovers = () => {
   }
   removeUsers()
   removeSwap()
+  removeState()
 }
