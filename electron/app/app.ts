@@ -2,14 +2,14 @@ import { EventEmitter } from 'node:events'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { readKernelRelease, readUptimeMs } from '../../helper/observe/kernel.ts'
-import { leakThresholdsSchema } from '../contract/diagnosis.ts'
 import type { Payload, Answer, CallName, EventName, Request } from '../contract/channels.ts'
 import { createDiagnose, type Diagnose } from './diagnose/diagnose.ts'
 import { causeTitle, didNotFall } from './diagnose/did-not-fall.ts'
 import { kernelFeatures } from './diagnose/features.ts'
-import { leaksSince } from './diagnose/growth.ts'
+import { createLeakWatch } from './diagnose/growth.ts'
 import { machineLook } from './diagnose/machine-look.ts'
 import { rules } from './diagnose/rules/all.ts'
+import { LEAK_LIMITS, leakRule } from './diagnose/rules/leaks-of-history.ts'
 import { createSessionClient, type SessionClient } from './helper-client/session-client.ts'
 import { sessionProgram } from './helper-client/session-child.ts'
 import { createSystemClient, type SystemClient } from './helper-client/system-client.ts'
@@ -19,6 +19,7 @@ import type { History } from './history/types.ts'
 import { createInstaller } from './install/installer.ts'
 import { dispatch } from './ipc/dispatch.ts'
 import { createHandlers } from './ipc/handlers.ts'
+import { createDeeds } from './journal/deeds.ts'
 import { createJournal } from './journal/journal.ts'
 import { brokerLink, brokerSocket } from './units/broker-link.ts'
 import { createUnitSettings } from './units/settings.ts'
@@ -73,8 +74,6 @@ const HELPER_LOOK_MS = 15_000
 /** Nobody asks: rarely enough to cost nothing, often enough that findings are written down when they come. */
 const DIAGNOSE_MS = 10 * 60_000
 const FIRST_DIAGNOSE_MS = 60_000
-/** Growth is judged over a working day. */
-const LEAKS_FOR_MS = 8 * 3600_000
 
 export const createApp = (options: AppOptions = {}): App => {
   const now = options.now ?? Date.now
@@ -101,7 +100,8 @@ export const createApp = (options: AppOptions = {}): App => {
   })
   const stateNow = () => helperState(system.state(), session.state(), session.problem())
 
-  const lifecycle = createLifecycle({ session, history, onRegistry: (registry) => { emit('lifecycle', registry) }, now })
+  const deeds = createDeeds({ history, kernelRelease: () => readKernelRelease(paths.root), onChanged: () => { changed('journal') }, now })
+  const lifecycle = createLifecycle({ session, history, onRegistry: (registry) => { emit('lifecycle', registry) }, deeds, now })
   const sampler: Sampler = createSampler({
     root: paths.root,
     session,
@@ -151,7 +151,7 @@ export const createApp = (options: AppOptions = {}): App => {
     rules,
     features: kernelFeatures,
     didNotFall,
-    leaks: () => leaksSince(history.reader, now() - LEAKS_FOR_MS, now(), leakThresholdsSchema.parse({})),
+    leaks: createLeakWatch(history.reader, now, LEAK_LIMITS),
     history,
     planner,
     run: (runId) => runs.detail(runId),
@@ -161,7 +161,7 @@ export const createApp = (options: AppOptions = {}): App => {
     },
     now,
   })
-  const journal = createJournal({ history, kernelRelease: () => readKernelRelease(paths.root), onChanged: () => { changed('journal') }, now })
+  const journal = createJournal({ history, found: () => diagnose.get({ leaks: true }), kernelRelease: () => readKernelRelease(paths.root), onChanged: () => { changed('journal') }, now })
   const link = brokerLink(brokerSocket(paths.runtimeDir))
   const brokerProgram = join(paths.projectDir, 'build/native/agentmem-broker')
   const units = createUnits({
@@ -172,7 +172,7 @@ export const createApp = (options: AppOptions = {}): App => {
     programProblem: () => ([brokerProgram, '/usr/lib/agentmem/agentmem-broker'].some((path) => existsSync(path)) ? null : `The broker is missing: ${brokerProgram} is not there. Build it with "npm run build", or install the helper in Settings.`),
     agents: () => sampler.agents(15_000),
   })
-  const reports = createReports({ history, ruleTitle: (id) => rules.find((rule) => rule.id === id)?.title ?? causeTitle(id) })
+  const reports = createReports({ history, ruleTitle: (id) => [...rules, leakRule(null)].find((rule) => rule.id === id)?.title ?? causeTitle(id) })
   const installer = createInstaller({ projectDir: paths.projectDir })
   const handlers = createHandlers({
     root: paths.root,
@@ -212,8 +212,8 @@ export const createApp = (options: AppOptions = {}): App => {
     timers.push(
       setInterval(() => { history.writer.rollUp(now()) }, ROLL_UP_MS),
       setInterval(() => { history.writer.prune(now(), current.historyDays) }, DAY_MS),
-      setInterval(() => { diagnose.get({ leaks: false }).catch((error: unknown) => { console.error(error) }) }, DIAGNOSE_MS),
-      setTimeout(() => { diagnose.get({ leaks: false }).catch((error: unknown) => { console.error(error) }) }, FIRST_DIAGNOSE_MS),
+      setInterval(() => { diagnose.get({ leaks: true }).catch((error: unknown) => { console.error(error) }) }, DIAGNOSE_MS),
+      setTimeout(() => { diagnose.get({ leaks: true }).catch((error: unknown) => { console.error(error) }) }, FIRST_DIAGNOSE_MS),
       setInterval(() => { system.refresh().catch((error: unknown) => { console.error(error) }) }, HELPER_LOOK_MS),
     )
     runs.adopt().catch((error: unknown) => { console.error(error) })

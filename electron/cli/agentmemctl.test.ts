@@ -74,8 +74,9 @@ describe('agentmemctl', () => {
     expect(code).toBe(0)
     expect(out).toMatch(/^compressed-swap +(on|off|partial|unavailable) /mu)
     expect(out).toContain('agentmemctl layer on|off compressed-swap|ksm')
-    const json = JSON.parse(ctl('layers', '--json').out) as { id: string; switchable: boolean }[]
-    expect(json.filter((layer) => layer.switchable).map((layer) => layer.id)).toEqual(['compressed-swap', 'ksm', 'kernel-module'])
+    const json = JSON.parse(ctl('layers', '--json').out) as { version: number; layers: { id: string; switchable: boolean }[] }
+    expect(json.version).toBe(1)
+    expect(json.layers.filter((layer) => layer.switchable).map((layer) => layer.id)).toEqual(['compressed-swap', 'ksm', 'kernel-module'])
   })
 
   it('refuses a layer or a level that is none, and says what there is', () => {

@@ -80,7 +80,7 @@ export const plan = (presetId: string, options: PlanOptions): Promise<number> =>
   withApp(async (app) => {
     const view = await makePlan(app, presetId, options)
     if (!view.ok) return printFailure(view.error, options.json)
-    if (options.json) outJson(view.value)
+    if (options.json) outJson('plan', view.value)
     else printPlan(view.value)
     return EXIT.ok
   })
@@ -192,7 +192,7 @@ export const applyShown = async (app: App, view: PlanView, options: ApplyOptions
   }
   detail = await untilRun(app, runId, ({ record }) => !isOpen(record.state))
   await tellApp(app, runId)
-  if (options.json) outJson({ ...detail, didNotFall: await causesOf(app, runId) })
+  if (options.json) outJson('run', { ...detail, didNotFall: await causesOf(app, runId) })
   // Over without a question: what it did has not been said yet.
   else if (detail.record.state === 'kept' && nothingToUndo(detail.record.plan)) {
     printDetail(detail)
@@ -238,7 +238,7 @@ export const keep = (runId: RunId, options: { json: boolean }): Promise<number> 
     const kept = await app.inner.runs.keep(runId)
     if (!kept.ok) return printFailure(kept.error, options.json)
     await tellApp(app, runId)
-    if (options.json) outJson({ runId, state: 'kept' })
+    if (options.json) outJson('kept', { runId, state: 'kept' })
     else out(`Run ${runId} is kept until undo or restart.`)
     return EXIT.ok
   })
@@ -248,7 +248,7 @@ export const undo = (runId: RunId | null, options: { json: boolean }): Promise<n
     const undone = await app.inner.runs.undo(runId)
     if (!undone.ok) return printFailure(undone.error, options.json)
     await tellApp(app, undone.value.record.id)
-    if (options.json) outJson(undone.value)
+    if (options.json) outJson('undone', undone.value)
     else printDetail(undone.value)
     return EXIT.ok
   })
@@ -275,7 +275,7 @@ export const rollback = (options: { json: boolean; force: boolean }): Promise<nu
     const [failure = back.left[0]?.error] = failures
     const code = failure === undefined ? EXIT.ok : exitCodeOf(failure.code)
     if (options.json) {
-      outJson({ runs, resumed: back.resumed, left: back.left, limits: back.limits, ...(failure === undefined ? {} : { error: failure }) })
+      outJson('rolled-back', { runs, resumed: back.resumed, left: back.left, limits: back.limits, ...(failure === undefined ? {} : { error: failure }) })
       return code
     }
     if (back.resumed.length > 0) out(`${back.resumed.length} suspended ${back.resumed.length === 1 ? 'agent runs' : 'agents run'} again.`)

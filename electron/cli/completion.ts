@@ -29,7 +29,7 @@ const paths = (node: Node, before: readonly string[] = []): { path: string; node
 const bash = (root: Node): string => {
   const cases = paths(root).map(({ path, node }) => `    '${path}') words='${wordsOf(node)}' ;;`)
   const values = paths(root).flatMap(({ path, node }) => node.options.filter(({ choices }) => choices.length > 0).map(({ flags, choices }) => `    ${flags.map((flag) => `'${path} ${flag}'`).join('|')}) words='${choices.join(' ')}' ;;`))
-  return `# bash completion for agentmemctl: put it into ~/.local/share/bash-completion/completions/agentmemctl
+  return `# bash completion for agentmemctl; where it is not installed, put it into ~/.local/share/bash-completion/completions/agentmemctl
 _agentmemctl() {
   local current="\${COMP_WORDS[COMP_CWORD]}" previous="\${COMP_WORDS[COMP_CWORD-1]}" path='' word words='${wordsOf(root)}'
   local known=' ${paths(root).map(({ path }) => path.replaceAll(' ', '/')).join(' ')} '
@@ -67,9 +67,9 @@ const zsh = (root: Node): string => {
     return [`${name}() {\n${body}\n}`, ...node.commands.map((child) => part(child, [...path, child.name]))].join('\n')
   }
   return `#compdef agentmemctl
-# zsh completion for agentmemctl: put it as _agentmemctl into a folder of $fpath
+# zsh completion for agentmemctl; where it is not installed, put it as _agentmemctl into a folder of $fpath
 ${part(root, [])}
-compdef _agentmemctl agentmemctl
+if [ "\${funcstack[1]}" = _agentmemctl ]; then _agentmemctl "$@"; else compdef _agentmemctl agentmemctl; fi
 `
 }
 
@@ -83,7 +83,7 @@ const fish = (root: Node): string => {
       ...node.commands.flatMap((child) => walk(child, [...path, child.name])),
     ]
   }
-  return `# fish completion for agentmemctl: put it into ~/.config/fish/completions/agentmemctl.fish\n${walk(root, []).join('\n')}\n`
+  return `# fish completion for agentmemctl; where it is not installed, put it into ~/.config/fish/completions/agentmemctl.fish\n${walk(root, []).join('\n')}\n`
 }
 
 /** The completion of one shell, as a script. */

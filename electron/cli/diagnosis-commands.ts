@@ -1,4 +1,5 @@
 import { InvalidArgumentError, Option, type Command } from 'commander'
+import type { DidOptions } from './diagnosis/did.ts'
 import { size, span, type Size } from './parse.ts'
 
 const diagnose = () => import('./diagnosis/diagnose.ts')
@@ -53,7 +54,7 @@ export const addDiagnosisCommands = (program: Command, done: (code: number) => v
     .option('--observe', 'first watch for as long as the preset wants agents to be idle', false)
     .action(async (options: Parameters<Awaited<typeof import('./diagnosis/enforce.ts')>['enforce']>[0]) => end((await import('./diagnosis/enforce.ts')).enforce(options)))
   command('memory-watch', 'the machine and its agents, again and again').addOption(json().default(false, 'a line of JSON a look'))
-    .option('--show-processes', 'with the largest processes of the agents', false)
+    .option('--show-processes', 'with the largest processes of the agents, and the largest programs of the machine', false)
     .option('--interval <seconds>', 'between two looks', seconds, 1000)
     .option('--no-clear', 'write one look below the other')
     .option('--count <n>', 'end after so many looks', whole)
@@ -61,7 +62,8 @@ export const addDiagnosisCommands = (program: Command, done: (code: number) => v
   command('processes', 'every figure of your processes: sizes, heap, stack, shared, locked, faults').argument('[pid]', 'of the agent with this process; of all where left out', whole).addOption(json())
     .action((pid: number | undefined, options: Json) => more().then(({ processes }) => end(processes(pid ?? null, options))))
   command('explain', 'one finding, or why a rule is silent; of a run, why memory did not fall more').argument('<finding>', 'as memory-diagnose names it, such as swap.none; or the id of a run').addOption(json())
-    .action((rule: string, options: Json) => more().then(({ explain }) => end(explain(rule, options))))
+    .option('--for <time>', 'look again for so long, or until it is found: such things come and go', span)
+    .action(async (rule: string, options: Json & { for?: number }) => end((await import('./diagnosis/explain.ts')).explain(rule, options)))
   applying(command('try', 'try one solution of a finding, measure it and undo it unless it is kept').argument('<finding>', 'as memory-diagnose names it').argument('<solution>', 'as memory-diagnose names it').addOption(json()))
     .option('--subject <what>', 'which one, where a finding is about several', '')
     .action(async (rule: string, solution: string, options: { json: boolean; yes: boolean; keep: boolean; wait: boolean; simulation: boolean; subject: string }) => end((await import('./diagnosis/try.ts')).tryOut(rule, solution, { ...options, observe: false })))
@@ -81,6 +83,10 @@ export const addDiagnosisCommands = (program: Command, done: (code: number) => v
     .action((words: string[], options: Json & { limit: number }) => journal().then(({ searchJournal }) => end(searchJournal(words, options))))
   journals.command('note').description('write a note').argument('<word...>').addOption(json()).option('--entry <id>', 'to this entry', whole)
     .action((words: string[], options: Json & { entry?: number }) => journal().then(({ addNote }) => end(addNote(words, options))))
+  journals.command('did').description('write down that you did what a finding advised: advice and commands, which nobody else can know').argument('<finding>', 'as memory-diagnose names it').argument('<solution>', 'as memory-diagnose --verbose names it').argument('[note...]', 'what you saw').addOption(json())
+    .option('--subject <what>', 'which one, where a finding is about several', '')
+    .addOption(new Option('--outcome <what>', 'what came of it: it helped, it won nothing, or you took it back').choices(['kept', 'no-gain', 'undone']).default('kept'))
+    .action(async (rule: string, solution: string, words: string[], options: DidOptions) => end((await import('./diagnosis/did.ts')).didByHand(rule, solution, words, options)))
   journals.command('export').description('write all of it to a file').option('-o, --output <file>', 'where to; "-" is standard output')
     .action((options: { output?: string }) => journal().then(({ exportJournal }) => end(exportJournal(options))))
   journals.command('import').description('take in what another machine exported; what is known is left').argument('<file>', '"-" is standard input').addOption(json())

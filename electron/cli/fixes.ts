@@ -18,7 +18,7 @@ export const fixes = (options: { json: boolean; kind?: Fix['kind'] }): Promise<n
     const found = await app.call('fixes.get', {})
     if (!found.ok) return printFailure(found.error, options.json)
     const listed = options.kind === undefined ? found.value.fixes : found.value.fixes.filter((fix) => fix.kind === options.kind)
-    if (options.json) outJson({ fixes: listed })
+    if (options.json) outJson('fixes', { fixes: listed })
     else if (listed.length === 0) out(options.kind === 'hooks' ? 'No agent with hooks was found.' : 'No known waste was found.')
     else {
       printFixes(listed)
@@ -68,7 +68,7 @@ export const applyFixes = (ids: readonly string[], options: FixOptions): Promise
       if (why !== undefined) return printFailure({ code: fix.state === 'applied' ? 'bad-request' : 'not-supported', message: `"${fix.id}" ${why}.`, ...(fix.problem === null ? {} : { got: fix.problem }), about: fix.id, advice: 'Look at them: agentmemctl fixes' }, options.json)
     }
     if (chosen.value.length === 0) {
-      if (options.json) outJson({ fixes: [] })
+      if (options.json) outJson('fixes', { fixes: [] })
       else out('There is nothing to apply.')
       return EXIT.ok
     }
@@ -89,7 +89,7 @@ export const applyFixes = (ids: readonly string[], options: FixOptions): Promise
       applied.push(answer.value)
       if (!options.json) out(`${fix.id}: ${answer.value.state}. Take it back with: agentmemctl ${options.kind === 'hooks' ? 'hooks remove' : 'unfix'} ${fix.id}`)
     }
-    if (options.json) outJson({ fixes: applied })
+    if (options.json) outJson('fixes', { fixes: applied })
     return EXIT.ok
   })
 
@@ -108,7 +108,7 @@ export const undoFixes = (ids: readonly string[], options: Omit<FixOptions, 'yes
       out(`${fix.id}: taken back.`)
       if (answer.value.problem !== null) note(answer.value.problem)
     }
-    if (options.json) outJson({ fixes: undone })
+    if (options.json) outJson('fixes', { fixes: undone })
     else if (undone.length === 0) out('There is nothing to take back.')
     return EXIT.ok
   })

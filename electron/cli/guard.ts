@@ -17,7 +17,7 @@ export const guard = (options: { json: boolean }): Promise<number> =>
     if (!registry.ok) return printFailure(registry.error, options.json)
     const status = registry.value.guard
     if (options.json) {
-      outJson(status)
+      outJson('guard', { guard: status })
       return EXIT.ok
     }
     out(`Guard    ${guardLine(status)}`)

@@ -28,7 +28,7 @@ export const leftovers = (options: { json: boolean }): Promise<number> =>
     const found = await app.call('leftovers.get', {})
     if (!found.ok) return printFailure(found.error, options.json)
     const { orphans, duplicates } = found.value
-    if (options.json) outJson(found.value)
+    if (options.json) outJson('leftovers', found.value)
     else {
       if (orphans.length === 0) out('Nothing outlived its agent.')
       else {
@@ -62,7 +62,7 @@ export const reap = (words: readonly string[], options: { json: boolean; yes: bo
     const chosen = chosenOf(words, found.value.orphans)
     if (!chosen.ok) return printFailure(chosen.error, options.json)
     if (chosen.value.length === 0) {
-      if (options.json) outJson({ ended: [], left: [] })
+      if (options.json) outJson('reaped', { ended: [], left: [] })
       else out('Nothing outlived its agent.')
       return EXIT.ok
     }
@@ -73,7 +73,7 @@ export const reap = (words: readonly string[], options: { json: boolean; yes: bo
     const answer = await app.call('leftovers.reap', { processes: chosen.value.slice(0, 512).map(({ pid, startTimeTicks }) => ({ pid, startTimeTicks })) })
     if (!answer.ok) return printFailure(answer.error, options.json)
     const { ended, left } = answer.value
-    if (options.json) outJson(answer.value)
+    if (options.json) outJson('reaped', answer.value)
     else {
       out(`Ended ${ended.length} of ${chosen.value.length}.`)
       for (const one of left) note(`${one.pid} was left alone: ${one.reason}`)

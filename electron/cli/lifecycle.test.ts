@@ -6,14 +6,15 @@ import { Message, sessionBus, type MessageBus } from 'dbus-next'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest'
 import { z } from 'zod'
 import { fail, ok } from '../../helper/contract/result.ts'
-import { fixSchema, guardStatusSchema, policySchema, registryEntrySchema, type Fix, type RegistryEntry } from '../../helper/contract/lifecycle.ts'
-import { limitViewSchema, type LimitView } from '../../helper/contract/limits.ts'
+import { fixSchema, policySchema, type Fix, type RegistryEntry } from '../../helper/contract/lifecycle.ts'
+import type { LimitView } from '../../helper/contract/limits.ts'
 import { known } from '../../helper/contract/known.ts'
 import { SESSION_BUS_NAME, SESSION_OBJECT_PATH, sessionRequests, type Registry, type SessionMethod } from '../../helper/contract/requests.ts'
 import { startPrivateBus, type PrivateBus } from '../app/helper-client/private-bus.ts'
 import { sampleEntry, sampleEvent, sampleRegistry, sampleResumed, sampleSuspension } from '../app/lifecycle/sample.ts'
 import { sampleAgent, sampleSnapshot } from '../app/report/sample.ts'
 import { channels } from '../contract/channels.ts'
+import { answers as schemas } from './answers.ts'
 import { runProgram } from './program.ts'
 
 const hasBus = spawnSync('dbus-daemon', ['--version']).status === 0
@@ -143,8 +144,23 @@ describe.skipIf(!hasBus)('agentmemctl and the agents (needs dbus-daemon)', () =>
     expect(out).toMatch(/Codex +web-shop +active .*waits for its model$/mu)
     expect(out).toMatch(/Gemini CLI +Ledger +suspended .*won 210 MB since/mu)
     expect(out).toContain('Suspended: 1, which won')
-    const json = z.array(z.looseObject({ id: z.string(), lifecycle: registryEntrySchema })).parse(JSON.parse((await ctl('agents', '--json')).out))
-    expect(json.find((one) => one.id === gemini.id)?.lifecycle.state).toBe('suspended')
+    const json = schemas.agents.parse(JSON.parse((await ctl('agents', '--json')).out)).agents
+    expect(json.find((one) => one.id === gemini.id)?.lifecycle?.state).toBe('suspended')
+  })
+
+  it('everything that is done is in the journal with what it won, from one command to the next', async () => {
+    for (const words of [['suspend', '100'], ['limit', '100', '--high', '2G'], ['reap', '--yes'], ['fix', fix.id, '--yes'], ['unfix', fix.id], ['free', '100'], ['policy', 'set', '--suspend', 'on', '--suspend-after', '5m']]) expect((await ctl(...words)).code, words.join(' ')).toBe(0)
+    const { entries } = schemas.journal.parse(JSON.parse((await ctl('journal', '--json')).out))
+    const told = entries.toReversed().map(({ kind, title, solution, outcome, gainBytes }) => [kind, title, solution, outcome, gainBytes.value === null ? null : Math.round(gainBytes.value / MIB)])
+    expect(told).toEqual([
+      ['outcome', '1 agent suspended', 'suspend-idle', 'kept', 238],
+      ['action', 'web-shop (Claude Code): limited', 'limit-agents', null, null],
+      ['outcome', '1 process ended that outlived an agent', 'end-leftovers', 'kept', 50],
+      ['outcome', 'Gemini CLI starts itself twice: applied', null, 'kept', null],
+      ['outcome', 'Gemini CLI starts itself twice: taken back', null, 'undone', null],
+      ['outcome', 'web-shop (Claude Code): asked to give memory back', null, 'kept', 50],
+      ['action', 'What is done with idle agents was changed', null, null, null],
+    ])
   })
 
   it('suspends by process, by a process below it, and by a name that only one has', async () => {
@@ -186,7 +202,7 @@ describe.skipIf(!hasBus)('agentmemctl and the agents (needs dbus-daemon)', () =>
 
   it('sets, shows and takes away limits, and says what a size looks like', async () => {
     const set = await ctl('limit', '100', '--high', '1.5G', '--max', '2GiB', '--swap-max', 'none', '--json')
-    expect(limitViewSchema.parse(JSON.parse(set.out)).limits).toEqual({ highBytes: 1536 * MIB, maxBytes: 2048 * MIB, swapMaxBytes: null })
+    expect(schemas.limit.parse(JSON.parse(set.out)).limit?.limits).toEqual({ highBytes: 1536 * MIB, maxBytes: 2048 * MIB, swapMaxBytes: null })
     expect((await ctl('limit', '100')).out).toMatch(/being watched until .*\n +memory\.high +max -> 1\.5 GB/u)
     await ctl('limit', '100', '--none')
     expect(requestsOf('Limit').at(-1)).toEqual({ id: claude.id, limits: { lowBytes: null, highBytes: null, maxBytes: null, swapMaxBytes: null, zswapMaxBytes: null, toolsHighBytes: null } })
@@ -210,7 +226,7 @@ describe.skipIf(!hasBus)('agentmemctl and the agents (needs dbus-daemon)', () =>
 
   it('pins, unpins and protects', async () => {
     expect(await ctl('pin', '100', 'Ledger')).toMatchObject({ code: 0, out: expect.stringContaining('pinned, never suspended by itself') })
-    expect(z.array(registryEntrySchema).parse(JSON.parse((await ctl('unpin', '100', '--json')).out))).toMatchObject([{ pinned: false }])
+    expect(schemas['agents-set'].parse(JSON.parse((await ctl('unpin', '100', '--json')).out)).entries).toMatchObject([{ pinned: false }])
     expect((await ctl('protect', '100', '--importance', '90')).out).toContain('importance 90')
     expect((await ctl('protect', '100', '--importance', '101')).code).toBe(2)
     expect((await ctl('protect', '100')).code).toBe(2)
@@ -266,7 +282,7 @@ describe.skipIf(!hasBus)('agentmemctl and the agents (needs dbus-daemon)', () =>
     expect(channels['agents.timeline'].response.parse(JSON.parse((await ctl('timeline', gemini.id, '--json')).out)).suspensions).toHaveLength(1)
     expect((await ctl('timeline', 'Ledger', '--since', '1s')).out).toMatch(/suspended/u)
     expect((await ctl('guard')).out).toContain('running, process 77, 900 kB; stands for 1 suspended agent and 0 open runs')
-    expect(guardStatusSchema.parse(JSON.parse((await ctl('guard', '--json')).out)).pid).toBe(77)
+    expect(schemas.guard.parse(JSON.parse((await ctl('guard', '--json')).out)).guard?.pid).toBe(77)
     expect((await ctl('status')).out).toContain('3, 1 of them suspended')
   })
 

@@ -71,7 +71,7 @@ const setLimit = async (app: App, id: string | null, limits: Limits, wait: boole
 const codeOf = (view: LimitView): number => (view.state === 'undone' ? EXIT.failed : EXIT.ok)
 
 const showLimit = async (app: App, agent: Named, view: LimitView | null, json: boolean): Promise<number> => {
-  if (json) outJson(view)
+  if (json) outJson('limit', { limit: view })
   else if (view !== null) printLimit(labelOf(agent), view)
   else {
     out(`${labelOf(agent)} has no limit.`)
@@ -103,7 +103,7 @@ export const limit = (word: string, options: LimitOptions): Promise<number> =>
     if (cannot !== null) return printFailure(cannot, options.json)
     const answer = await setLimit(app, id, limits ?? NO_AGENT_LIMITS, options.wait)
     if (!answer.ok) return printFailure(answer.error, options.json)
-    if (options.json) outJson(answer.value)
+    if (options.json) outJson('limit', { limit: answer.value })
     else printLimit(labelFor(here.value.agents, id), answer.value)
     return codeOf(answer.value)
   })
@@ -115,7 +115,7 @@ export const budget = (given: Size | undefined, options: { json: boolean; wait: 
     if (!registry.ok) return printFailure(registry.error, options.json)
     if (given === undefined) {
       const { budget: view, policy } = registry.value
-      if (options.json) outJson(view)
+      if (options.json) outJson('limit', { limit: view })
       else if (view !== null) printLimit('All agents together', view)
       else out(policy.budgetBytes === null ? 'There is no budget for all agents together.' : `The budget of ${amount(policy.budgetBytes)} is not in force. ${registry.value.limit.text}`)
       return EXIT.ok
@@ -134,7 +134,7 @@ export const budget = (given: Size | undefined, options: { json: boolean; wait: 
       const kept = await app.call('policy.set', { policy: { ...now.value.policy, budgetBytes: bytes } })
       if (!kept.ok) return printFailure(kept.error, options.json)
     }
-    if (options.json) outJson(answer.value)
+    if (options.json) outJson('limit', { limit: answer.value })
     else printLimit('All agents together', answer.value)
     return codeOf(answer.value)
   })

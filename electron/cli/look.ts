@@ -21,7 +21,7 @@ export const snapshot = (options: { json: boolean; commandLines: boolean; save?:
     if (options.save !== undefined) {
       const saved = await app.call('snapshots.take', { label: options.save })
       if (!saved.ok) return printFailure(saved.error, options.json)
-      if (options.json) outJson(saved.value)
+      if (options.json) outJson('snapshot-saved', saved.value)
       else out(`Saved as snapshot ${saved.value.id}: ${saved.value.agents} agents, ${amount(saved.value.agentsCostBytes)}.`)
       return EXIT.ok
     }
@@ -29,7 +29,7 @@ export const snapshot = (options: { json: boolean; commandLines: boolean; save?:
     if (!taken.ok) return printFailure(taken.error, options.json)
     const { machine, agents, counts, cpuMs } = taken.value
     if (options.json) {
-      outJson(taken.value)
+      outJson('snapshot', taken.value)
       return EXIT.ok
     }
     out(`Memory     ${amount(machine.memory.availableBytes)} available of ${amount(machine.memory.totalBytes)}`)
@@ -60,7 +60,7 @@ export const agents = (options: { json: boolean }): Promise<number> =>
     // The states and the order of the window.
     const { agents: listed, totals } = await app.inner.sampler.live()
     if (options.json) {
-      outJson(listed.map((agent) => ({ ...agent, lifecycle: entries.get(agent.id) ?? null })))
+      outJson('agents', { agents: listed.map((agent) => ({ ...agent, lifecycle: entries.get(agent.id) ?? null })) })
       return EXIT.ok
     }
     if (listed.length === 0) out('No agents are running. Start one, or name your own in ~/.config/agentmem/agents.json.')
@@ -82,7 +82,7 @@ export const presets = (options: { json: boolean; all: boolean }): Promise<numbe
     if (!list.ok) return printFailure(list.error, options.json)
     const shown = options.all ? list.value.presets : list.value.presets.filter(isListed)
     const width = Math.max(18, ...shown.map(({ preset }) => preset.id.length))
-    if (options.json) outJson({ ...list.value, presets: shown })
+    if (options.json) outJson('presets', { ...list.value, presets: shown })
     else {
       for (const { preset, builtIn } of shown) {
         out(`${preset.id.padEnd(width)} ${preset.title}${builtIn ? '' : ' (own)'}`)
@@ -101,7 +101,7 @@ export const layers = (options: { json: boolean }): Promise<number> =>
     const list = await app.call('presets.list', {})
     if (!list.ok) return printFailure(list.error, options.json)
     const switchable = (id: LayerId): boolean => list.value.presets.some(({ preset }) => preset.id === layerPresetId(id, 'on'))
-    if (options.json) outJson(machine.value.layers.map((layer) => ({ ...layer, switchable: switchable(layer.id) })))
+    if (options.json) outJson('layers', { layers: machine.value.layers.map((layer) => ({ ...layer, switchable: switchable(layer.id) })) })
     else {
       for (const layer of machine.value.layers) {
         out(`${layer.id.padEnd(16)} ${layer.state.padEnd(12)} ${layer.title}${layer.savesBytes.value === null ? '' : `, saves ${amount(layer.savesBytes.value)}`}`)
@@ -127,7 +127,7 @@ export const status = (options: { json: boolean }): Promise<number> =>
     const open = helper.value.system === 'ready' ? await app.inner.system.call('Runs', {}) : null
     const runs = open?.ok === true ? open.value : []
     if (options.json) {
-      outJson({ helper: helper.value, app: running.ok ? { pid: running.value.pid } : null, agents: live.ok ? live.value.length : null, suspended: lifecycle === null ? null : lifecycle.entries.filter((entry) => entry.state === 'suspended').length, guard: lifecycle?.guard ?? null, runs, layers: machine.value.layers })
+      outJson('status', { helper: helper.value, app: running.ok ? { pid: running.value.pid } : null, agents: live.ok ? live.value.length : null, suspended: lifecycle === null ? null : lifecycle.entries.filter((entry) => entry.state === 'suspended').length, guard: lifecycle?.guard ?? null, runs, layers: machine.value.layers })
       return EXIT.ok
     }
     out(`Helper   ${helper.value.system}${helper.value.systemVersion === null ? '' : ` (${helper.value.systemVersion})`}`)
@@ -147,7 +147,7 @@ export const runs = (options: { json: boolean; limit: number }): Promise<number>
     await app.inner.runs.adopt(true)
     const list = await app.call('runs.list', { limit: options.limit })
     if (!list.ok) return printFailure(list.error, options.json)
-    if (options.json) outJson(list.value)
+    if (options.json) outJson('runs', { runs: list.value })
     else if (list.value.length === 0) out('No runs yet. Begin with: agentmemctl plan balanced')
     else {
       const rows = list.value.map(({ summary, gainBytes, noiseBytes }) => [summary.id, summary.presetTitle, summary.state, started.format(summary.startedAtMs), bytesOr(gainBytes), bytesOr(noiseBytes)])
@@ -161,7 +161,7 @@ export const compare = (fromId: number, toId: number, options: { json: boolean }
     const delta = await app.call('compare.get', { fromId, toId })
     if (!delta.ok) return printFailure(delta.error, options.json)
     if (options.json) {
-      outJson(delta.value)
+      outJson('comparison', delta.value)
       return EXIT.ok
     }
     if (delta.value.incomparableReason !== null) note(delta.value.incomparableReason)

@@ -27,7 +27,7 @@ export const setAgents = (words: readonly string[], change: Change, options: { j
       entries.push(answer.value)
       if (!options.json) out(`${labelOf(agent)}: ${setWords(answer.value)}.`)
     }
-    if (options.json) outJson(entries)
+    if (options.json) outJson('agents-set', { entries })
     return EXIT.ok
   })
 
@@ -40,7 +40,7 @@ export const free = (word: string, options: { json: boolean }): Promise<number> 
     if (!agent.ok) return printFailure(agent.error, options.json)
     const answer = await app.call('agents.ask-to-free', { id: agent.value.id })
     if (!answer.ok) return printFailure(answer.error, options.json)
-    if (options.json) outJson(answer.value)
+    if (options.json) outJson('freed', answer.value)
     else if (answer.value.asked.length === 0) out(`No process of ${labelOf(agent.value)} can be asked.`)
     else out(table(['PID', 'HOW', 'BEFORE', 'AFTER', ''], answer.value.asked.map((one) => [String(one.pid), one.how, bytesOr(one.beforeBytes), bytesOr(one.afterBytes), one.text]), [0, 2, 3]))
     return EXIT.ok
@@ -81,7 +81,7 @@ export const timeline = (word: string, options: { json: boolean; since: number }
     const nowMs = Date.now()
     const answer = await app.call('agents.timeline', { id: agent.value.id, fromMs: nowMs - options.since, toMs: nowMs })
     if (!answer.ok) return printFailure(answer.error, options.json)
-    if (options.json) outJson(answer.value)
+    if (options.json) outJson('timeline', answer.value)
     else {
       if (here.ok) out(labelFor(here.value.agents, agent.value.id))
       printTimeline(answer.value, nowMs)

@@ -32,7 +32,7 @@ export const showPolicy = (options: { json: boolean }): Promise<number> =>
     const registry = await app.call('lifecycle.get', {})
     if (!registry.ok) return printFailure(registry.error, options.json)
     const { policy, policyProblem } = registry.value
-    if (options.json) outJson(policy)
+    if (options.json) outJson('policy', policy)
     else {
       printPolicy(policy)
       if (policyProblem !== null) note(policyProblem)
@@ -54,7 +54,7 @@ export const setPolicy = (options: PolicyOptions): Promise<number> =>
     }
     const answer = await app.call('policy.set', { policy })
     if (!answer.ok) return printFailure(answer.error, options.json)
-    if (options.json) outJson(answer.value)
+    if (options.json) outJson('policy', answer.value)
     else {
       printPolicy(answer.value)
       if (app.inner.session.isOwn() && (answer.value.suspend.auto || answer.value.trim.auto)) say('It acts while the app runs, or the installed session service: start one of them.', 0)

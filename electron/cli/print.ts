@@ -1,11 +1,18 @@
 import type { Failure } from '../../helper/contract/errors.ts'
 import type { Reading } from '../../helper/contract/reading.ts'
 import { amount } from '../app/amounts.ts'
+import type { AnswerName, Given } from './answers.ts'
 import { exitCodeOf } from './exit-codes.ts'
 
 export const out = (text: string): void => { process.stdout.write(`${text}\n`) }
 export const note = (text: string): void => { process.stderr.write(`${text}\n`) }
-export const outJson = (value: unknown): void => { out(JSON.stringify(value, null, 2)) }
+const versioned = (value: object): object => ({ version: 1, ...value })
+
+/** The answer of a command as JSON: an object with its version first; answers.ts has the schemas. */
+export const outJson = <N extends AnswerName>(_name: N, value: Given<N>): void => { out(JSON.stringify(versioned(value), null, 2)) }
+
+/** The same as one line, for answers that come again and again. */
+export const outJsonLine = <N extends AnswerName>(_name: N, value: Given<N>): void => { out(JSON.stringify(versioned(value))) }
 
 /** A dash is "not known"; it is never shown as zero. */
 export const bytesOr = (reading: Reading): string => (reading.value === null ? '-' : amount(reading.value))
@@ -45,7 +52,7 @@ export const table = (head: readonly string[], rows: readonly (readonly string[]
 
 /** Sentence, what was met, what to do: to stderr, or whole as JSON to stdout. Answers the exit code. */
 export const printFailure = (error: Failure, json: boolean): number => {
-  if (json) outJson({ error })
+  if (json) outJson('error', { error })
   else {
     note(wrapped(`agentmemctl: ${error.message}`, 2))
     if (error.expected !== undefined) note(`  expected: ${error.expected}`)

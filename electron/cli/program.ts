@@ -110,6 +110,7 @@ export const runProgram = async (words: readonly string[]): Promise<number> => {
   addDiagnosisCommands(program, (code) => { exitCode = code })
 
   command('completion', 'print completion for a shell').addArgument(new Argument('<shell>', 'the shell').choices(SHELLS)).action((shell: Shell) => { process.stdout.write(completion(program, shell)) })
+  command('schema', 'print the JSON Schema of what --json prints; which there are where none is named').argument('[answer]', 'as it lists them').action(async (name: string | undefined) => { exitCode = (await import('./schemas.ts')).printSchema(name ?? null) })
   command('man', 'print the manual page').action(async () => { process.stdout.write((await import('./man.ts')).manPage(program)) })
 
   try {

@@ -65,7 +65,7 @@ export const suspend = (words: readonly string[], options: SuspendOptions): Prom
     const { suspended, left } = answer.value
     const [first] = left
     if (options.json) {
-      outJson(answer.value)
+      outJson('suspended', answer.value)
       return first === undefined ? EXIT.ok : exitCodeOf(first.error.code)
     }
     if (ids.value.length === 0) out('No agent is idle for that long.')
@@ -91,7 +91,7 @@ export const resume = (words: readonly string[], options: { json: boolean; all: 
     if (!answer.ok) return printFailure(answer.error, options.json)
     const { resumed, left } = answer.value
     if (options.json) {
-      outJson(answer.value)
+      outJson('resumed', answer.value)
       return left[0] === undefined ? EXIT.ok : exitCodeOf(left[0].error.code)
     }
     if (resumed.length === 0 && left.length === 0) out(options.all ? 'No agent is suspended.' : 'None of these is suspended.')

@@ -47,7 +47,7 @@ export const units = (word: string | undefined, options: { json: boolean }): Pro
     const view = await app.call('units.get', {})
     if (!view.ok) return printFailure(view.error, options.json)
     if (word === undefined) {
-      if (options.json) outJson(view.value)
+      if (options.json) outJson('units', view.value)
       else printView(view.value)
       return EXIT.ok
     }
@@ -57,7 +57,7 @@ export const units = (word: string | undefined, options: { json: boolean }): Pro
     }
     const listed = await app.call('units.list', { agent: agent.number, backend: agent.backend })
     if (!listed.ok) return printFailure(listed.error, options.json)
-    if (options.json) outJson(listed.value)
+    if (options.json) outJson('units-of-agent', listed.value)
     else printUnits(listed.value.units, listed.value.more)
     return EXIT.ok
   })

@@ -1,10 +1,10 @@
 import { z } from 'zod'
-import { agentIdSchema } from '../../helper/contract/agents.ts'
-import { processEvidenceSchema } from '../../helper/contract/evidence.ts'
+import { agentIdSchema, processRefSchema } from '../../helper/contract/agents.ts'
 import { runIdSchema } from '../../helper/contract/runs.ts'
 import { traceRequestSchema, traceResultSchema } from '../../helper/contract/trace.ts'
 import { call } from './call.ts'
-import { diagnosisSchema, journalEntrySchema, leakSchema, leakThresholdsSchema, traceLineSchema } from './diagnosis.ts'
+import { diagnosisSchema, journalEntrySchema, leakThresholdsSchema, leakViewSchema, traceLineSchema } from './diagnosis.ts'
+import { processFiguresSchema } from './process-figures.ts'
 import { planViewSchema } from './views.ts'
 
 const nothing = z.strictObject({})
@@ -15,17 +15,18 @@ export const diagnosisChannels = {
   /** After a run: which of the five causes explain that memory did not fall. */
   'diagnosis.of-run': call(z.strictObject({ runId: runIdSchema }), diagnosisSchema),
   /** Every figure of one's own processes, the largest first; of one agent, or of all there are. */
-  'processes.get': call(z.strictObject({ agentId: agentIdSchema.nullable() }), z.object({ takenAtMs: z.number(), processes: z.array(processEvidenceSchema) })),
+  'processes.get': call(z.strictObject({ agentId: agentIdSchema.nullable() }), processFiguresSchema),
   /** Plan of a solution that is tried as a run; run.apply with the preset id it names does it. */
   'diagnosis.try': call(z.strictObject({ rule: z.string(), subject: z.string(), solution: z.string() }), planViewSchema),
 } as const
 
 export const leakChannels = {
-  'leaks.get': call(z.strictObject({ thresholds: leakThresholdsSchema, fromMs: z.number() }), z.array(leakSchema)),
+  'leaks.get': call(z.strictObject({ thresholds: leakThresholdsSchema, fromMs: z.number() }), z.array(leakViewSchema)),
 } as const
 
 export const traceChannels = {
-  'trace.list': call(nothing, z.object({ lines: z.array(traceLineSchema) })),
+  /** Every line to look deeper with; `pid`: as it is typed for this process, where a line looks at one. */
+  'trace.list': call(z.strictObject({ pid: processRefSchema.shape.pid.optional() }), z.object({ lines: z.array(traceLineSchema) })),
   'trace.run': call(traceRequestSchema, traceResultSchema),
 } as const
 
@@ -36,6 +37,8 @@ export const journalChannels = {
   'journal.totals': call(nothing, z.object({ entries: z.int().min(0), tried: z.int().min(0), helped: z.int().min(0) })),
   /** A note on an entry; `id` null makes a note of its own. */
   'journal.note': call(z.strictObject({ id: z.int().nullable(), note: z.string().max(10_000) }), journalEntrySchema),
+  /** The user did by hand what a finding advised, and this came of it; asked before advice as the outcome of a run is. */
+  'journal.did': call(z.strictObject({ rule: z.string().max(100), subject: z.string().max(1000), solution: z.string().max(100), outcome: z.enum(['kept', 'no-gain', 'undone']), note: z.string().max(10_000) }), journalEntrySchema),
   'journal.export': call(nothing, z.object({ fileName: z.string(), text: z.string() })),
   'journal.import': call(z.strictObject({ text: z.string().max(20_000_000) }), z.object({ added: z.int(), known: z.int() })),
 } as const

@@ -109,6 +109,10 @@ export const leakSchema = z.object({
 })
 export type Leak = z.infer<typeof leakSchema>
 
+/** A leak with what to do about it; null where it is none, or has ended. */
+export const leakViewSchema = leakSchema.extend({ finding: findingSchema.nullable() })
+export type LeakView = z.infer<typeof leakViewSchema>
+
 export const leakThresholdsSchema = z.strictObject({ bytesPerHour: z.number().min(0).default(10 * 1024 * 1024), percentPerHour: z.number().min(0).default(10) })
 
 /** Something that protects memory, and whether it does here. */
@@ -142,6 +146,9 @@ export const diagnosisSchema = z.object({
   tookMs: z.number(),
 })
 export type Diagnosis = z.infer<typeof diagnosisSchema>
+
+/** What `memory-diagnose --json` prints: the same without how long it took, so that the same machine gives the same bytes. */
+export const diagnosisJsonSchema = diagnosisSchema.omit({ tookMs: true })
 
 /** A line of the built-in list for looking deeper. The helper runs it by its id with bounded numbers, never text. */
 export const traceLineSchema = z.object({

@@ -1,4 +1,4 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -7,6 +7,7 @@ import { diagnosisSchema, type Diagnosis } from '../../contract/diagnosis.ts'
 import { createApp } from '../app.ts'
 import { openHistory } from '../history/open.ts'
 import type { NewEntry } from '../history/journal.ts'
+import { processSeriesId } from '../history/types.ts'
 import { isLikeLook, openAlone } from './alone.ts'
 import { healthyLooks } from './testing/healthy.ts'
 
@@ -53,22 +54,23 @@ const alone = async (name: string, leaks = false): Promise<Diagnosis> => {
   return answer.value
 }
 
-const withApp = async (name: string): Promise<Diagnosis> => {
+const withApp = async (name: string, leaks = false): Promise<Diagnosis> => {
   const app = createApp({ paths: { configDir: join(folder, 'config'), stateDir: join(folder, name), runtimeDir: join(folder, 'run'), root }, systemBus: `unix:path=${folder}/none`, sessionBus: `unix:path=${folder}/none`, sampling: false, startSession: false, now })
-  const answer = await app.call('diagnosis.get', { leaks: false })
+  const answer = await app.call('diagnosis.get', { leaks })
   app.close()
   if (!answer.ok) throw new Error(answer.error.message)
   return answer.value
 }
 
-/** Only how long it took is of the moment. */
-const bytes = (diagnosis: Diagnosis): string => JSON.stringify({ ...diagnosis, tookMs: 0 }, null, 2)
+/** Only how long it took is of the moment. What is told from the history is left to --detect-leaks, and said so. */
+const bytes = (diagnosis: Diagnosis): string => JSON.stringify({ ...diagnosis, tookMs: 0, ...(diagnosis.leaks === null ? { couldNotLook: diagnosis.couldNotLook.filter(({ rule }) => rule !== 'leaks.history') } : {}) }, null, 2)
 
 test('without the app the answer is the same to the byte, first and later, with rates and what helped before', async () => {
   const first = await withApp('app')
   const found = first.findings.find(({ solutions }) => solutions.length > 1)
   if (found === undefined) throw new Error('expected something to be found')
   expect(bytes(await alone('own'))).toBe(bytes(first))
+  expect(bytes(await alone('asked', true))).toBe(bytes(await withApp('asked-too', true)))
   const tried = [outcome(found.rule, found.solutions[1]?.id ?? '')]
   for (const name of ['app', 'own']) await before(name, tried)
   const [later, own] = [await withApp('app'), await alone('own')]
@@ -94,6 +96,51 @@ test('what it finds stands in the journal once, and its look is there for the ne
 test('leaks are told where they are asked for', async () => {
   expect((await alone('own')).leaks).toBeNull()
   expect((await alone('own', true)).leaks).toEqual([])
+})
+
+const MB = 1024 ** 2
+const LEAKER = { pid: 777, startTimeTicks: 4321 }
+
+/** A program of the captured machine that the app saw grow by so much an hour, for three hours until now. */
+const growing = async (name: string, mbPerHour: number): Promise<void> => {
+  const proc = join(root, 'proc', String(LEAKER.pid))
+  mkdirSync(proc, { recursive: true })
+  writeFileSync(join(proc, 'stat'), `${LEAKER.pid} (indexer) S 1 ${LEAKER.pid} ${LEAKER.pid} 0 -1 4194304 900 0 0 0 10 5 0 0 20 0 1 0 ${LEAKER.startTimeTicks} 900000000 100000 18446744073709551615 1 1 0 0 0 0 0 0 0 0 0 0 17 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n`)
+  writeFileSync(join(proc, 'status'), `Name:\tindexer\nUid:\t${uid}\t${uid}\t${uid}\t${uid}\nVmRSS:\t 400000 kB\nRssAnon:\t 390000 kB\nVmSwap:\t 0 kB\n`)
+  writeFileSync(join(proc, 'cmdline'), 'indexer\0')
+  const { bootId } = await readEvidence(root, { uid: null, privileged: false })
+  const kept = history(name)
+  for (let minute = 180; minute >= 0; minute -= 1) {
+    const atMs = takenAtMs - minute * 60_000
+    kept.writer.addSamples(atMs, { availableBytes: 1, agentsCostBytes: 1, compressedBytes: 0, freeBytes: 1, pressurePercent: 0, cacheBytes: 1, swapUsedBytes: null }, [], [{ id: processSeriesId(bootId, LEAKER, null), label: 'indexer', bytes: 300 * MB + ((180 - minute) / 60) * mbPerHour * MB }])
+    if (minute % 5 === 0) kept.writer.rollUp(atMs)
+  }
+  kept.close()
+}
+
+test('a leak of hours is a finding with --detect-leaks, in the app always, in the journal and for reports', async () => {
+  await growing('own', 100)
+  const found = (await alone('own', true)).findings.filter(({ rule }) => rule === 'leaks.history')
+  expect(found).toMatchObject([{ subject: '777:4321', severity: 'warning', solutions: [{ id: 'restart-it' }, { id: 'limit-it' }] }])
+  const kept = history('own')
+  expect(kept.reader.journal({ text: 'indexer', limit: 10, beforeId: null }).entries.map(({ rule }) => rule)).toEqual(['leaks.history'])
+  expect(kept.reader.findingsBetween(0, now())?.findings.map(({ rule }) => rule)).toContain('leaks.history')
+  kept.close()
+  expect((await withApp('own')).findings.map(({ rule }) => rule)).toContain('leaks.history')
+})
+
+test('without being asked this command leaves the whole history alone, and says that it did', async () => {
+  await growing('own', 100)
+  const { findings, couldNotLook } = await alone('own')
+  expect(findings.map(({ rule }) => rule)).not.toContain('leaks.history')
+  expect(couldNotLook.find(({ rule }) => rule === 'leaks.history')?.needs).toContain('--detect-leaks')
+})
+
+test('who hardly grows is no finding', async () => {
+  await growing('own', 8)
+  const { findings, silent } = await alone('own', true)
+  expect(findings.map(({ rule }) => rule)).not.toContain('leaks.history')
+  expect(silent).toContain('leaks.history')
 })
 
 test('a look of another version is none of this one', () => {

@@ -9,6 +9,7 @@ import type { AppPaths } from '../paths.ts'
 import { kernelFeatures } from './features.ts'
 import { createFinder, type FindHistory } from './find.ts'
 import { rules } from './rules/all.ts'
+import { LEAK_LIMITS } from './rules/leaks-of-history.ts'
 
 export interface Alone {
   readonly get: (wish: { leaks: boolean }) => Promise<Result<Diagnosis>>
@@ -23,8 +24,6 @@ export interface AloneOptions {
   readonly now?: () => number
 }
 
-const LEAKS_FOR_MS = 8 * 3600_000
-
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> => typeof value === 'object' && value !== null && !Array.isArray(value)
 const hasFieldsOf = (value: unknown, now: object): boolean => isObject(value) && Object.keys(now).every((name) => name in value)
 
@@ -37,7 +36,7 @@ export const isLikeLook = (value: unknown, now: Evidence): value is Evidence => 
 
 interface Opened {
   readonly history: FindHistory
-  readonly leaks: () => readonly Leak[] | null
+  readonly leaks: (mostAgeMs: number) => readonly Leak[] | null
   readonly close: () => void
 }
 
@@ -48,8 +47,8 @@ const openWhole = async (path: string, leaks: boolean, now: () => number): Promi
   const history = opened.ok ? opened.value : openHistoryInMemory(opened.error)
   const close = (): void => { history.close() }
   if (!leaks) return { history, leaks: () => null, close }
-  const [{ leaksSince }, { leakThresholdsSchema }] = await Promise.all([import('./growth.ts'), import('../../contract/diagnosis.ts')])
-  return { history, leaks: () => leaksSince(history.reader, now() - LEAKS_FOR_MS, now(), leakThresholdsSchema.parse({})), close }
+  const { createLeakWatch } = await import('./growth.ts')
+  return { history, leaks: createLeakWatch(history.reader, now, LEAK_LIMITS), close }
 }
 
 /**

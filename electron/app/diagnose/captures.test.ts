@@ -5,7 +5,7 @@ import { z } from 'zod'
 import { evidenceSchema } from '../../../helper/contract/evidence.ts'
 import { judge } from './engine.ts'
 import { rules } from './rules/all.ts'
-import { seriesOf } from './series.ts'
+import { lastOf, seriesOf } from './series.ts'
 
 const MACHINES = new URL('../../../helper/test/machines', import.meta.url).pathname
 const names = readdirSync(MACHINES).filter((name) => existsSync(join(MACHINES, name, 'looks')))
@@ -28,5 +28,17 @@ describe('captured machines', () => {
     expect(findings.map(({ rule, subject }) => `${rule} ${subject}`.trim())).toEqual(expectedOf(name))
     expect(silent.length).toBeGreaterThan(20)
     expect(couldNotLook.filter(({ needs }) => needs.startsWith('the rule failed'))).toEqual([])
+  })
+
+  test('one has agents of every kind at rest, and every rule about agents looked at them', () => {
+    const looks = names.map(seriesIn).find((series) => lastOf(series).agents.length > 0)
+    if (looks === undefined) throw new Error('expected a captured machine with agents, got none')
+    const { agents, agentsKnown } = lastOf(looks)
+    expect(agentsKnown).toBe(true)
+    expect(new Set(agents.map((agent) => agent.kind))).toEqual(new Set(['claude-code', 'codex', 'gemini-cli', 'opencode']))
+    expect(agents.every((agent) => agent.state === 'idle' && agent.cost.costBytes > 20 * 1024 ** 2)).toBe(true)
+    expect(agents.flatMap((agent) => agent.processes).filter((process) => process.role === 'mcp-server').length).toBeGreaterThanOrEqual(2)
+    expect(judge(rules, looks).silent).toEqual(expect.arrayContaining(rules.flatMap((rule) => (rule.topic === 'agents' ? [rule.id] : []))))
+    expect(JSON.stringify(looks)).not.toMatch(/\/home\/(?!user\b)|\/root\/|\/tmp\/(?!x)|agentmem-(?:e2e|fleet)/u)
   })
 })

@@ -1,14 +1,17 @@
 import type { Result } from '../../../helper/contract/errors.ts'
 import { fail, ok } from '../../../helper/contract/result.ts'
 import { monotonicMs } from '../../../helper/observe/clock.ts'
-import type { Diagnosis, Finding } from '../../contract/diagnosis.ts'
+import type { Diagnosis, Finding, Leak, LeakView } from '../../contract/diagnosis.ts'
 import type { PlanView, RunDetail } from '../../contract/views.ts'
 import type { HistoryReader } from '../history/types.ts'
 import type { Planner } from '../runs/planner.ts'
-import { bySeverity } from './engine.ts'
+import { withJournal } from './advice.ts'
+import { bySeverity, judge } from './engine.ts'
 import { createFinder, findingEntry, type FindDeps, type Finder, type FindHistory } from './find.ts'
+import type { LeakThresholds } from './leaks.ts'
 import { createRecall, movedSince } from './recall.ts'
 import type { Looks } from './rule.ts'
+import { leakRule, leakSubject } from './rules/leaks-of-history.ts'
 import { lastOf } from './series.ts'
 import { wishOf } from './try-solution.ts'
 
@@ -24,6 +27,8 @@ export interface Diagnose {
   get: Finder['get']
   /** Why memory did not fall with a run, and what else was found when it was measured. */
   ofRun(runId: string): Promise<Result<Diagnosis>>
+  /** Leaks by limits of the user's, each with what to do about it where it is still there. */
+  leaks(leaks: readonly Leak[], thresholds: LeakThresholds): Promise<Result<LeakView[]>>
   /** The plan of a solution of something that is found now, or was within the last minutes on a machine set as it is now. */
   try(wish: { rule: string; subject: string; solution: string }): Promise<Result<PlanView>>
   /** A run was measured: what is found now belongs to it. */
@@ -81,6 +86,13 @@ export const createDiagnose = (deps: DiagnoseDeps): Diagnose => {
       const kept = history.reader.findingsOfRun(runId)
       const findings = kept?.findings ?? [...deps.didNotFall(run, looks).toSorted(bySeverity), ...judgement.findings]
       return ok(diagnosisOf(answer.value, findings, null, fromMs))
+    },
+    async leaks(leaks, limits) {
+      const answer = await judged()
+      if (!answer.ok) return answer
+      const { findings } = judge([leakRule(leaks, { each: true, limits })], answer.value.looks)
+      const told = new Map(withJournal(findings, history.reader).map((finding) => [finding.subject, finding]))
+      return ok(leaks.map((leak) => ({ ...leak, finding: told.get(leakSubject(leak)) ?? null })))
     },
     async try({ rule, subject, solution }) {
       const answer = await found(rule, subject)

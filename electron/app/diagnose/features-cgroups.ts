@@ -10,7 +10,7 @@ export const cgroupFeatures: readonly FeatureFacts[] = [
       { version: '6.11', what: 'takes swappiness=N beside the amount: anonymous or file pages first' },
       { version: '6.16', what: 'takes swappiness=max: anonymous pages only' },
     ],
-    instead: 'process_madvise on each process; or lower memory.high for a moment, which stalls the agent.', source: 'https://www.phoronix.com/news/Linux-6.11-Fine-Swappiness', checked: ['6.11'],
+    instead: 'process_madvise on each process; or lower memory.high for a moment, which stalls the agent.', source: V2, checked: ['6.11'],
   },
   {
     id: 'memory.high', title: 'A soft limit that slows down instead of killing', since: '4.5', option: 'CONFIG_MEMCG', see: nothingSeen, lacks: lacksCgroup2, changes: [],

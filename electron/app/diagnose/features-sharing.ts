@@ -51,11 +51,11 @@ export const sharingFeatures: readonly FeatureFacts[] = [
       const mode = choiceIn(look.mm, '/sys/kernel/mm/transparent_hugepage/enabled')
       return mode === null ? null : { on: mode !== 'never', evidence: `/sys/kernel/mm/transparent_hugepage/enabled: ${mode}` }
     },
-    instead: 'hugetlbfs, reserved by hand.', source: THP, checked: ['2.6'],
+    instead: 'hugetlbfs, reserved by hand.', source: THP, checked: ['2.6', '6.8'],
   },
   {
     id: 'thp.sizes', title: 'Huge pages of several sizes (mTHP)', since: '6.8', option: 'CONFIG_TRANSPARENT_HUGEPAGE', changes: [], see: fileSays('mm', '/sys/kernel/mm/transparent_hugepage/hugepages-64kB/enabled', (text) => !text.includes('[never]')),
-    instead: 'None or 2 MB.', source: THP, checked: [],
+    instead: 'None or 2 MB.', source: THP, checked: ['6.8'],
   },
   {
     id: 'thp.shrink-underused', title: 'Taking back the empty part of huge pages', since: '6.12', option: 'CONFIG_TRANSPARENT_HUGEPAGE', changes: [], see: fileSays('mm', '/sys/kernel/mm/transparent_hugepage/shrink_underused', notZero),

@@ -10,6 +10,7 @@ import { withJournal } from './advice.ts'
 import { judge } from './engine.ts'
 import { createLookRing } from './look-ring.ts'
 import { protectionsOf } from './protections.ts'
+import { leakRule } from './rules/leaks-of-history.ts'
 import type { Judgement, Looks, Rule } from './rule.ts'
 import { lastOf, spanMs } from './series.ts'
 
@@ -24,8 +25,8 @@ export interface FindDeps {
   readonly look: () => Promise<Result<Evidence>>
   readonly rules: readonly Rule[]
   readonly features: (look: Evidence) => readonly KernelFeature[]
-  /** Null where leaks were not asked for. */
-  readonly leaks: () => readonly Leak[] | null
+  /** Who grew in the last hours, told no longer ago than this; null where the history may not be asked. */
+  readonly leaks: (mostAgeMs: number) => readonly Leak[] | null
   readonly history: FindHistory
   /** Findings came, went, or their journal did. */
   readonly onChanged: () => void
@@ -49,6 +50,10 @@ const AGAIN_MS = 24 * 3600_000
 const KEEP_MS = 10 * 60_000
 /** What is found and stays is kept so often: another program may try it minutes after it went. */
 const KEEP_FOUND_MS = 2 * 60_000
+/** What is told from hours may be some minutes old, so that no question waits for it; the app asks anew every ten. */
+const LEAKS_MS = 15 * 60_000
+/** The same for whoever asks for leaks: curves get a point once a minute. */
+const LEAKS_ASKED_MS = 60_000
 
 const keyOf = ({ rule, subject }: Pick<Finding, 'rule' | 'subject'>): string => `${rule} ${subject}`
 
@@ -128,7 +133,7 @@ export const createFinder = (deps: FindDeps): Finder => {
   const judged: Finder['judged'] = async () => {
     const looks = await ring.recent()
     if (!looks.ok) return looks
-    const judgement = judge(deps.rules, looks.value)
+    const judgement = judge([...deps.rules, leakRule(deps.leaks(LEAKS_MS))], looks.value)
     const { takenAtMs } = lastOf(looks.value)
     if (takenAtMs !== recordedAtMs) record(judgement.findings, lastOf(looks.value))
     recordedAtMs = takenAtMs
@@ -140,8 +145,10 @@ export const createFinder = (deps: FindDeps): Finder => {
     diagnosisOf,
     async get({ leaks }) {
       const fromMs = monotonicMs()
+      // Before the rules: the one over the history then tells of the same.
+      const known = leaks ? deps.leaks(LEAKS_ASKED_MS) : null
       const answer = await judged()
-      return answer.ok ? ok(diagnosisOf(answer.value, answer.value.judgement.findings, leaks ? deps.leaks() : null, fromMs)) : answer
+      return answer.ok ? ok(diagnosisOf(answer.value, answer.value.judgement.findings, known, fromMs)) : answer
     },
   }
 }

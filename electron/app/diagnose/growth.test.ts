@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { openHistory } from '../history/open.ts'
 import { agentSeriesId, processOfSeries, processSeriesId, type History } from '../history/types.ts'
-import { growthsSince, leaksSince } from './growth.ts'
+import { createLeakWatch, growthsSince, leaksSince } from './growth.ts'
 
 const MB = 1024 ** 2
 const BOOT = '00000000-0000-4000-8000-000000000001'
@@ -50,6 +50,19 @@ test('who grows is found in what history kept, seconds and roll-ups alike', () =
   ])
   expect((leaks[0]?.bytesPerHour ?? 0) / MB).toBeGreaterThan(55)
   expect((leaks[0]?.bytesPerHour ?? 0) / MB).toBeLessThan(65)
+})
+
+test('an answer is used again for as long as asked, and not once the clock was set back', () => {
+  record(300)
+  let atMs = T0 + 100 * MINUTE_MS
+  const watch = createLeakWatch(history.reader, () => atMs, limits)
+  const first = watch(MINUTE_MS)
+  atMs += MINUTE_MS
+  expect(watch(MINUTE_MS)).toBe(first)
+  expect(watch(MINUTE_MS - 1)).not.toBe(first)
+  const second = watch(MINUTE_MS)
+  atMs -= 1
+  expect(watch(MINUTE_MS)).not.toBe(second)
 })
 
 test('who was not seen since is left out', () => {

@@ -26,6 +26,20 @@ export const growthsSince = (reader: Pick<HistoryReader, 'growing' | 'series'>, 
   return growths
 }
 
+/** So far back a leak is looked for where nobody says otherwise. */
+const LEAKS_FOR_MS = 8 * 3600_000
+
 /** Who grows, of those that history knows; see leaks.ts. */
 export const leaksSince = (reader: Pick<HistoryReader, 'growing' | 'series'>, fromMs: number, toMs: number, thresholds: LeakThresholds): Leak[] =>
   findLeaks(growthsSince(reader, fromMs, toMs), thresholds)
+
+/** Who grew in the last hours, no older than asked for: all curves are gone through, which takes longer than all rules. */
+export const createLeakWatch = (reader: Pick<HistoryReader, 'growing' | 'series'>, now: () => number, thresholds: LeakThresholds): ((mostAgeMs: number) => readonly Leak[]) => {
+  let told: { readonly atMs: number; readonly leaks: readonly Leak[] } | null = null
+  return (mostAgeMs) => {
+    const atMs = now()
+    // A clock that was set back says nothing of how old an answer is.
+    if (told === null || atMs < told.atMs || atMs - told.atMs > mostAgeMs) told = { atMs, leaks: leaksSince(reader, atMs - LEAKS_FOR_MS, atMs, thresholds) }
+    return told.leaks
+  }
+}

@@ -42,6 +42,15 @@ test('stands for minutes, in this boot, and not from a time to come', () => {
   expect(noted.seen('a', '', now)).toBeNull()
 })
 
+test('all that a rule found lately, each subject as it last was, the newest first', () => {
+  const recall = createRecall(reader({ atMs: NOW - 10_000, findings: [found('b')] }, { atMs: NOW - 30_000, findings: [found('a', 'x', 'later'), found('a', 'y')] }, { atMs: NOW - 60_000, findings: [found('a', 'x', 'first'), found('a', 'z')] }, { atMs: NOW - SEEN_FOR_MS - 1, findings: [found('a', 'long ago')] }))
+  const seen = (rule: string): string[] => recall.seenOf(rule, now).map(({ finding, atMs }) => `${finding.subject} ${finding.title} ${NOW - atMs}`)
+  expect(seen('a')).toEqual(['x later 30000', 'y a 30000', 'z a 60000'])
+  expect(seen('c')).toEqual([])
+  recall.note([found('a', 'z', 'noted')], NOW - 20_000)
+  expect(seen('a')).toEqual(['z noted 20000', 'x later 30000', 'y a 30000'])
+})
+
 test('names the setting that moved, and what was not looked at counts as moved', () => {
   const at = (atMs: number, changes: Partial<Evidence> = {}): Evidence => ({ ...base, takenAtMs: atMs, ...changes })
   const path = '/proc/sys/vm/watermark_scale_factor'

@@ -2,6 +2,7 @@ import type { Evidence } from '../../../helper/contract/evidence.ts'
 import { TUNABLE_FILES } from '../../../helper/observe/tunables.ts'
 import { ZSWAP_FOLDER } from '../../../helper/observe/zswap.ts'
 import type { Finding } from '../../contract/diagnosis.ts'
+import type { KeptFindings } from '../history/look-store.ts'
 import type { HistoryReader } from '../history/types.ts'
 import type { Looks } from './rule.ts'
 import { lastOf } from './series.ts'
@@ -26,11 +27,15 @@ export interface Seen {
 /** One setting that is not what it was. */
 export interface Moved { readonly what: string; readonly was: string; readonly is: string }
 
+type Moment = Pick<Evidence, 'takenAtMs' | 'uptimeS'>
+
 export interface Recall {
   /** Takes down what a look found. */
   note(findings: readonly Finding[], atMs: number): void
   /** The finding as it last was, by whichever program of this user; null where that is too long ago, or in another boot. */
-  seen(rule: string, subject: string, now: Evidence): Seen | null
+  seen(rule: string, subject: string, now: Moment): Seen | null
+  /** All that this rule found in that time, of each subject the last; the newest first. */
+  seenOf(rule: string, now: Moment): readonly Seen[]
 }
 
 const same = (rule: string, subject: string) => (finding: Finding): boolean => finding.rule === rule && finding.subject === subject
@@ -38,17 +43,27 @@ const same = (rule: string, subject: string) => (finding: Finding): boolean => f
 export const createRecall = (reader: Pick<HistoryReader, 'findingsBetween'>): Recall => {
   let noted: readonly Seen[] = []
 
-  const ofHistory = (rule: string, subject: string, fromMs: number, toMs: number): Seen | null => {
+  /** What was kept, the newest first. */
+  const rows = function* (fromMs: number, toMs: number): Generator<KeptFindings> {
     let untilMs = toMs
-    for (let rows = 0; rows < MOST_ROWS; rows += 1) {
+    for (let row = 0; row < MOST_ROWS; row += 1) {
       const kept = reader.findingsBetween(fromMs, untilMs)
-      if (kept === null) return null
-      const finding = kept.findings.find(same(rule, subject))
-      if (finding !== undefined) return { finding, atMs: kept.atMs }
+      if (kept === null) return
+      yield kept
       untilMs = kept.atMs - 1
+    }
+  }
+
+  const ofHistory = (rule: string, subject: string, fromMs: number, toMs: number): Seen | null => {
+    for (const { atMs, findings } of rows(fromMs, toMs)) {
+      const finding = findings.find(same(rule, subject))
+      if (finding !== undefined) return { finding, atMs }
     }
     return null
   }
+
+  // A clock that was set says nothing about how long ago something was: then it is too long ago.
+  const since = ({ takenAtMs, uptimeS }: Moment): number => Math.max(takenAtMs - SEEN_FOR_MS, takenAtMs - uptimeS * 1000)
 
   return {
     note(findings, atMs) {
@@ -58,11 +73,19 @@ export const createRecall = (reader: Pick<HistoryReader, 'findingsBetween'>): Re
     },
     seen(rule, subject, now) {
       const toMs = now.takenAtMs
-      // A clock that was set says nothing about how long ago something was: then it is too long ago.
-      const fromMs = Math.max(toMs - SEEN_FOR_MS, toMs - now.uptimeS * 1000)
+      const fromMs = since(now)
       const here = noted.find(({ finding, atMs }) => atMs >= fromMs && atMs <= toMs && same(rule, subject)(finding)) ?? null
       const there = ofHistory(rule, subject, Math.ceil(here?.atMs ?? fromMs), Math.floor(toMs))
       return there ?? here
+    },
+    seenOf(rule, now) {
+      const toMs = now.takenAtMs
+      const fromMs = since(now)
+      const here = noted.filter(({ finding, atMs }) => finding.rule === rule && atMs >= fromMs && atMs <= toMs)
+      const there = [...rows(Math.ceil(fromMs), Math.floor(toMs))].flatMap(({ atMs, findings }) => findings.filter((finding) => finding.rule === rule).map((finding): Seen => ({ finding, atMs })))
+      const newest = new Map<string, Seen>()
+      for (const seen of [...here, ...there].toSorted((a, b) => b.atMs - a.atMs)) if (!newest.has(seen.finding.subject)) newest.set(seen.finding.subject, seen)
+      return [...newest.values()]
     },
   }
 }

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { traceLine } from '../../../helper/plan/trace-lines.ts'
 import { traceLineSchema } from '../../contract/diagnosis.ts'
+import { subjectProcess } from '../../contract/subject.ts'
 import { rules } from './rules/all.ts'
 import { commandFor, listTraceLines } from './trace-lines.ts'
 
@@ -50,4 +51,15 @@ test('the command is for the process chosen, or says where it goes', () => {
   expect(commandFor(faults, null)).toContain('/proc/PID/task')
   expect(commandFor(faults, 77, 3)).toContain('/proc/77/task')
   expect(commandFor(counts, null, 5)).toBe('sudo perf stat -e page-faults,minor-faults,major-faults,context-switches -a -- sleep 5')
+  const ofProcess = new Map(listTraceLines(root, 4711).map(({ id, command }) => [id, command]))
+  expect(ofProcess.get('ftrace.page-faults')).toContain('/proc/4711/task')
+  expect(ofProcess.get('perf.page-faults')).toContain('-p 4711')
+  // What looks at the machine alone stays as it is.
+  expect(ofProcess.get('perf.kernel-cpu')).not.toContain('4711')
+})
+
+test('the process of a finding is that of its subject, or the first of its agent', () => {
+  expect(subjectProcess('4711:99300')).toEqual({ pid: 4711, startTimeTicks: 99_300 })
+  expect(subjectProcess('0f3c1d52-7a44-4d0e-9c52-3f0c6d1b2a11:12:5')).toEqual({ pid: 12, startTimeTicks: 5 })
+  for (const other of ['', '4711', '0:1', '/user.slice', 'a:1', '1:2:3']) expect(subjectProcess(other)).toBeNull()
 })

@@ -50,14 +50,14 @@ export const commandFor = (line: TraceLineData, pid: number | null, seconds = SO
   return line.process === 'needed' ? traceCommand(line, { pid: SOME_PID, seconds }).replaceAll(String(SOME_PID), 'PID') : traceCommand(line, { pid: null, seconds })
 }
 
-/** Every line to look deeper with, in the order of the tools, with whether it can be run here. */
-export const listTraceLines = (root: string): TraceLine[] =>
+/** Every line to look deeper with, in the order of the tools, as it is typed for this process, with whether it can be run here. */
+export const listTraceLines = (root: string, pid: number | null = null): TraceLine[] =>
   traceLines.map((line) => ({
     id: line.id,
     title: line.title,
     what: line.what,
     tool: line.tool,
-    command: commandFor(line, null),
+    command: commandFor(line, pid),
     installed: isThere(root, line.tool),
     install: installOf(root, line.tool),
     needsPid: line.process === 'needed',

@@ -19,7 +19,7 @@ export interface JournalPage {
   readonly entries: JournalEntry[]
   readonly more: boolean
 }
-/** Of the whole journal; `tried`: runs of which it is known what came of them, `helped`: those that were kept for a gain in the end. */
+/** Of the whole journal; `tried`: runs, and what else was done, of which it is known what came of them, `helped`: those that were kept for a gain in the end. */
 export interface JournalTotals {
   readonly entries: number
   readonly tried: number

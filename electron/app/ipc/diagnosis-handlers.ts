@@ -15,6 +15,7 @@ export const diagnosisHandlers = ({ diagnose, journal, ...deps }: { readonly dia
   'journal.search': async (request) => journal.search(request),
   'journal.totals': async () => journal.totals(),
   'journal.note': async (request) => journal.note(request),
+  'journal.did': async (request) => journal.did(request),
   'journal.export': async () => journal.export(),
   'journal.import': async (request) => journal.import(request),
 })

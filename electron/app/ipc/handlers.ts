@@ -183,7 +183,7 @@ export const createHandlers = (deps: HandlerDeps): Handlers => {
 
     ...diagnosisHandlers(deps),
     ...traceHandlers(deps),
-    'leaks.get': async ({ thresholds, fromMs }) => ok(leaksSince(history.reader, fromMs, deps.now(), thresholds)),
+    'leaks.get': async ({ thresholds, fromMs }) => deps.diagnose.leaks(leaksSince(history.reader, fromMs, deps.now(), thresholds), thresholds),
 
     'helper.get': async () => {
       await system.refresh()

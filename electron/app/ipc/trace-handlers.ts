@@ -8,6 +8,6 @@ type Name = keyof typeof traceChannels
 
 /** Looking deeper: what could be run, and running it through the helper, which asks for its own permission. */
 export const traceHandlers = ({ root, system }: { readonly root: string; readonly system: Pick<SystemClient, 'call'> }): { readonly [K in Name]: (request: Request<K>) => Promise<Answer<K>> } => ({
-  'trace.list': async () => ok({ lines: listTraceLines(root) }),
+  'trace.list': async ({ pid }) => ok({ lines: listTraceLines(root, pid ?? null) }),
   'trace.run': async (request) => system.call('TraceRun', request),
 })

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { journalEntrySchema } from '../../contract/diagnosis.ts'
+import { fail, ok } from '../../../helper/contract/result.ts'
+import { journalEntrySchema, type Diagnosis, type Finding, type Solution } from '../../contract/diagnosis.ts'
 import { openHistoryInMemory } from '../history/open.ts'
 import type { History } from '../history/types.ts'
 import { createJournal, type Journal } from './journal.ts'
@@ -9,7 +10,7 @@ let other: History
 let journal: Journal
 let changes = 0
 const NOW = Date.UTC(2026, 4, 3, 10)
-const make = (of: History): Journal => createJournal({ history: of, kernelRelease: () => '6.12.9', onChanged: () => { changes += 1 }, now: () => NOW })
+const make = (of: History): Journal => createJournal({ history: of, found: async () => fail('internal', 'Nobody may look here.'), kernelRelease: () => '6.12.9', onChanged: () => { changes += 1 }, now: () => NOW })
 beforeEach(() => {
   history = openHistoryInMemory({ code: 'internal', message: 'test' })
   other = openHistoryInMemory({ code: 'internal', message: 'test' })
@@ -86,5 +87,39 @@ describe('export and import', () => {
     expect(answer.ok ? '' : answer.error.message).toMatch(message)
     expect(texts(journal)).toEqual([])
     expect(changes).toBe(0)
+  })
+})
+
+describe('by hand', () => {
+  const solution = (id: string, act: Solution['act']): Solution => ({ id, title: `Do ${id}`, what: '', tradeOff: '', sideEffects: '', scope: '', undo: 'by-hand', undoWords: '', act, before: [] })
+  const full: Finding = {
+    rule: 'swap.none', subject: '', severity: 'warning', topic: 'swap', title: 'There is no swap', explanation: '', lookDeeper: [],
+    figures: [{ what: 'Swap', value: 0, unit: 'bytes', source: '/proc/meminfo', threshold: null, history: null }],
+    solutions: [solution('buy', { how: 'advice' }), solution('type', { how: 'command', command: 'swapon x', needsRoot: true }), solution('try', { how: 'preset', presetId: 'p', agentIds: null }), solution('suspend-idle', { how: 'page', page: 'agents', rest: [] }), solution('end-unneeded', { how: 'page', page: 'agents', rest: [] })],
+  }
+  const said = (change: Partial<Parameters<Journal['did']>[0]> = {}): Parameters<Journal['did']>[0] => ({ rule: 'swap.none', subject: '', solution: 'buy', outcome: 'kept', note: ' quieter ', ...change })
+  const findIt = (atMs: number): void => {
+    history.writer.addFindings(atMs, null, [full])
+    history.writer.addToJournal({ atMs, kind: 'finding', rule: full.rule, subject: full.subject, solution: null, presetId: null, runId: null, title: full.title, text: '', outcome: null, gainBytes: null, kernelRelease: '6.12.9' })
+  }
+
+  test('advice and commands that were shown, also where they helped so that it is not found any more', async () => {
+    findIt(NOW - 3 * 86_400_000)
+    expect(await journal.did(said())).toMatchObject({ ok: true, value: { kind: 'outcome', rule: 'swap.none', solution: 'buy', title: 'Do buy: done by hand', text: 'For: There is no swap', note: 'quieter', outcome: 'kept', gainBytes: { value: null } } })
+    expect(await journal.did(said({ solution: 'type', outcome: 'no-gain', note: '' }))).toMatchObject({ ok: true, value: { title: 'Do type: done by hand, but nothing was won', text: 'For: There is no swap\nswapon x' } })
+    expect(await journal.did(said({ solution: 'end-unneeded', outcome: 'undone' }))).toMatchObject({ ok: true, value: { outcome: 'undone' } })
+    expect(history.reader.outcomesOf('swap.none', 'buy', null, 5)).toMatchObject([{ outcome: 'kept', note: 'quieter' }])
+    expect(changes).toBe(3)
+  })
+
+  test('what the program does itself, and what was never shown, is refused in words', async () => {
+    findIt(NOW)
+    for (const id of ['try', 'suspend-idle']) expect(await journal.did(said({ solution: id }))).toMatchObject({ ok: false, error: { code: 'bad-request', about: id } })
+    const now = (): Journal => createJournal({ history, found: async () => ok({ findings: [] } as unknown as Diagnosis), kernelRelease: () => '', onChanged: () => {}, now: () => NOW })
+    expect(await now().did(said({ solution: 'pray' }))).toMatchObject({ ok: false, error: { code: 'bad-request', expected: 'buy, type, try, suspend-idle, end-unneeded', got: 'pray' } })
+    expect(await now().did(said({ rule: 'no.such' }))).toMatchObject({ ok: false, error: { code: 'bad-request', about: 'no.such' } })
+    // Not written down yet, but there: what is found now is asked.
+    expect(await journal.did(said({ rule: 'no.such' }))).toMatchObject({ ok: false, error: { message: 'Nobody may look here.' } })
+    expect(history.reader.journalTotals().tried).toBe(0)
   })
 })

@@ -4,21 +4,25 @@ import type { Request, Response } from '../../contract/channels.ts'
 import { journalFileSchema, type JournalFileEntry } from '../../contract/journal-file.ts'
 import { messageOf } from '../files.ts'
 import type { History } from '../history/types.ts'
+import { byHandEntry, type ByHandDeps } from './by-hand.ts'
 
 export interface JournalDeps {
   readonly history: Pick<History, 'reader' | 'writer'>
+  readonly found: ByHandDeps['found']
   readonly kernelRelease: () => string
   readonly onChanged: () => void
   readonly now: () => number
 }
 
-type Answer<K extends 'journal.search' | 'journal.totals' | 'journal.note' | 'journal.export' | 'journal.import'> = Result<Response<K>>
+type Answer<K extends 'journal.search' | 'journal.totals' | 'journal.note' | 'journal.did' | 'journal.export' | 'journal.import'> = Result<Response<K>>
 
 export interface Journal {
   search(request: Request<'journal.search'>): Answer<'journal.search'>
   totals(): Answer<'journal.totals'>
   /** Words on an entry, or (id null) an entry of the user's own. */
   note(request: Request<'journal.note'>): Answer<'journal.note'>
+  /** What the user did by hand, of what was advised. */
+  did(request: Request<'journal.did'>): Promise<Answer<'journal.did'>>
   export(): Answer<'journal.export'>
   import(request: Request<'journal.import'>): Answer<'journal.import'>
 }
@@ -52,7 +56,7 @@ const parseFile = (text: string): Result<readonly JournalFileEntry[]> => {
 }
 
 /** What was found, tried and came of it, with the user's words on it. */
-export const createJournal = ({ history, kernelRelease, onChanged, now }: JournalDeps): Journal => ({
+export const createJournal = ({ history, found, kernelRelease, onChanged, now }: JournalDeps): Journal => ({
   search: (request) => ok(history.reader.journal(request)),
   totals: () => ok(history.reader.journalTotals()),
   note({ id, note }) {
@@ -75,6 +79,16 @@ export const createJournal = ({ history, kernelRelease, onChanged, now }: Journa
     }
     const entry = history.reader.journalEntry(written)
     if (entry === null) return fail('internal', 'The note was stored and cannot be read back.')
+    onChanged()
+    return ok(entry)
+  },
+  async did(said) {
+    const made = await byHandEntry({ reader: history.reader, found }, said)
+    if (!made.ok) return made
+    const added = history.writer.addToJournal({ atMs: now(), kernelRelease: kernelRelease(), ...made.value })
+    if (!added.ok) return added
+    const entry = history.reader.journalEntry(added.value ?? 0)
+    if (entry === null) return fail('internal', 'It was stored and cannot be read back.')
     onChanged()
     return ok(entry)
   },

@@ -2,12 +2,15 @@ import type { Result } from '../../../helper/contract/errors.ts'
 import type { Registry, SessionMethod, SessionRequest, SessionResponse } from '../../../helper/contract/requests.ts'
 import type { SessionClient } from '../helper-client/session-client.ts'
 import type { History } from '../history/types.ts'
+import type { Deeds } from '../journal/deeds.ts'
 
 export interface LifecycleDeps {
   readonly session: Pick<SessionClient, 'call'>
   readonly history: Pick<History, 'reader' | 'writer'>
   /** Every registry that was read. */
   readonly onRegistry: (registry: Registry) => void
+  /** Writes down for the user what was done and what came of it. */
+  readonly deeds: Deeds
   readonly now: () => number
 }
 
@@ -62,6 +65,7 @@ export const createLifecycle = (deps: LifecycleDeps): Lifecycle => {
     if (answer.ok) {
       deps.onRegistry(answer.value)
       await takeEvents()
+      deps.deeds.look(answer.value)
     }
     return answer
   }
@@ -75,10 +79,16 @@ export const createLifecycle = (deps: LifecycleDeps): Lifecycle => {
     look,
     takeEvents,
     async change(method, request) {
+      // Once they are ended nobody can say what they held, and the registry knows no names.
+      const orphans = method === 'Reap' ? await session.call('Leftovers', {}) : null
+      const agents = method === 'Limit' || method === 'AskToFree' ? await session.call('Agents', {}) : null
+      if (agents?.ok === true) deps.deeds.know(agents.value.agents)
+      const before = registry
       const answer = await session.call(method, request)
       // A look under way began before the change: it would show the state of before.
       await looking
       await look()
+      if (answer.ok) deps.deeds.did(method, { request, answer: answer.value, before, after: registry, orphans: orphans?.ok === true ? orphans.value.orphans : [] })
       return answer
     },
   }

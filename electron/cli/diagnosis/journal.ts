@@ -10,7 +10,7 @@ import { note, out, outJson, printFailure, say } from '../print.ts'
 
 const when = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', year: 'numeric', hour: '2-digit', minute: '2-digit' })
 
-const printEntry = (entry: JournalEntry): void => {
+export const printEntry = (entry: JournalEntry): void => {
   const gain = entry.gainBytes.value === null ? '' : ` ${amount(entry.gainBytes.value)}`
   out(`${paint('dim', String(entry.id).padStart(5))}  ${when.format(entry.atMs)}  ${paint('bold', entry.title)}  ${entry.kind}${entry.outcome === null ? '' : `: ${entry.outcome}${gain}`}`)
   const [line = ''] = entry.text.split('\n')
@@ -23,7 +23,7 @@ export const searchJournal = (words: readonly string[], options: { json: boolean
   withApp(async (app) => {
     const answer = await app.call('journal.search', { text: words.join(' '), limit: Math.min(options.limit, 1000), beforeId: null })
     if (!answer.ok) return printFailure(answer.error, options.json)
-    if (options.json) outJson(answer.value)
+    if (options.json) outJson('journal', answer.value)
     else if (answer.value.entries.length === 0) out(words.length === 0 ? 'The journal is empty: it fills with what memory-diagnose finds and with what is tried.' : 'Nothing in the journal has these words.')
     else {
       for (const entry of answer.value.entries) printEntry(entry)
@@ -36,7 +36,7 @@ export const addNote = (words: readonly string[], options: { json: boolean; entr
   withApp(async (app) => {
     const answer = await app.call('journal.note', { id: options.entry ?? null, note: words.join(' ') })
     if (!answer.ok) return printFailure(answer.error, options.json)
-    if (options.json) outJson(answer.value)
+    if (options.json) outJson('journal-entry', answer.value)
     else printEntry(answer.value)
     return EXIT.ok
   })
@@ -70,7 +70,7 @@ export const importJournal = (path: string, options: { json: boolean }): Promise
     }
     const answer = await app.call('journal.import', { text })
     if (!answer.ok) return printFailure(answer.error, options.json)
-    if (options.json) outJson(answer.value)
+    if (options.json) outJson('journal-import', answer.value)
     else out(`${answer.value.added} added, ${answer.value.known} known already.`)
     return EXIT.ok
   })

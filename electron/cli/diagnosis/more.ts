@@ -1,56 +1,13 @@
 import { writeFileSync } from 'node:fs'
 import { fail } from '../../../helper/contract/result.ts'
-import { runIdSchema } from '../../../helper/contract/runs.ts'
 import type { Reading } from '../../../helper/contract/reading.ts'
 import { amount } from '../../app/amounts.ts'
 import { messageOf } from '../../app/files.ts'
-import type { Answer } from '../../contract/channels.ts'
 import { EXIT } from '../exit-codes.ts'
 import { withApp } from '../open-app.ts'
-import { bytesOr, note, out, outJson, printFailure, say, table } from '../print.ts'
-import { askQuickly } from './quick.ts'
-import { causesOf, printCauses } from './why-not.ts'
-import { printFinding, printLeaks } from './words.ts'
-
-/** Why memory did not fall with a run. */
-const explainRun = (runId: string, options: { json: boolean }): Promise<number> =>
-  withApp(async (app) => {
-    const detail = app.inner.runs.detail(runId)
-    if (detail === null) return printFailure(fail('no-such-run', 'This run is not in the history.', { about: runId, advice: 'Those that are: agentmemctl runs' }).error, options.json)
-    const causes = await causesOf(app, runId)
-    if (options.json) outJson({ runId, didNotFall: causes })
-    else if (causes.length > 0) printCauses(causes)
-    else say(detail.delta === null ? 'This run was not measured before and after.' : 'Nothing kept memory from falling with this run: agentmemctl report tells what it won.', 2)
-    return EXIT.ok
-  })
-
-/** One rule: what it says now, or why it is silent; or a run, and why memory did not fall with it. */
-export const explain = (rule: string, options: { json: boolean }): Promise<number> => {
-  const run = runIdSchema.safeParse(rule)
-  return run.success ? explainRun(run.data, options) : explainRule(rule, options)
-}
-
-const printRule = (answer: Answer<'diagnosis.get'>, rule: string, options: { json: boolean }): number => {
-  if (!answer.ok) return printFailure(answer.error, options.json)
-  const { findings, silent, couldNotLook } = answer.value
-  const found = findings.filter((finding) => finding.rule === rule)
-  const lacking = couldNotLook.find((one) => one.rule === rule)
-  if (found.length === 0 && lacking === undefined && !silent.includes(rule)) {
-    const known = [...findings.map((finding) => finding.rule), ...silent, ...couldNotLook.map((one) => one.rule)]
-    return printFailure(fail('bad-request', `There is no rule "${rule}".`, { expected: [...new Set(known)].toSorted().join(', '), got: rule, advice: 'What is found now: agentmemctl memory-diagnose' }).error, options.json)
-  }
-  if (options.json) outJson({ rule, findings: found, state: found.length > 0 ? 'found' : lacking === undefined ? 'silent' : 'could-not-look', needs: lacking?.needs ?? null })
-  else if (found.length > 0) for (const finding of found) printFinding(finding, true)
-  else say(lacking === undefined ? `${rule} looked and found nothing: all is well there.` : `${rule} could not look: ${lacking.needs}`, 2)
-  return EXIT.ok
-}
-
-/** What this command sees by itself is asked first: most rules need no more, and the rest of the app takes seconds to begin. */
-const explainRule = async (rule: string, options: { json: boolean }): Promise<number> => {
-  const quick = await askQuickly()
-  const lacks = quick.ok && quick.value.couldNotLook.some((one) => one.rule === rule)
-  return lacks ? withApp(async (app) => printRule(await app.call('diagnosis.get', { leaks: false }), rule, options)) : printRule(quick, rule, options)
-}
+import { bytesOr, note, out, outJson, printFailure, table } from '../print.ts'
+import { printPlacement } from './placement.ts'
+import { printLeaks } from './words.ts'
 
 export interface LeakOptions {
   json: boolean
@@ -65,7 +22,7 @@ export const leaks = (options: LeakOptions): Promise<number> =>
   withApp(async (app) => {
     const answer = await app.call('leaks.get', { thresholds: { bytesPerHour: options.bytes, percentPerHour: options.percent }, fromMs: Date.now() - options.since })
     if (!answer.ok) return printFailure(answer.error, options.json)
-    if (options.json) outJson(answer.value)
+    if (options.json) outJson('leaks', { leaks: answer.value })
     else printLeaks(answer.value, options.verbose)
     return EXIT.ok
   })
@@ -81,7 +38,7 @@ export const processes = (pid: number | null, options: { json: boolean }): Promi
     if (pid !== null && agent === undefined) return printFailure(fail('bad-request', `No agent has a process ${pid}.`, { about: 'pid', got: String(pid), advice: 'Those there are: agentmemctl agents' }).error, options.json)
     const answer = await app.call('processes.get', { agentId: agent?.id ?? null })
     if (!answer.ok) return printFailure(answer.error, options.json)
-    if (options.json) outJson(answer.value)
+    if (options.json) outJson('processes', answer.value)
     else {
       const count = (reading: Reading): string => (reading.value === null ? '-' : whole.format(reading.value))
       out(table(
@@ -92,6 +49,7 @@ export const processes = (pid: number | null, options: { json: boolean }): Promi
         ]),
         [0, 2, 3, 4, 5, 6, 7, 8, 9, 10],
       ))
+      printPlacement(answer.value, agent !== undefined)
     }
     return EXIT.ok
   })

@@ -31,7 +31,7 @@ export const trace = (id: string | null, options: TraceOptions): Promise<number>
     if (!list.ok) return printFailure(list.error, options.json)
     const { lines } = list.value
     if (id === null) {
-      if (options.json) outJson(list.value)
+      if (options.json) outJson('trace-lines', list.value)
       else for (const line of lines) printLine(line)
       return EXIT.ok
     }
@@ -44,7 +44,7 @@ export const trace = (id: string | null, options: TraceOptions): Promise<number>
     if (!options.json) note(`Looking for ${options.seconds} s...`)
     const answer = await app.call('trace.run', { id, process, seconds: options.seconds })
     if (!answer.ok) return printFailure(answer.error, options.json)
-    if (options.json) outJson(answer.value)
+    if (options.json) outJson('trace', answer.value)
     else {
       const { table: result, text, truncated } = answer.value
       out(result === null ? text.trimEnd() : table(result.columns, result.rows))

@@ -7,7 +7,8 @@ import type { App } from '../../app/app.ts'
 import { EXIT } from '../exit-codes.ts'
 import { withApp } from '../open-app.ts'
 import { paint } from '../paint.ts'
-import { duration, out, table } from '../print.ts'
+import { duration, out, outJsonLine, table } from '../print.ts'
+import { again, largestPrograms, type Program } from './largest.ts'
 
 export interface WatchOptions {
   json: boolean
@@ -18,7 +19,7 @@ export interface WatchOptions {
   count?: number
 }
 
-/** Agents cost a walk over /proc, the machine a few files: at least so long between two of the former. */
+/** Agents and the list of the largest programs cost a walk over /proc, the machine a few files: at least so long between two of the former. */
 const AGENTS_MS = 15_000
 const CLEAR = '\u001b[H\u001b[J'
 const PROCESSES = 12
@@ -48,6 +49,12 @@ const agentRows = (agents: readonly Agent[], showProcesses: boolean): string => 
   return table(['PID', 'PROCESS', 'ROLE', 'AGENT', 'PSS + SWAP'], processes.map(({ agent, process, bytes }) => [String(process.pid), process.label, process.role, agent.name, bytes === null ? '-' : amount(bytes)]), [0, 4])
 }
 
+/** Whose they are, as far as agents are known. */
+const programRows = (programs: readonly Program[], agents: readonly Agent[]): string => {
+  const owners = new Map(agents.flatMap((agent) => agent.processes.map((process): [string, string] => [`${process.pid} ${process.startTimeTicks}`, agent.name])))
+  return table(['PID', 'LARGEST PROGRAMS', 'AGENT', 'RSS, SHARED IN FULL'], programs.map(({ pid, startTimeTicks, title, rssBytes }) => [String(pid), title.slice(0, 40), owners.get(`${pid} ${startTimeTicks}`) ?? '-', amount(rssBytes)]), [0, 3])
+}
+
 const lookAtAgents = async (app: App, showProcesses: boolean): Promise<readonly Agent[]> => {
   const answer = showProcesses ? await app.inner.sampler.agents(AGENTS_MS / 2) : await app.inner.sampler.agents(AGENTS_MS)
   return answer.ok ? answer.value : []
@@ -63,6 +70,7 @@ export const watch = (options: WatchOptions): Promise<number> =>
     let before: Machine | null = null
     let beforeMs = 0
     let agents: readonly Agent[] = []
+    let programs: readonly Program[] = []
     let agentsAtMs = -Infinity
     for (let look = 0; options.count === undefined || look < options.count; look += 1) {
       if (look > 0) await sleep(options.interval, undefined, { signal: ended.signal }).catch(() => null)
@@ -70,14 +78,19 @@ export const watch = (options: WatchOptions): Promise<number> =>
       const nowMs = performance.now()
       if (nowMs - agentsAtMs >= AGENTS_MS) {
         agents = await lookAtAgents(app, options.showProcesses)
+        if (options.showProcesses) programs = largestPrograms('/', PROCESSES)
         agentsAtMs = nowMs
-      }
+      } else programs = again('/', programs)
       const machine = readMachine('/')
       if (options.json) {
         // A line each, for programs that read along.
-        out(JSON.stringify({ version: 1, atMs: Date.now(), machine, agents: agents.map(({ id, title, name, state, cost }) => ({ id, title, name, state, costBytes: cost.costBytes })) }))
+        outJsonLine('watch', { atMs: Date.now(), machine, agents: agents.map(({ id, title, name, state, cost }) => ({ id, title, name, state, costBytes: cost.costBytes })), ...(options.showProcesses ? { programs } : {}) })
       } else {
-        const text = [...lines(machine, before, nowMs - beforeMs), '', agents.length === 0 ? 'No agents are running.' : agentRows(agents, options.showProcesses)].join('\n')
+        const text = [
+          ...lines(machine, before, nowMs - beforeMs), '',
+          agents.length === 0 ? 'No agents are running.' : agentRows(agents, options.showProcesses),
+          ...(options.showProcesses ? ['', programRows(programs, agents)] : []),
+        ].join('\n')
         out(options.clear && process.stdout.isTTY ? `${CLEAR}${text}` : `${look > 0 ? '\n' : ''}${text}`)
       }
       before = machine

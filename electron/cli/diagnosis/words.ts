@@ -1,5 +1,9 @@
-import type { Diagnosis, Finding, Leak, Severity, Solution } from '../../contract/diagnosis.ts'
+import type { Diagnosis, Finding, KernelFeature, Leak, LeakView, Severity, Solution } from '../../contract/diagnosis.ts'
+import { isByHand } from '../../contract/deeds.ts'
+import { subjectProcess } from '../../contract/subject.ts'
+import { traceLine } from '../../../helper/plan/trace-lines.ts'
 import { amount, figureText } from '../../app/amounts.ts'
+import { commandFor } from '../../app/diagnose/trace-lines.ts'
 import { paint } from '../paint.ts'
 import { duration, out, say } from '../print.ts'
 
@@ -19,12 +23,14 @@ const beforeWords = ({ before }: Solution): string => {
   return ` (tried on ${dayOf(last.atMs)}${gain}, ${OUTCOME[last.outcome]})`
 }
 
+const subjectOption = ({ subject }: Finding): string => (subject === '' ? '' : ` --subject '${subject}'`)
+
 /** How one does it from here. */
 const howTo = (finding: Finding, { act, id }: Solution): string => {
   switch (act.how) {
     case 'try-run':
     case 'preset':
-      return `agentmemctl try ${finding.rule} ${id}${finding.subject === '' ? '' : ` --subject '${finding.subject}'`}`
+      return `agentmemctl try ${finding.rule} ${id}${subjectOption(finding)}`
     case 'command':
       return `${act.needsRoot ? 'as root: ' : ''}${act.command}`
     case 'page':
@@ -43,6 +49,18 @@ const printSolution = (finding: Finding, solution: Solution, number: number, ver
   }
   const how = howTo(finding, solution)
   if (how !== '') out(`       ${paint('dim', '$')} ${how}`)
+  if (verbose && isByHand(solution)) out(`       Done it: agentmemctl journal did ${finding.rule} ${solution.id}${subjectOption(finding)}`)
+}
+
+/** The exact lines, for the process it is about where there is one. */
+const printLookDeeper = ({ lookDeeper, subject }: Finding): void => {
+  const about = subjectProcess(subject)
+  lookDeeper.flatMap((id) => traceLine(id) ?? []).forEach((line, i) => {
+    if (i === 0) out('   Look deeper:')
+    const pid = line.process === 'none' || about === null ? '' : ` --pid ${about.pid}`
+    out(`     ${line.title}; or: agentmemctl trace ${line.id}${pid}`)
+    out(`     ${paint('dim', '$')} ${commandFor(line, about?.pid ?? null)}`)
+  })
 }
 
 export const printFinding = (finding: Finding, verbose: boolean): void => {
@@ -53,20 +71,30 @@ export const printFinding = (finding: Finding, verbose: boolean): void => {
     out(`   ${what}: ${figureText(value, unit)}${verbose ? `${against}  ${paint('dim', source)}` : ''}`)
   }
   finding.solutions.forEach((solution, i) => { printSolution(finding, solution, i + 1, verbose) })
-  if (verbose && finding.lookDeeper.length > 0) out(`   Look deeper: ${finding.lookDeeper.join(', ')} (agentmemctl trace)`)
+  if (verbose) printLookDeeper(finding)
   out('')
 }
 
 /** Leaks that need a look come first; the quiet ones are counted. */
-export const printLeaks = (leaks: readonly Leak[], verbose: boolean): void => {
+export const printLeaks = (leaks: readonly (Leak | LeakView)[], verbose: boolean): void => {
   const loud = leaks.filter(({ verdict }) => verbose || verdict === 'leak' || verdict === 'suspected')
   for (const leak of loud) {
     const name = leak.subject.of === 'agent' ? leak.subject.title : `${leak.subject.title}, process ${leak.subject.pid}`
     out(`${paint(leak.verdict === 'leak' ? ['bold', 'yellow'] : 'dim', leak.verdict.padEnd(10))} ${name}: ${amount(leak.nowBytes)} now, ${amount(leak.bytesPerHour)} an hour (${Math.round(leak.percentPerHour)} %)`)
     say(`           ${leak.why}`, 11)
+    const finding = 'finding' in leak ? leak.finding : null
+    finding?.solutions.forEach((solution, i) => { printSolution(finding, solution, i + 1, verbose) })
   }
-  if (leaks.length === 0) out('Nothing is known yet of how memory grew: the app keeps it while it runs.')
+  if (leaks.length === 0) say('Nothing is known yet of how memory grew: it is written down only while the app runs. Leave its window open (npm start), or only its part without a window (npm start -- --no-open), and ask again: after twenty minutes the first can be told, a leak after forty.', 0)
   else if (loud.length === 0) out(`None of ${leaks.length} agents and processes grows without end.`)
+}
+
+/** What it is here and what says so, what changed since, and what to do without it. */
+const printFeature = ({ title, state, since, changes, option, evidence, instead, source }: KernelFeature): void => {
+  const built = option === null ? '' : `, built with ${option}`
+  say(`${state.padEnd(10)} ${title} (since Linux ${since}${built}): ${evidence}  ${paint('dim', source)}`, 11)
+  for (const { version, what } of changes) say(`           ${version}: ${what}`, 17)
+  if (state !== 'here') say(`           Instead: ${instead}`, 11)
 }
 
 export const printDiagnosis = (diagnosis: Diagnosis, verbose: boolean): void => {
@@ -84,7 +112,7 @@ export const printDiagnosis = (diagnosis: Diagnosis, verbose: boolean): void => 
   if (verbose) {
     out('')
     for (const { title, state, says, source } of diagnosis.protections) say(`${state.padEnd(10)} ${title}: ${says}  ${paint('dim', source)}`, 11)
-    for (const feature of diagnosis.features) say(`${feature.state.padEnd(10)} ${feature.title} (since Linux ${feature.since})${feature.state === 'here' ? '' : `: ${feature.instead}`}`, 11)
+    diagnosis.features.forEach(printFeature)
     out(`Took ${duration(diagnosis.tookMs)}; ${diagnosis.looks} looks over ${duration(diagnosis.spanMs)}; Linux ${diagnosis.kernelRelease}`)
   }
 }

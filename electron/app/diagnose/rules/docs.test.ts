@@ -1,13 +1,16 @@
 import { expect, test } from 'vitest'
 import { amount } from '../../amounts.ts'
 import type { Rule } from '../rule.ts'
-import { rules } from './all.ts'
+import { rules as ofLooks } from './all.ts'
+import { leakRule } from './leaks-of-history.ts'
+
+const rules: readonly Rule[] = [...ofLooks, leakRule(null)]
 
 /** docs/diagnosis-rules.md is made from the rules: `vitest -u` writes it anew. */
 
 const INTRO = `# Rules of the diagnosis
 
-Every rule that looks at memory, with its limits and where these come from. A rule is data and a pure function over looks of one boot (\`electron/app/diagnose/rule.ts\`); \`rules/all.ts\` lists them, a file a topic. This page is made from them by \`rules/docs.test.ts\`.
+Every rule that looks at memory, with its limits and where these come from. A rule is data and a pure function over looks of one boot (\`electron/app/diagnose/rule.ts\`); \`rules/all.ts\` lists them, a file a topic; \`leaks.history\` alone is made from what the history says of growth (\`rules/leaks-of-history.ts\`). This page is made from them by \`rules/docs.test.ts\`.
 
 Each rule is tested just beside its limits on one healthy machine (\`testing/cases-*.ts\`: one named edit a case, and no other rule may fire), on looks with gaps (none may throw), and many on conditions that were really made (\`testing/captures\`).
 

@@ -87,7 +87,7 @@ const dirty = define({
   topic: 'page-cache',
   title: 'Much that was written is not on the disk yet',
   needs: [needsMeminfo('Dirty', 'Writeback', 'MemTotal'), needsCounter('nr_dirty_threshold')],
-  thresholds: { percentOfLimit: 50, bytes: 512 * MB },
+  thresholds: { percentOfLimit: 50, bytes: 512 * MB, warnPercentOfLimit: 90 },
   because: 'Documentation/admin-guide/sysctl/vm.rst: at dirty_background_ratio the kernel begins to write, at dirty_ratio (nr_dirty_threshold) every program that writes is made to wait. Such pages cannot be dropped for others.',
   find: (looks, limit) => {
     const look = lastOf(looks)
@@ -97,7 +97,7 @@ const dirty = define({
     if (share <= limit.percentOfLimit || waiting <= limit.bytes) return []
     return [{
       subject: '',
-      severity: share > 90 ? 'warning' : 'advice',
+      severity: share > limit.warnPercentOfLimit ? 'warning' : 'advice',
       explanation: `${amount(waiting)} were written by programs and wait in memory until the disk takes them. At ${amount(most)} every program that writes has to wait for the disk. Until they are written, these pages cannot be given to anybody, and a power cut would lose them. A slow disk (USB, network) fills up like this quickly.`,
       figures: [
         figure({ what: 'Waiting to be written, of what is allowed', value: share, unit: 'percent', source: '/proc/meminfo Dirty + Writeback, /proc/vmstat nr_dirty_threshold', threshold: above(limit.percentOfLimit) }),

@@ -45,15 +45,13 @@ const thrashing = define({
   lookDeeper: ['bpftrace.swap-in', 'ftrace.reclaim', 'perf.major-faults'],
 })
 
-/** Free in every look: the machine itself had no need to drop files. */
-const ROOM_PERCENT = 25
-
 const refaults = define({
   id: 'pressure.refaults',
   topic: 'pressure',
   title: 'Files are dropped from memory and read again right after',
   needs: [needsSpan(RATE_MS), needsCounter('workingset_refault_file', 'workingset_refault')],
-  thresholds: { bytesPerSecond: 8 * MB },
+  // With so much room in every look the machine itself had no need to drop files.
+  thresholds: { bytesPerSecond: 8 * MB, roomPercent: 25 },
   because: 'workingset_refault_file (5.9+) counts file pages that were dropped so lately that they would still be there with a little more memory (mm/workingset.c). 8 MB a second keep even a fast disk noticeably busy. The counter is of all groups together: while a quarter of memory lies free in every look, a group with a limit of its own dropped them, which is less urgent.',
   find: (looks, limit) => {
     const last = recent(looks)
@@ -61,7 +59,7 @@ const refaults = define({
     const bytes = (vmstatRate(last, 'workingset_refault_file', 'workingset_refault').value?.perSecond ?? 0) * look.pageBytes
     if (bytes <= limit.bytesPerSecond) return []
     // Nothing has to be dropped while so much lies free, but by a group that may not take it.
-    const isOfGroup = last.every((each) => percentOf(each.meminfo['MemFree'] ?? 0, totalOf(each)) > ROOM_PERCENT)
+    const isOfGroup = last.every((each) => percentOf(each.meminfo['MemFree'] ?? 0, totalOf(each)) > limit.roomPercent)
     const swappiness = numberIn(look.sysctl, vm('swappiness'))
     const roomInSwap = look.swapDevices.some((device) => device.usedBytes < device.sizeBytes * 0.75)
     const preferSwap = hasCompressedSwap(look) && roomInSwap && swappiness !== null && swappiness < 150

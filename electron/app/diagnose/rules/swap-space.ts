@@ -49,7 +49,7 @@ const nearlyFull = define({
   title: 'Swap is nearly full',
   appliesTo: (looks) => lastOf(looks).swapDevices.length > 0,
   needs: [],
-  thresholds: { usedPercent: 90 },
+  thresholds: { usedPercent: 90, criticalAvailablePercent: 10 },
   because: 'Once swap is full, programs\' own data can no longer go anywhere and every further request is paid with file cache, then with an OOM kill. systemd-oomd ends programs from 90 % on (oomd.conf, SwapUsedLimit).',
   find: (looks, limit) => {
     const look = lastOf(looks)
@@ -57,7 +57,7 @@ const nearlyFull = define({
     if (share <= limit.usedPercent) return []
     return [{
       subject: '',
-      severity: availablePercent(look) < 10 ? 'critical' : 'warning',
+      severity: availablePercent(look) < limit.criticalAvailablePercent ? 'critical' : 'warning',
       explanation: `${amount(swapUsed(look))} of ${amount(swapSize(look))} swap are in use (${percent(share)}). When it is full, idle memory has nowhere to go any more: the kernel then drops the files that programs run from, and in the end it ends a program.`,
       figures: [
         figure({ what: 'Swap in use', value: share, unit: 'percent', source: '/proc/swaps', threshold: above(limit.usedPercent), history: historyOf(looks, (each) => percentOf(swapUsed(each), swapSize(each))) }),

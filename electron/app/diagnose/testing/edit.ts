@@ -1,5 +1,6 @@
 import type { CgroupEvidence, Evidence, ProcessEvidence } from '../../../../helper/contract/evidence.ts'
 import { known } from '../../../../helper/contract/known.ts'
+import type { Severity } from '../../../contract/diagnosis.ts'
 import { processOf } from './healthy.ts'
 
 /** Ways to make a healthy machine just ill enough, or just not. */
@@ -18,22 +19,43 @@ export interface Case {
   readonly below: Edit
   /** Just past it. */
   readonly above: Edit
+  /** The limit that both sides stand beside, by its name in the rule; none where no number decides. */
+  readonly limit?: string
+  /** How severe on each side, where the limit decides that alone: the rule then fires on both. */
+  readonly severity?: readonly [below: Severity, above: Severity]
   /** Other rules that this change rightly makes fire too. */
   readonly also?: readonly string[]
+  /** Other rules that rightly fire where this one is silent. */
+  readonly instead?: readonly string[]
 }
 
+type Sides = Pick<Case, 'below' | 'above'>
+type Sized = (looks: readonly Evidence[], value: number, limit: Limits) => void
+
 /** One edit with a size: twice the same, just beside the limit. */
-export const beside = (edit: (looks: readonly Evidence[], value: number, limit: Limits) => void, below: (limit: Limits) => number, above: (limit: Limits) => number): Pick<Case, 'below' | 'above'> => ({
+export const beside = (edit: Sized, below: (limit: Limits) => number, above: (limit: Limits) => number): Sides => ({
   below: (looks, limit) => edit(looks, below(limit), limit),
   above: (looks, limit) => edit(looks, above(limit), limit),
 })
 
+/** The same beside a limit of that name: `below` and `above` say the figure from the limit's value. */
+export const near = (name: string, edit: Sized, below: (value: number) => number, above: (value: number) => number): Sides & { readonly limit: string } => ({
+  limit: name,
+  ...beside(edit, (limit) => below(limit[name] ?? Number.NaN), (limit) => above(limit[name] ?? Number.NaN)),
+})
+
+const same = (value: number): number => value
+
 /** A figure that fires above its limit. */
-export const over = (name: string, edit: (looks: readonly Evidence[], value: number, limit: Limits) => void, by = 1.002): Pick<Case, 'below' | 'above'> =>
-  beside(edit, (limit) => limit[name] ?? Number.NaN, (limit) => (limit[name] === 0 ? 1 : (limit[name] ?? Number.NaN) * by))
+export const over = (name: string, edit: Sized, by = 1.002) => near(name, edit, same, (value) => (value === 0 ? 1 : value * by))
 
 /** A figure that fires below its limit. */
-export const under = (name: string, edit: (looks: readonly Evidence[], value: number, limit: Limits) => void, by = 0.998): Pick<Case, 'below' | 'above'> => over(name, edit, by)
+export const under = (name: string, edit: Sized, by = 0.998) => over(name, edit, by)
+
+/** A count that fires above its limit, below it, and from it on. */
+export const oneMore = (name: string, edit: Sized) => near(name, edit, same, (value) => value + 1)
+export const oneLess = (name: string, edit: Sized) => near(name, edit, same, (value) => value - 1)
+export const fromOn = (name: string, edit: Sized, step = 1) => near(name, edit, (value) => value - step, same)
 
 export const MB = 1024 ** 2
 export const GB = 1024 ** 3
@@ -46,6 +68,25 @@ const seconds = (looks: readonly Evidence[], look: Evidence): number => (look.mo
 /** /proc/meminfo in every look. */
 export const meminfo = (looks: readonly Evidence[], name: string, bytes: (look: Evidence) => number): void => {
   for (const look of looks) look.meminfo[name] = Math.floor(bytes(look))
+}
+
+/**
+ * The same machine with so much memory and all it holds smaller alike. On a
+ * large one a limit in bytes is passed before that in percent.
+ */
+export const small = (looks: readonly Evidence[], bytes: number): void => {
+  for (const look of looks) {
+    const scaled = (value: number): number => Math.floor((value * bytes) / was)
+    const was = total(look)
+    // Of huge pages the number and the size are told.
+    for (const [name, value] of Object.entries(look.meminfo)) if (!name.startsWith('Huge')) look.meminfo[name] = scaled(value)
+    for (const device of look.swapDevices) Object.assign(device, { sizeBytes: scaled(device.sizeBytes), usedBytes: scaled(device.usedBytes) })
+    for (const device of look.zram) Object.assign(device, { diskSizeBytes: scaled(device.diskSizeBytes), storedBytes: scaled(device.storedBytes), poolBytes: scaled(device.poolBytes) })
+    for (const zone of look.zones) Object.assign(zone, { managedPages: scaled(zone.managedPages), highPages: scaled(zone.highPages), freeBlocks: zone.freeBlocks.map(scaled) })
+    for (const node of look.numa) Object.assign(node, { totalBytes: scaled(node.totalBytes), freeBytes: scaled(node.freeBytes) })
+    for (const cache of look.slab.value ?? []) cache.bytes = scaled(cache.bytes)
+    for (const agent of look.agents) agent.cost.costBytes = scaled(agent.cost.costBytes)
+  }
 }
 
 /** A counter of /proc/vmstat that rises so much a second from where it is in the first look. */
