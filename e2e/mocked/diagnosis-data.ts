@@ -1,4 +1,4 @@
-import type { Diagnosis, Figure, Finding, KernelFeature, Leak, Severity, Solution } from '../../electron/contract/diagnosis.ts'
+import type { Diagnosis, Figure, Finding, KernelFeature, Leak, LeakView, Severity, Solution } from '../../electron/contract/diagnosis.ts'
 import { known, missing } from '../../helper/contract/known.ts'
 
 const MB = 1024 ** 2
@@ -105,7 +105,7 @@ const long = (): Finding => ({
 const severities: readonly Severity[] = ['critical', 'warning', 'advice', 'information']
 const many = (nowMs: number): Finding[] =>
   severities.flatMap((severity, s) =>
-    Array.from({ length: 12 }, (_, i): Finding => ({ ...stalls(nowMs), rule: `rule.${s}`, subject: `subject ${i + 1}`, severity, title: `Finding ${s * 12 + i + 1} of many`, topic: 'slab' })),
+    Array.from({ length: 12 }, (_, i): Finding => ({ ...stalls(nowMs), rule: `rule.${s}`, subject: `subject ${i + 1}`, severity, title: `Finding ${s * 12 + i + 1} of many`, topic: 'slab', ...(s === 3 && i === 11 ? { subject: '4711:99300', lookDeeper: ['ftrace.page-faults', 'ftrace.reclaim'] } : {}) })),
   )
 
 export type FindingKind = 'some' | 'none' | 'many' | 'long'
@@ -172,3 +172,22 @@ export const leaksOf = (kind: FindingKind, nowMs: number): Leak[] => {
   ]
   return kind === 'many' ? Array.from({ length: 8 }, (_, i) => some.map((one): Leak => ({ ...one, subject: { of: 'process', pid: 5000 + i, startTicks: i, title: `${one.subject.title} ${i + 1}`, agentId: null } }))).flat() : some
 }
+
+/** What the rule over the history makes of those that grow without end; ways to act as it gives them for agents and for programs. */
+export const withFindings = (leaks: readonly Leak[]): LeakView[] =>
+  leaks.map((one) => {
+    if (one.verdict !== 'leak' && one.verdict !== 'suspected') return { ...one, finding: null }
+    const { subject, bytesPerHour, why } = one
+    const restart = solution('restart-it', 'End it and start it anew', subject.of === 'agent' ? { how: 'page', page: 'agents', rest: [] } : { how: 'advice' }, { what: 'Gives back all that it grew by.', undo: 'by-hand', undoWords: 'Start it again.', scope: subject.title })
+    const limit = solution('limit-it', subject.of === 'agent' ? 'Give it a limit' : 'Start it with a limit from now on', subject.of === 'agent' ? { how: 'page', page: 'agents', rest: [] } : { how: 'command', command: 'systemd-run --user --scope -p MemoryHigh=512M -- PROGRAM', needsRoot: false }, { undo: 'by-hand', undoWords: 'Take the limit off.', scope: subject.title })
+    const suspend = solution('suspend-it', 'Suspend it while you do not need it', { how: 'page', page: 'agents', rest: [] }, { undo: 'by-hand', undoWords: 'Resume wakes it.', scope: subject.title })
+    return {
+      ...one,
+      finding: {
+        rule: 'leaks.history', subject: subject.of === 'agent' ? subject.agentId : `${subject.pid}:${subject.startTicks}`, severity: one.verdict === 'leak' ? 'warning' : 'advice', topic: 'leaks', title: `${subject.title} leaks`, explanation: why,
+        figures: [figure('Growth an hour', bytesPerHour, 'bytes', 'history', { kind: 'above', value: 10 * MB })],
+        solutions: subject.of === 'agent' ? [restart, limit, suspend] : [restart, limit],
+        lookDeeper: [],
+      },
+    }
+  })

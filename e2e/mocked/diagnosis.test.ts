@@ -52,6 +52,7 @@ describe('diagnosis', () => {
     expect(asked('diagnosis.try')).toEqual([{ ...STALLS, solution: 'raise-watermark' }])
     expect(asked('run.apply')).toEqual([])
     await press(page, 'Apply')
+    await seen(page, 'Programs wait less for memory')
     await press(page, 'Keep')
     await seen(page, /^Kept/u)
     expect(asked('run.apply')).toMatchObject([{ presetId: 'try-pressure-direct-reclaim-raise-watermark', agentIds: null }])
@@ -108,6 +109,20 @@ describe('diagnosis', () => {
     await button(page, 'Copy').waitFor()
     await press(page, /^Open Agents: Run fewer agents/u)
     await seen(page, 'web-shop')
+  })
+
+  it('what was done by hand is said, with what came of it, and stands beside it from then on', async () => {
+    const { page } = await start(scenarios.full, diagnosis)
+    await page.getByRole('button', { name: toggle }).click()
+    await press(page, /^I did this: Add a swap file by hand/u)
+    await page.getByRole('radio', { name: 'It won nothing' }).click()
+    await page.getByRole('textbox', { name: 'Note on: Add a swap file by hand' }).fill('the disk is slow')
+    await press(page, 'Write it down')
+    await seen(page, 'the disk is slow')
+    expect(asked('journal.did')).toEqual([{ rule: 'swap.none', subject: '', solution: 'swap-file', outcome: 'no-gain', note: 'the disk is slow' }])
+    expect(await serious(page)).toEqual([])
+    // What the program does itself, nobody has to say.
+    expect(await page.getByRole('button', { name: /^I did this: Begin to make room earlier/u }).count()).toBe(0)
   })
 
   it('many are filtered, by the slash key too', async () => {
@@ -168,6 +183,18 @@ describe('looking deeper', () => {
     expect(await serious(page)).toEqual([])
   })
 
+  it('the lines are for the process that a finding is about, and so is what is run', async () => {
+    const { page } = await start(scenarios.manyFindings, { hash: '#/diagnosis/rule.3/4711:99300' })
+    await page.getByText('Look deeper').click()
+    await seen(page, /ls \/proc\/4711\/task > set_event_pid/u)
+    expect(asked('trace.list')).toEqual([{ pid: 4711 }])
+    await press(page, /^Run… Where a program touches new memory/u)
+    expect(await page.getByLabel('Whom to look at').innerText()).toBe('process 4711')
+    await press(page, 'Run')
+    await page.getByRole('region', { name: 'Result' }).waitFor()
+    expect(asked('trace.run')).toMatchObject([{ id: 'ftrace.page-faults', process: { pid: 4711, startTimeTicks: 99_300 } }])
+  })
+
   it('says what failed', async () => {
     const { page } = await start(scenarios.noHelper, diagnosis)
     await page.getByText('Look deeper').click()
@@ -198,6 +225,25 @@ describe('leaks', () => {
     await page.getByRole('button', { name: 'Codex ledger' }).click()
     await seen(page, /falls back to the same level 11 times/u)
     expect(await page.locator('.leak-details canvas').count()).toBe(2)
+  })
+
+  it('have two ways and more to act beside each that grows without end', async () => {
+    const { page } = await start(scenarios.full, leaks)
+    await seen(page, /an hour lost to 1 leak/u)
+    // The first is open: an agent can be started anew, limited and suspended.
+    const ways = (): Promise<string[]> => page.locator('.leak-details .solution-title').allInnerTexts()
+    expect(await ways()).toEqual(['End it and start it anew', 'Give it a limit', 'Suspend it while you do not need it'])
+    expect(await page.locator('.leak-details .solution-facts').count()).toBe(3)
+    await page.getByRole('button', { name: 'node language server' }).click()
+    await seen(page, /systemd-run --user --scope/u)
+    expect((await ways()).slice(3)).toEqual(['End it and start it anew', 'Start it with a limit from now on'])
+    // What only collects garbage needs nothing.
+    await page.getByRole('button', { name: 'Codex ledger' }).click()
+    await seen(page, /falls back to the same level 11 times/u)
+    expect(await ways()).toHaveLength(5)
+    await press(page, /^Open Agents: Suspend it/u)
+    await seen(page, 'Agents')
+    expect(new URL(page.url()).hash).toBe('#/agents')
   })
 
   it('are asked again with other limits and over another time', async () => {

@@ -1,9 +1,9 @@
 import type { Answer, Payload, Request } from '../../electron/contract/channels.ts'
-import type { JournalEntry } from '../../electron/contract/diagnosis.ts'
+import type { Finding, JournalEntry } from '../../electron/contract/diagnosis.ts'
 import type { Preset } from '../../helper/contract/presets.ts'
 import { fail, ok } from '../../helper/contract/result.ts'
 import { known, missing } from '../../helper/contract/known.ts'
-import { afterRun, diagnosisOf, findingsOf, leaksOf } from './diagnosis-data.ts'
+import { afterRun, diagnosisOf, findingsOf, leaksOf, withFindings } from './diagnosis-data.ts'
 import type { Scenario } from './scenarios.ts'
 
 interface Parts {
@@ -39,15 +39,24 @@ export const createDiagnosis = ({ scenario, startMs, changed, sleep, plan }: Par
   if (scenario.findings === 'many') for (let i = 0; i < 300; i += 1) entries.push({ ...(entries[0] as JournalEntry), id: -i - 1, atMs: startMs - (70 + i) * DAY, title: `Finding of long ago ${i + 1}` })
   const failing = <T>(value: T): { ok: true; value: T } | { ok: false; error: NonNullable<Scenario['diagnosisFails']> } => (scenario.diagnosisFails === null ? ok(value) : { ok: false, error: scenario.diagnosisFails })
 
+  /** With what was said to be done by hand, as the app tells it from its journal. */
+  const withSaid = (finding: Finding): Finding => ({
+    ...finding,
+    solutions: finding.solutions.map((solution) => ({
+      ...solution,
+      before: [...entries.flatMap(({ id, rule, solution: of, atMs, outcome, gainBytes, note }) => (id >= 1000 && outcome !== null && rule === finding.rule && of === solution.id ? [{ atMs, outcome, gainBytes, note }] : [])), ...solution.before],
+    })),
+  })
+
   return {
     'diagnosis.get': async ({ leaks }: Request<'diagnosis.get'>): Promise<Answer<'diagnosis.get'>> => {
       await sleep(scenario.diagnosisMs)
-      return failing(diagnosisOf(findingsOf(scenario.findings, startMs), startMs, leaks ? leaksOf(scenario.findings, startMs) : null))
+      return failing(diagnosisOf(findingsOf(scenario.findings, startMs).map(withSaid), startMs, leaks ? leaksOf(scenario.findings, startMs) : null))
     },
     'leaks.get': async ({ thresholds }: Request<'leaks.get'>): Promise<Answer<'leaks.get'>> => {
       await sleep(scenario.diagnosisMs)
       // A limit above what grows: nobody is a leak any more.
-      return failing(leaksOf(scenario.findings, startMs).map((leak) => (leak.verdict === 'leak' && leak.bytesPerHour < thresholds.bytesPerHour ? { ...leak, verdict: 'steady' as const } : leak)))
+      return failing(withFindings(leaksOf(scenario.findings, startMs).map((leak) => (leak.verdict === 'leak' && leak.bytesPerHour < thresholds.bytesPerHour ? { ...leak, verdict: 'steady' as const } : leak))))
     },
     'diagnosis.of-run': (): Answer<'diagnosis.of-run'> => failing(afterRun(startMs)),
     'diagnosis.try': ({ rule, subject, solution }: Request<'diagnosis.try'>): Answer<'diagnosis.try'> => {
@@ -63,11 +72,13 @@ export const createDiagnosis = ({ scenario, startMs, changed, sleep, plan }: Par
       const none = missing('not-measured')
       return ok({
         takenAtMs: startMs,
+        nodes: [0, 1],
         processes: [4711, 4712].map((pid, i) => ({
           ref: { pid, startTimeTicks: 99 }, parentPid: 1, uid: 1000, name: 'node', title: i === 0 ? 'Claude Code' : 'notes MCP server', agentId,
           rssBytes: known((231 - i * 150) * MB), pssBytes: none, anonBytes: known(133 * MB), fileBytes: known(98 * MB), shmemBytes: known(0), swapBytes: known(0),
-          virtualBytes: known(74_213 * MB), heapBytes: known(812 * MB), stackBytes: known(132 * 1024), lockedBytes: known(0), hugetlbBytes: known(0), anonHugeBytes: none,
-          minorFaults: known(120_345 + i), majorFaults: known(17), memfdBytes: none, oomScoreAdj: known(0), numaBytes: missing('not-measured'),
+          virtualBytes: known(74_213 * MB), heapBytes: known(812 * MB), stackBytes: known(132 * 1024), lockedBytes: known(0), hugetlbBytes: known(0), anonHugeBytes: known((64 - i * 60) * MB), fileHugeBytes: missing('not-supported', 'smaps_rollup has no FilePmdMapped'),
+          privateDirtyBytes: known((118 - i * 96) * MB), sharedDirtyBytes: known(i * 9 * MB), copyOnWriteBytes: known(i * 6 * MB),
+          minorFaults: known(120_345 + i), majorFaults: known(17), memfdBytes: none, oomScoreAdj: known(0), numaBytes: i === 0 ? known([149 * MB, 82 * MB]) : missing('not-permitted'),
         })),
       })
     },
@@ -90,6 +101,15 @@ export const createDiagnosis = ({ scenario, startMs, changed, sleep, plan }: Par
       const next: JournalEntry = old === undefined ? { id: 1000 + entries.length, atMs: Date.now(), kind: 'note', rule: null, solution: null, runId: null, title: note.split('\n')[0] ?? '', text: '', note, outcome: null, gainBytes: missing('not-measured'), kernelRelease: '6.6.30-generic' } : { ...old, note }
       if (old === undefined) entries.unshift(next)
       else entries[place] = next
+      changed('journal')
+      return ok(next)
+    },
+    'journal.did': ({ rule, subject, solution, outcome, note }: Request<'journal.did'>): Answer<'journal.did'> => {
+      if (scenario.noteFails !== null) return { ok: false, error: scenario.noteFails }
+      const chosen = findingsOf(scenario.findings, startMs).find((one) => one.rule === rule && one.subject === subject)?.solutions.find(({ id }) => id === solution)
+      if (chosen === undefined) return fail('bad-request', 'This was not found on this machine.')
+      const next: JournalEntry = { id: 1000 + entries.length, atMs: Date.now(), kind: 'outcome', rule, solution, runId: null, title: `${chosen.title}: done by hand`, text: '', note, outcome, gainBytes: missing('not-measured'), kernelRelease: '6.6.30-generic' }
+      entries.unshift(next)
       changed('journal')
       return ok(next)
     },

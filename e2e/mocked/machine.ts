@@ -79,6 +79,23 @@ export const makeSnapshot = (agents: readonly Agent[], takenAtMs: number, option
   }
 }
 
+/** The same machine at a moment `ms` later, by when so many requests for memory had waited. */
+export const waitedBy = (snapshot: Snapshot, ms: number, stalls: number): Snapshot => {
+  const { machine } = snapshot
+  const pressure = machine.memoryPressure.value
+  return {
+    ...snapshot,
+    takenAtMs: snapshot.takenAtMs + ms,
+    monotonicMs: snapshot.monotonicMs + ms,
+    machine: {
+      ...machine,
+      vm: { ...machine.vm, allocStalls: known(stalls), majorFaults: stalls * 3 },
+      // As if each had waited for 7 ms.
+      memoryPressure: pressure === null ? machine.memoryPressure : known({ ...pressure, full: known({ ...(pressure.full.value ?? pressure.some), totalUs: stalls * 7000 }) }),
+    },
+  }
+}
+
 export const countsOf = (agents: readonly Agent[]) => ({
   seen: 412 + agents.length * 2,
   kernelThreads: 141,

@@ -3,9 +3,10 @@ import { nothingToUndo } from '../../helper/contract/plan.ts'
 import type { Preset } from '../../helper/contract/presets.ts'
 import { fail, ok } from '../../helper/contract/result.ts'
 import type { Progress, RunRecord, RunState } from '../../helper/contract/runs.ts'
+import type { Snapshot } from '../../helper/contract/snapshot.ts'
 import { makeFleet } from './fleet.ts'
 import type { Emit, HandlersOf } from './handlers.ts'
-import { makeSnapshot } from './machine.ts'
+import { makeSnapshot, waitedBy } from './machine.ts'
 import { detailOf, outcomesOf, runIdAt, undoLinesOf } from './past.ts'
 import { makePlanFor } from './plan-data.ts'
 import type { createPresets } from './presets.ts'
@@ -23,6 +24,14 @@ interface Parts {
   /** Nothing can be changed: the helper is not there. */
   simulation: () => boolean
 }
+
+const WATCHED_MS = 40_000
+
+/** As a setting of the kernel's is measured: over two equal times, in which programs wait less and less. */
+const watched = ([first, second]: readonly Snapshot[], after: Snapshot): Pick<RunRecord, 'before' | 'after'> => ({
+  before: [...(first === undefined ? [] : [waitedBy(first, -2 * WATCHED_MS, 100)]), ...(second === undefined ? [] : [waitedBy(second, -WATCHED_MS, 1426)])],
+  after: waitedBy(after, 0, 1458),
+})
 
 const isOpen = (record: RunRecord | undefined): boolean => record !== undefined && ['started', 'applying', 'settling', 'waiting', 'undoing'].includes(record.state)
 
@@ -97,7 +106,8 @@ export const createRuns = ({ scenario, presets, past, emit, after, sleep, simula
     const before = [makeSnapshot(makeFleet(scenario.agents, 0, 0.003), record.startedAtMs), makeSnapshot(makeFleet(scenario.agents, 0), record.startedAtMs + 3000)]
     if (record.plan.steps.some((step) => step.source === 'reclaim')) paged = scenario.paged
     const last = makeSnapshot(makeFleet(scenario.agents, paged, paged === 0 ? 0.001 : -0.008), Date.now())
-    return { ...record, before, after: last, steps: outcomesOf(record) }
+    const isTuned = record.plan.steps.some((step) => step.source === 'tunables')
+    return { ...record, ...(isTuned ? watched(before, last) : { before, after: last }), steps: outcomesOf(record) }
   }
 
   /** The helper was killed and started again: it put back what had been changed. */

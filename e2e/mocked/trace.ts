@@ -26,7 +26,7 @@ const lines: TraceLine[] = [
 
 /** Lines to look deeper with, bpftrace not installed; running one gives what such a look gives. */
 export const createTrace = ({ scenario, sleep }: { scenario: Scenario; sleep: (ms: number) => Promise<void> }) => ({
-  'trace.list': (): Answer<'trace.list'> => ok({ lines }),
+  'trace.list': ({ pid }: Request<'trace.list'>): Answer<'trace.list'> => ok({ lines: pid === undefined ? lines : lines.map((line) => ({ ...line, command: line.command.replaceAll('PID', String(pid)) })) }),
   'trace.run': async ({ id, seconds }: Request<'trace.run'>): Promise<Answer<'trace.run'>> => {
     await sleep(scenario.diagnosisMs)
     const line = lines.find((one) => one.id === id)

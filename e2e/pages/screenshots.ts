@@ -62,6 +62,8 @@ const shots: readonly Shot[] = [
   { name: 'diagnosis-fails', hash: '#/diagnosis', scenario: 'diagnosisFails' },
   { name: 'protections', hash: '#/diagnosis', scenario: 'empty', click: ['text=What protects memory here'] },
   { name: 'trying', hash: '#/diagnosis', click: ['role=button[name=/^Try… Begin to make room/]'] },
+  { name: 'tried', hash: '#/diagnosis', click: ['role=button[name=/^Try… Begin to make room/]', 'role=button[name="Apply"]', 'role=button[name="Keep"]'] },
+  { name: 'rates', hash: '#/diagnosis', click: ['role=button[name=/^Try… Begin to make room/]', 'role=button[name="Apply"]', 'role=button[name="Keep"]', 'role=button[name="Close"]', 'role=link[name="History"]', 'role=link[name=/Begin to make room/] >> nth=0'] },
   { name: 'trace', hash: '#/diagnosis', click: ['text=Look deeper', 'role=button[name="Run… Page faults"]'] },
   { name: 'traced', hash: '#/diagnosis', click: ['text=Look deeper', 'role=button[name="Run… Page faults"]', 'role=button[name="Run"]', 'role=cell[name="82,360"]'] },
   { name: 'leaks', hash: '#/leaks' },

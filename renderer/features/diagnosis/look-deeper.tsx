@@ -1,5 +1,6 @@
 import { useEffect, useRef, useState } from 'react'
 import type { Response } from '../../../electron/contract/channels.ts'
+import { subjectProcess } from '../../../electron/contract/subject.ts'
 import type { Finding, TraceLine } from '../../../electron/contract/diagnosis.ts'
 import type { ProcessRef } from '../../../helper/contract/agents.ts'
 import type { Failure } from '../../../helper/contract/errors.ts'
@@ -15,7 +16,8 @@ import { Select } from '../../ui/field.tsx'
 import { Notice } from '../../ui/notice.tsx'
 import { ProgressBar } from '../../ui/progress.tsx'
 import { Table } from '../../ui/table.tsx'
-import { processOf } from './words.ts'
+import { useNames } from '../lifecycle/act-result.tsx'
+import { subjectWords } from './words.ts'
 
 type Result = Response<'trace.run'>
 
@@ -24,8 +26,9 @@ const SECONDS = [5, 10, 30, 60]
 /** Whom a line may look at: the process the finding is about, else the agents there are. */
 const useSubjects = (finding: Finding): { value: string; label: string; ref: ProcessRef }[] => {
   const agents = useLive((state) => state.live?.agents)
-  const own = processOf(finding.subject)
-  if (own !== null) return [{ value: String(own.pid), label: `process ${own.pid}`, ref: own }]
+  const nameOf = useNames()
+  const own = subjectProcess(finding.subject)
+  if (own !== null) return [{ value: String(own.pid), label: subjectWords(finding.subject, nameOf), ref: own }]
   return (agents ?? []).flatMap((agent) => {
     const [main] = agent.processes
     return main === undefined ? [] : [{ value: agent.id, label: agent.name === agent.title ? agent.title : `${agent.title} ${agent.name}`, ref: { pid: main.pid, startTimeTicks: main.startTimeTicks } }]
@@ -90,7 +93,7 @@ const RunDialog = ({ line, finding, onClose }: { line: TraceLine; finding: Findi
   const [result, setResult] = useState<Result | null>(null)
   const [error, setError] = useState<Failure | null>(null)
   const asksWho = line.process !== 'none'
-  const isAboutOne = processOf(finding.subject) !== null
+  const isAboutOne = subjectProcess(finding.subject) !== null
   const everyone = { value: '', label: 'the whole machine' }
   const options = line.process === 'optional' && !isAboutOne ? [everyone, ...subjects] : subjects
   const value = chosen ?? options[0]?.value ?? ''
@@ -134,7 +137,8 @@ const RunDialog = ({ line, finding, onClose }: { line: TraceLine; finding: Findi
 
 /** Exact lines for whoever wants to see what happens inside: to copy, or to run here. */
 export const LookDeeper = ({ finding }: { finding: Finding }) => {
-  const { data } = useCall('trace.list', finding.lookDeeper.length === 0 ? null : {})
+  const about = subjectProcess(finding.subject)
+  const { data } = useCall('trace.list', finding.lookDeeper.length === 0 ? null : about === null ? {} : { pid: about.pid })
   const [open, setOpen] = useState<TraceLine | null>(null)
   const lines = (data?.lines ?? []).filter(({ id }) => finding.lookDeeper.includes(id))
   if (lines.length === 0) return null

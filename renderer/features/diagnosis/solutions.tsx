@@ -1,4 +1,5 @@
 import { ArrowRight, History } from 'lucide-react'
+import { isByHand } from '../../../electron/contract/deeds.ts'
 import type { Finding, Solution } from '../../../electron/contract/diagnosis.ts'
 import { beforeWords } from '../../format/evidence.ts'
 import { useNow } from '../../stores/data.ts'
@@ -7,6 +8,8 @@ import { go, pages, type Page } from '../../stores/route.ts'
 import { Button } from '../../ui/button.tsx'
 import { Command } from '../../ui/command.tsx'
 import { pageTitles } from '../../ui/rail.tsx'
+import { Did } from './did.tsx'
+import './solutions.css'
 
 const pageOf = (name: string): Page | null => pages.find((page) => page === name) ?? null
 
@@ -85,7 +88,8 @@ const One = ({ finding, solution, first }: { finding: Finding; solution: Solutio
     <div className="solution-act">
       {solution.act.how === 'command' && <p className="muted small">{solution.act.needsRoot ? 'In a terminal; it asks for your password.' : 'In a terminal.'}</p>}
       <Act finding={finding} solution={solution} first={first} />
-      {solution.act.how === 'advice' && <p className="muted small">Nothing to press: this is done by hand.</p>}
+      {solution.act.how === 'advice' && <p className="muted small">This is done by hand.</p>}
+      {isByHand(solution) && <Did finding={finding} solution={solution} />}
     </div>
   </li>
 )

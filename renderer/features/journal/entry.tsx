@@ -6,7 +6,7 @@ import { useSend } from '../../stores/data.ts'
 import { go } from '../../stores/route.ts'
 import { Button } from '../../ui/button.tsx'
 import { FailureNotice } from '../../ui/failure-notice.tsx'
-import { gainWords, kindOf } from './words.ts'
+import { gainWords, kindOf, runOf } from './words.ts'
 
 interface NoteProps {
   /** Null writes a note of its own. */
@@ -62,7 +62,7 @@ export const Entry = ({ entry, withDay }: { entry: JournalEntry; withDay: boolea
   const { icon: Icon, word } = kindOf(entry)
   const gain = gainWords(entry)
   const own = entry.kind === 'note'
-  const { runId } = entry
+  const runId = runOf(entry)
   return (
     <li className={`entry entry-is-${entry.outcome ?? entry.kind}`}>
       <div className="entry-side">

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { JournalEntry } from '../../../electron/contract/diagnosis.ts'
-import { byDay, gainWords } from './words.ts'
+import { byDay, gainWords, runOf } from './words.ts'
 
 const entry = (id: number, changes: Partial<JournalEntry> = {}): JournalEntry => ({ id, atMs: id * 10, kind: 'outcome', rule: null, solution: null, runId: null, title: '', text: '', note: '', outcome: 'kept', gainBytes: { value: 3 * 1024 ** 3 }, kernelRelease: '', ...changes })
 
@@ -17,3 +17,8 @@ test.each<[Partial<JournalEntry>, string]>([
   [{ outcome: 'failed' }, ''],
   [{ gainBytes: { value: null, reason: 'not-measured' } }, ''],
 ])('%j says "%s"', (changes, words) => expect(gainWords(entry(1, changes))).toBe(words))
+
+test('only a run has a page of its own to show', () => {
+  expect(runOf({ runId: '20261118T081500Z-0a1b2c3d' })).toBe('20261118T081500Z-0a1b2c3d')
+  for (const runId of [null, 'sweep-1-2', 'limit-5-100:99']) expect(runOf({ runId })).toBeNull()
+})

@@ -18,6 +18,9 @@ const kinds: Readonly<Record<JournalEntry['kind'], { word: string; icon: LucideI
 
 export const kindOf = ({ kind, outcome }: JournalEntry): { word: string; icon: LucideIcon } => (outcome === null ? kinds[kind] : outcomes[outcome])
 
+/** The run an entry is about, which History has a page of; null for what is known by another name, as agents that were suspended together. */
+export const runOf = ({ runId }: Pick<JournalEntry, 'runId'>): string | null => (runId !== null && /^\d{8}T\d{6}Z-/u.test(runId) ? runId : null)
+
 /** "1.2 GB won"; empty where nobody measured, or where a figure would be read as a gain. */
 export const gainWords = ({ gainBytes, outcome }: JournalEntry): string => {
   if (gainBytes.value === null || outcome === 'failed' || outcome === 'no-gain') return ''

@@ -1,6 +1,6 @@
 import { TrendingUp } from 'lucide-react'
 import { useState } from 'react'
-import type { Leak } from '../../../electron/contract/diagnosis.ts'
+import type { Leak, LeakView } from '../../../electron/contract/diagnosis.ts'
 import { bytes, duration, percent, plural, signedMegabytes, megabytes, timeOfDay } from '../../format/format.ts'
 import { useCall, useNow } from '../../stores/data.ts'
 import { go } from '../../stores/route.ts'
@@ -11,6 +11,8 @@ import { Empty, PageFrame, Panel, Skeleton } from '../../ui/page.tsx'
 import { SeriesChart, type ChartLine } from '../../ui/series-chart.tsx'
 import { Spark } from '../../ui/spark.tsx'
 import { Table } from '../../ui/table.tsx'
+import { Solutions } from '../diagnosis/solutions.tsx'
+import '../diagnosis/diagnosis.css'
 import { isProblem, leakKey, verdicts } from './words.ts'
 import './leaks.css'
 
@@ -48,7 +50,7 @@ const Curve = ({ leak }: { leak: Leak }) => (
 const ENDED_MS = 5 * 60_000
 const lastSeenMs = ({ curve }: Leak): number => curve.at(-1)?.atMs ?? 0
 
-const Row = ({ leak, ended, open, onToggle }: { leak: Leak; ended: boolean; open: boolean; onToggle: () => void }) => {
+const Row = ({ leak, ended, open, onToggle }: { leak: LeakView; ended: boolean; open: boolean; onToggle: () => void }) => {
   const { word, tone, meaning } = verdicts[leak.verdict]
   const isMeasured = leak.verdict !== 'too-short'
   const { subject } = leak
@@ -85,14 +87,20 @@ const Row = ({ leak, ended, open, onToggle }: { leak: Leak; ended: boolean; open
               </p>
             )}
             {leak.curve.length > 1 && <Curve leak={leak} />}
-            <div className="row leak-acts">
-              {(subject.of === 'agent' || subject.agentId !== null) && (
-                <Button size="s" onClick={() => go('agents')}>
-                  Show the agents
-                </Button>
-              )}
-              {isProblem(leak) && !ended && <span className="muted">What helps for sure is starting it anew; a limit holds it back until then.</span>}
-            </div>
+            {leak.finding === null ? (
+              (subject.of === 'agent' || subject.agentId !== null) && (
+                <div className="row leak-acts">
+                  <Button size="s" onClick={() => go('agents')}>
+                    Show the agents
+                  </Button>
+                </div>
+              )
+            ) : (
+              <div className="leak-acts leak-ways">
+                <h3 className="finding-heading">What you can do</h3>
+                <Solutions finding={leak.finding} />
+              </div>
+            )}
           </td>
         </tr>
       )}
@@ -100,7 +108,7 @@ const Row = ({ leak, ended, open, onToggle }: { leak: Leak; ended: boolean; open
   )
 }
 
-const LeakTable = ({ leaks }: { leaks: readonly Leak[] }) => {
+const LeakTable = ({ leaks }: { leaks: readonly LeakView[] }) => {
   const [toggled, setToggled] = useState<ReadonlyMap<string, boolean>>(new Map())
   const first = leaks[0]
   const firstKey = first !== undefined && isProblem(first) ? leakKey(first) : null
@@ -155,7 +163,7 @@ const Leaks = () => {
   // Asked again as time goes on, not with every second.
   const now = useNow(60_000)
   const { data, error, reload } = useCall('leaks.get', { thresholds: { bytesPerHour: Number(limitMb) * MB, percentPerHour: Number(share) }, fromMs: Math.floor(now / 60_000) * 60_000 - Number(hours) * 3600_000 })
-  const [last, setLast] = useState<readonly Leak[] | null>(null)
+  const [last, setLast] = useState<readonly LeakView[] | null>(null)
   // The old answer stays while another one is asked for: nothing jumps.
   if (data !== null && data !== last) setLast(data)
   const leaks = data ?? last

@@ -1,5 +1,6 @@
 import type { RunDetail } from '../../../electron/contract/views.ts'
 import { nothingToUndo } from '../../../helper/contract/plan.ts'
+import type { RateRow } from '../../../helper/contract/rate-delta.ts'
 import { bytes, figure, percent, reading, signedBytes, withNoise } from '../../format/format.ts'
 
 export interface ResultWords {
@@ -30,12 +31,17 @@ const pruned = (detail: RunDetail): ResultWords | null => {
 
 const rateTitles = { better: 'Programs wait less for memory', worse: 'Programs wait more for memory', 'no-difference': 'Programs wait for memory as before' } as const
 
-/** A setting of the kernel's own shows in how often programs have to wait. */
-const watched = ({ delta }: RunDetail): ResultWords | null => {
-  const verdict = delta?.rates?.verdict ?? null
-  const row = delta?.rates?.rows.find(({ before, after }) => (before.value ?? 0) > 0 || (after.value ?? 0) > 0)
-  if (verdict === null || row === undefined) return null
-  const per = row.unit === 'percent' ? percent : (value: number): string => `${figure(value)} a minute`
+/** How often programs have to wait, where that is what the run shows in: a setting of the kernel's own. */
+export const waits = ({ delta }: RunDetail): { readonly row: RateRow; readonly text: (value: number) => string } | null => {
+  const row = (delta?.rates?.verdict ?? null) === null ? undefined : delta?.rates?.rows.find(({ before, after }) => (before.value ?? 0) > 0 || (after.value ?? 0) > 0)
+  return row === undefined ? null : { row, text: row.unit === 'percent' ? percent : (value) => `${figure(value)} a minute` }
+}
+
+const watched = (detail: RunDetail): ResultWords | null => {
+  const verdict = detail.delta?.rates?.verdict ?? null
+  const waiting = waits(detail)
+  if (verdict === null || waiting === null) return null
+  const { row, text: per } = waiting
   return { tone: verdict === 'better' ? 'gain' : verdict === 'worse' ? 'problem' : 'info', title: rateTitles[verdict], text: `${row.label}: ${reading(row.before, per)} before, ${reading(row.after, per)} after.` }
 }
 
@@ -44,8 +50,8 @@ const special = (detail: RunDetail): ResultWords | null => {
   const ops = new Set<Op>(detail.record.plan.steps.map((step) => step.operation.op))
   const verdict = detail.delta?.total.verdict
   if (ops.size === 1 && ops.has('prune-cache')) return pruned(detail)
-  const waits = watched(detail)
-  if (waits !== null) return waits
+  const waiting = watched(detail)
+  if (waiting !== null) return waiting
   if (ops.has('reclaim')) return null
   // It changes what programs do from then on, and no agent that runs.
   if (ops.has('module-load')) return { tone: 'info', title: 'Kernel module is loaded', text: 'Programs that start from now on keep their units in it; what that saves stands on the Units page.' }
