@@ -135,6 +135,14 @@ void flights_forget(const struct model *model, uint64_t agent)
 			flights[i].may_fail = true;
 }
 
+bool flights_change(const struct model *model)
+{
+	for (int i = 0; i < FLIGHTS; i++)
+		if (flights[i].busy && flights[i].model == model && (flights[i].what == APPEND || flights[i].what == EDIT))
+			return true;
+	return false;
+}
+
 void flights_drain(void)
 {
 	for (int i = 0; i < FLIGHTS; i++)

@@ -72,6 +72,8 @@ void flight_expect(struct flight *flight, const struct model *model, size_t offs
 void flight_done(void *context, const struct content_result *result);
 /* Those of this agent on this model may fail from now on. */
 void flights_forget(const struct model *model, uint64_t agent);
+/* Whether one on its way will make the content what the model is already. */
+bool flights_change(const struct model *model);
 /* Until all have ended. */
 void flights_drain(void);
 
