@@ -168,8 +168,9 @@ const runTestsIn = async (copies) => {
           if (typeof outcome === 'string') skips.push({ name, reason: outcome })
           else passed += 1
         } catch (error) {
-          failures.push(name)
-          console.error(`FAILED ${name}\n${error instanceof Error ? error.stack : String(error)}`)
+          const said = error instanceof Error ? error.stack : String(error)
+          failures.push(`${name}\n${said}`)
+          console.error(`FAILED ${name}\n${said}`)
         }
       }
     }

@@ -28,6 +28,8 @@ export const testNeeds = [
   { package: 'util-linux', paths: ['/usr/bin/unshare'], why: 'for namespaces and swap' },
   { package: 'smem', paths: ['/usr/bin/smem'], why: 'to measure beside it' },
   { package: 'poppler-utils', paths: ['/usr/bin/pdftotext'], why: 'to read the PDF report back' },
+  { package: 'zsh', paths: ['/usr/bin/zsh', '/bin/zsh'], why: 'to press Tab in it' },
+  { package: 'fish', paths: ['/usr/bin/fish'], why: 'to press Tab in it' },
   { package: 'qemu-system-x86', paths: ['/usr/bin/qemu-system-x86_64'], why: 'for a virtual machine with systemd' },
   { package: 'mmdebstrap', paths: ['/usr/bin/mmdebstrap'], why: 'to build that virtual machine' },
   { package: 'e2fsprogs', paths: ['/usr/sbin/mke2fs', '/sbin/mke2fs'], why: 'to build that virtual machine' },

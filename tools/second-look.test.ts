@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { afterSecondLook, sumOf } from './second-look.ts'
+import { afterSecondLook, deservesSecondLook, sumOf } from './second-look.ts'
 
 const file = (path: string, passed: number, failures: string[] = []) => ({ path, passed, skips: [{ name: `${path}: s`, reason: 'needs root' }], failures })
 
@@ -25,4 +25,13 @@ test.for([[[]], [[file('a', 0)]]])('a second look that tried nothing changes not
   const { files, atSecondLook } = afterSecondLook([file('a', 1, ['a: one'])], again ?? [])
   expect(sumOf(files)).toMatchObject({ passed: 1, failed: 1 })
   expect(atSecondLook).toEqual([])
+})
+
+test('one or two failures may be chance, but not what a sanitizer has seen', () => {
+  expect(deservesSecondLook([])).toBe(false)
+  expect(deservesSecondLook(['a: one\n      expected 200, got 210', 'b'])).toBe(true)
+  expect(deservesSecondLook(['a', 'b', 'c'])).toBe(false)
+  expect(deservesSecondLook(['a: one\nWARNING: ThreadSanitizer: data race'])).toBe(false)
+  expect(deservesSecondLook(['a: one\n==7==ERROR: AddressSanitizer: heap-use-after-free'])).toBe(false)
+  expect(deservesSecondLook(['a: one\nx.c:3:4: runtime error: signed integer overflow'])).toBe(false)
 })

@@ -22,6 +22,13 @@ export const sumOf = (files: readonly FileResult[]): ResultSum => {
   return { passed: files.reduce((total, file) => total + file.passed, 0), failed: failures.length, skipped: skips.length, skips, failures }
 }
 
+/** More than this do not fail by chance. */
+const SECOND_LOOKS_MOST = 2
+
+/** What a sanitizer has seen once is there, however seldom. */
+export const deservesSecondLook = (failures: readonly string[]): boolean =>
+  failures.length > 0 && failures.length <= SECOND_LOOKS_MOST && !failures.some((failure) => /Sanitizer|runtime error:/u.test(failure))
+
 const titleOf = (failure: string): string => failure.split('\n', 1)[0] ?? ''
 
 /**

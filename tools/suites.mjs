@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterSecondLook, sumOf } from './second-look.ts'
+import { afterSecondLook, deservesSecondLook, sumOf } from './second-look.ts'
 import { projectDir } from './toolchain.mjs'
 
 /**
@@ -48,9 +48,6 @@ const vitest = (name, config, filters) => ({ node, env }) => {
   if (!existsSync(file)) writeResult(name, { failed: 1, failures: [`${name}: the test runner ended with ${status} and no result`] })
 }
 
-/** More files than this do not fail by chance. */
-const SECOND_LOOKS_MOST = 2
-
 /** @param {string} name */
 const readOf = (name) => /** @type {SuiteResult} */ (JSON.parse(readFileSync(join(resultsDir, `${name}.json`), 'utf8')))
 
@@ -64,13 +61,29 @@ const vitestWithSecondLook = (name, config, filters) => (context) => {
   vitest(name, config, filters)(context)
   const first = readOf(name).files ?? []
   const failed = first.filter((file) => file.failures.length > 0).map((file) => file.path)
-  if (failed.length === 0 || failed.length > SECOND_LOOKS_MOST) return
+  if (!deservesSecondLook(failed)) return
   process.stdout.write(`\n=== ${name}: a second look at ${failed.join(', ')}\n`)
   const again = `${name}-again`
   rmSync(join(resultsDir, `${again}.json`), { force: true })
   vitest(again, config, failed)(context)
   const { files, atSecondLook } = afterSecondLook(first, readOf(again).files ?? [])
   writeResult(name, { ...sumOf(files), files, atSecondLook })
+}
+
+/**
+ * The same for a suite that is no set of files: it is run once more, whole.
+ * @param {string} name @param {Suite['run']} run
+ * @returns {Suite['run']}
+ */
+const wholeWithSecondLook = (name, run) => (context) => {
+  run(context)
+  const first = readOf(name)
+  if (!deservesSecondLook(first.failures)) return
+  process.stdout.write(`\n=== ${name}: a second look\n`)
+  rmSync(join(resultsDir, `${name}.json`), { force: true })
+  run(context)
+  const { files, atSecondLook } = afterSecondLook([{ path: name, ...first }], [{ path: name, ...readOf(name) }])
+  writeResult(name, { ...sumOf(files), atSecondLook })
 }
 
 /** @type {Suite[]} */
@@ -80,10 +93,10 @@ export const suites = [
   {
     name: 'native',
     what: 'C programs, with sanitizers',
-    run: ({ node, env }) => {
+    run: wholeWithSecondLook('native', ({ node, env }) => {
       const { status } = spawnSync(node, ['tools/native.mjs', 'test'], { cwd: projectDir, stdio: 'inherit', env })
       if (!existsSync(join(resultsDir, 'native.json'))) writeResult('native', { failed: 1, failures: [`native: ended with ${status} and no result`] })
-    },
+    }),
   },
   {
     name: 'fuzz',
@@ -99,11 +112,11 @@ export const suites = [
   {
     name: 'guest',
     what: 'systemd, cgroup v2 and zram in a virtual machine',
-    run: ({ node, env }) => {
+    run: wholeWithSecondLook('guest', ({ node, env }) => {
       const built = spawnSync(node, ['tools/helper-bundle.mjs'], { cwd: projectDir, stdio: 'inherit', env })
       const { status } = built.status === 0 ? spawnSync(node, ['e2e/guest/run.ts'], { cwd: projectDir, stdio: 'inherit', env }) : built
       if (!existsSync(join(resultsDir, 'guest.json'))) writeResult('guest', { failed: 1, failures: [`guest: ended with ${status} and no result`] })
-    },
+    }),
   },
   {
     name: 'kmod',
