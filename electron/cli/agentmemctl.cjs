@@ -37,7 +37,7 @@ const runByOwn = () => {
     process.exitCode = 3
     return
   }
-  const { status, signal } = require('node:child_process').spawnSync(own, [path.join(__dirname, 'agentmemctl.ts'), ...process.argv.slice(2)], { stdio: 'inherit' })
+  const { status, signal } = require('node:child_process').spawnSync(own, [__filename, ...process.argv.slice(2)], { stdio: 'inherit' })
   process.exitCode = status ?? 128 + (signal === null ? 0 : require('node:os').constants.signals[signal])
 }
 

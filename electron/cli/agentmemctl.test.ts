@@ -58,6 +58,16 @@ describe('agentmemctl', () => {
     expect(ctl('open')).toMatchObject({ code: 3, err: expect.stringContaining('not running') })
   })
 
+  it('under an older Node starts itself under its own, and names what can be typed', () => {
+    const older = join(folder, 'older.cjs')
+    writeFileSync(older, "Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '18.20.0' } })\n")
+    const called = join(import.meta.dirname, 'agentmemctl.cjs')
+    const env = { HOME: folder, XDG_RUNTIME_DIR: join(folder, 'run'), XDG_STATE_HOME: join(folder, 'state'), PATH: '/nowhere', DBUS_SYSTEM_BUS_ADDRESS: `unix:path=${folder}/none` }
+    const own = spawnSync(process.execPath, ['--require', older, called, 'memory-diagnose'], { encoding: 'utf8', env: { ...env, AGENTMEM_NODE: process.execPath } })
+    expect(own).toMatchObject({ status: 0, stdout: expect.stringContaining('found') })
+    expect(own.stderr).toContain(`here it is ${called}.`)
+  })
+
   it('lists presets, and names a file that is none', () => {
     mkdirSync(join(folder, 'config/agentmem/presets'), { recursive: true })
     writeFileSync(join(folder, 'config/agentmem/presets/bad.json'), '{')
