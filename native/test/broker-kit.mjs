@@ -1,7 +1,7 @@
 /** What the broker's tests share: a broker of their own, and clients that play a scenario against it. */
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -20,6 +20,9 @@ export const until = async (condition, what) => {
   }
   assert.fail(`expected within twenty seconds: ${what}`)
 }
+
+/** Connections to it are taken: the file is there a moment before. @param {string} socket */
+const listens = (socket) => readFileSync('/proc/net/unix', 'utf8').split('\n').some((line) => line.endsWith(` ${socket}`) && line.split(/\s+/u)[3] === '00010000')
 
 /** @param {(folder: string) => unknown} use */
 export const withFolder = async (use) => {
@@ -47,7 +50,7 @@ export const startBroker = async (context, folder, { program = 'broker-double', 
   child.stderr.setEncoding('utf8').on('data', (/** @type {string} */ more) => (text += more))
   /** @type {Promise<number | null>} */
   const ended = new Promise((resolve) => child.once('close', (code) => resolve(code)))
-  await until(() => existsSync(socket) || child.exitCode !== null, `a broker that listens; it says ${text}`)
+  await until(() => listens(socket) || child.exitCode !== null, `a broker that listens; it says ${text}`)
   assert.equal(child.exitCode, null, text)
   return { folder, socket, pid: child.pid ?? 0, child, said: () => text, ended }
 }
