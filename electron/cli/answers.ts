@@ -4,6 +4,7 @@ import { failureSchema } from '../../helper/contract/errors.ts'
 import { layerStatusSchema } from '../../helper/contract/layers.ts'
 import { fixSchema, guardStatusSchema, policySchema, registryEntrySchema, resumedSchema } from '../../helper/contract/lifecycle.ts'
 import { limitViewSchema } from '../../helper/contract/limits.ts'
+import { planSchema } from '../../helper/contract/plan.ts'
 import { systemRequests } from '../../helper/contract/requests.ts'
 import { runIdSchema } from '../../helper/contract/runs.ts'
 import { machineSchema, snapshotSchema } from '../../helper/contract/snapshot.ts'
@@ -39,6 +40,7 @@ export const answers = {
   }),
   plan: planViewSchema.extend({ version }),
   run: runDetailSchema.extend({ version, didNotFall: z.array(findingSchema) }),
+  unchanged: z.object({ version, changed: z.literal(false), presetId: z.string(), message: z.string(), advice: z.string().optional(), skipped: planSchema.shape.skipped }),
   kept: z.object({ version, runId: runIdSchema, state: z.literal('kept') }),
   undone: runDetailSchema.extend({ version }),
   'rolled-back': z.object({ version, runs: z.array(runDetailSchema), resumed: z.array(resumedSchema), left: channels['agents.resume'].response.shape.left, limits: z.array(limitViewSchema), error: failureSchema.optional() }),

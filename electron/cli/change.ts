@@ -1,5 +1,5 @@
 import { layerIdSchema, type LayerId } from '../../helper/contract/layers.ts'
-import { nothingToUndo } from '../../helper/contract/plan.ts'
+import { changesNothing, nothingToUndo } from '../../helper/contract/plan.ts'
 import { layerPresetId, PAGE_OUT_PRESET_ID, type Preset } from '../../helper/contract/presets.ts'
 import { isOpen, type RunId } from '../../helper/contract/runs.ts'
 import { amount } from '../app/amounts.ts'
@@ -14,6 +14,7 @@ import { EXIT, exitCodeOf } from './exit-codes.ts'
 import { withApp } from './open-app.ts'
 import { bytesOr, note, out, outJson, printFailure, say, table } from './print.ts'
 import { printLeft } from './suspend.ts'
+import { printUnchanged } from './unchanged.ts'
 
 export interface PlanOptions {
   json: boolean
@@ -28,6 +29,8 @@ export interface ApplyOptions extends PlanOptions {
   yes: boolean
   keep: boolean
   wait: boolean
+  /** The rule whose solution is tried; without it nobody came from a finding. */
+  rule?: string
 }
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => { setTimeout(resolve, ms) })
@@ -35,7 +38,7 @@ const pause = (ms: number): Promise<void> => new Promise((resolve) => { setTimeo
 export const printPlan = (view: PlanView): void => {
   const { plan } = view
   if (view.simulation) note('Without the helper this is a simulation: it shows what would be done.')
-  if (plan.steps.length === 0) out('Nothing to do.')
+  if (changesNothing(plan)) out('Nothing to do.')
   for (const step of plan.steps) {
     say(`${String(step.number).padStart(3)}. ${step.target}: ${step.old === null && step.source === 'reclaim' ? '' : `${step.old ?? '?'} -> `}${step.new}`, 5)
     say(`     ${step.why}`, 5)
@@ -141,12 +144,13 @@ export const apply = (presetId: string, options: ApplyOptions): Promise<number> 
     return view.ok ? applyShown(app, view.value, options) : printFailure(view.error, options.json)
   })
 
-/** Applies a plan that was just made: asks, measures, asks again. */
+/** Applies a plan that was just made: asks, measures, asks again. One that changes nothing is said to, and is no run. */
 export const applyShown = async (app: App, view: PlanView, options: ApplyOptions): Promise<number> => {
   if (!options.json) printPlan(view)
   if (view.simulation) {
     return printFailure({ code: 'helper-missing', message: 'The helper cannot be reached, so nothing was changed.', advice: 'Install it in Settings of the window (npm start), then try again.' }, options.json)
   }
+  if (changesNothing(view.plan)) return printUnchanged(view, options)
   if (!options.yes) {
     if (options.json || !process.stdin.isTTY) return printFailure({ code: 'bad-request', message: 'Nobody can be asked here whether to apply this plan.', advice: 'Add --yes to apply it without a question.' }, options.json)
     if (!(await question('Apply this plan? [y/N] ')).startsWith('y')) return EXIT.ok

@@ -10,7 +10,8 @@ export const EXIT_HELP = `Exit codes:
   3  the helper cannot be reached, or is of another version
   4  not authorised (dismissed, denied, or a password would be needed)
   5  another run is open, or the plan has changed
-  6  this machine cannot do it (not supported, does not fit, disk full)
+  6  this machine cannot do it (not supported, does not fit, disk full), or what is
+     tried changes nothing here
   10  memory-diagnose --exit-code: a warning was found
   11  memory-diagnose --exit-code: something critical was found
   130  interrupted; what was changed was taken back`

@@ -14,6 +14,7 @@ export const printedBy: Record<AnswerName, readonly string[]> = {
   status: ['status'],
   plan: ['plan', 'memory-enforce --simulation', 'try --simulation'],
   run: ['apply', 'layer', 'page-out', 'drop-caches', 'memory-enforce', 'try'],
+  unchanged: ['apply', 'layer', 'page-out', 'memory-enforce', 'try'],
   kept: ['keep'],
   undone: ['undo'],
   'rolled-back': ['rollback'],

@@ -74,6 +74,9 @@ export const planSchema = z.object({
 })
 export type Plan = z.infer<typeof planSchema>
 
+/** True when it writes nothing: all that was asked for is so already, is not needed, or cannot be done here; `skipped` says which. */
+export const changesNothing = ({ steps }: Pick<Plan, 'steps'>): boolean => steps.length === 0
+
 const LEAVES_NOTHING = new Set<Operation['op']>(['prune-cache', 'reclaim', 'compact'])
 
 /** True when no step leaves anything that could be taken back: such a run is over once it is measured. */

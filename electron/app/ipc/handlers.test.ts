@@ -32,7 +32,7 @@ const make = () => {
       return answers[method] ?? fail('helper-gone', `${method} is not there.`)
     }) as SessionClient['call'],
   }
-  const lifecycle = createLifecycle({ session, history, onRegistry: () => {}, deeds: { know: () => {}, did: () => {}, look: () => {} }, now: () => 5 })
+  const lifecycle = createLifecycle({ session, history, onRegistry: () => {}, deeds: { know: () => {}, did: () => {}, spooled: () => {}, look: () => {} }, now: () => 5 })
   const unused = { settings: {}, presets: {}, runs: {}, system: {} } as HandlerDeps
   const sampler = { hurry } as Partial<HandlerDeps['sampler']> as HandlerDeps['sampler']
   const installer = { uninstall } as Partial<HandlerDeps['installer']> as HandlerDeps['installer']

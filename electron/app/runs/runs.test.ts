@@ -13,8 +13,9 @@ import { createRuns, type Runs } from './runs.ts'
 
 const base = sampleRun('gain')
 let watchMs: number | undefined
+let steps = base.plan.steps
 const shown = (simulation = false): ShownPlan => ({
-  view: { presetId: base.presetId, plan: base.plan, simulation, treated: base.treated, control: base.control, asksPassword: true },
+  view: { presetId: base.presetId, plan: { ...base.plan, steps }, simulation, treated: base.treated, control: base.control, asksPassword: true },
   preset: { version: 1, id: base.presetId, title: base.presetTitle, description: '', settings: {}, settleMs: 0, confirmMs: 60_000, ...(watchMs === undefined ? {} : { watchMs }) },
   agents: [],
   control: [],
@@ -72,6 +73,7 @@ const stateOf = (id: string): string | undefined => history.reader.run(id)?.reco
 
 beforeEach(() => {
   watchMs = undefined
+  steps = base.plan.steps
   system = fakeSystem()
   history = memory()
   seen = []
@@ -137,6 +139,16 @@ describe('applying', () => {
     expect(runs.progress()).toBeNull()
     const events = history.reader.events({ fromMs: 0, toMs: Number.MAX_SAFE_INTEGER, limit: 10 })
     expect(events.map((event) => event.text)).toEqual([`${base.presetTitle} was not begun: ${refusal.error.message}`])
+  })
+
+  it('refuses a plan that changes nothing, and leaves no trace of it as a run that helped', async () => {
+    system.answers.set('Apply', (request) => ok({ runId: idOf(request) }))
+    steps = []
+    expect(await press()).toMatchObject({ ok: false, error: { code: 'bad-request', message: expect.stringContaining('nothing to change') } })
+    expect(system.heard).toEqual([])
+    expect(history.reader.runs(5)).toEqual([])
+    expect(history.reader.events({ fromMs: 0, toMs: Number.MAX_SAFE_INTEGER, limit: 10 })).toEqual([])
+    expect(history.reader.journal({ text: '', limit: 5, beforeId: null })).toMatchObject({ entries: [] })
   })
 
   it('refuses a plan that was never shown, and a simulation, without asking the helper', async () => {

@@ -1,6 +1,7 @@
 import type { Cause } from '../../../helper/contract/cause.ts'
 import type { Failure, Result } from '../../../helper/contract/errors.ts'
 import { fail, ok } from '../../../helper/contract/result.ts'
+import { changesNothing } from '../../../helper/contract/plan.ts'
 import { isOpen, type Progress, type RunId, type RunRecord, type RunState, type RunSummary } from '../../../helper/contract/runs.ts'
 import type { HistoryEvent, RunDetail, RunView } from '../../contract/views.ts'
 import type { SystemClient } from '../helper-client/system-client.ts'
@@ -215,6 +216,10 @@ export const createRuns = (deps: RunsDeps): Runs => {
       if (shown === null) return fail('plan-changed', 'This plan was not shown here, or is too old.', { about: presetId, advice: 'Look at the plan again, then apply it.' })
       if (shown.view.simulation) {
         return fail('helper-missing', 'Without the helper nothing can be changed: this plan is a simulation.', { advice: 'Install the helper in Settings, then apply the preset.' })
+      }
+      // As a run it would be measured and kept, and count as something that helped.
+      if (changesNothing(shown.view.plan)) {
+        return fail('bad-request', `There is nothing to change for "${shown.preset.title}": this plan has no steps.`, { about: presetId, expected: 'a plan with at least one step', got: 'a plan without steps', advice: 'The plan says of each part why it is left out.' })
       }
       const cause = asked === 'user-preset' && shown.preset.scope === 'layer' ? 'user-layer' : asked
       const id = newRunId(deps.now())

@@ -9,7 +9,7 @@ export const tryOut = (rule: string, solution: string, options: ApplyOptions & {
     const view = await app.call('diagnosis.try', { rule, subject: options.subject, solution })
     if (!view.ok) return printFailure(view.error, options.json)
     if (view.value.lastFoundAtMs !== undefined && !options.json) note(`It was found ${duration(Date.now() - view.value.lastFoundAtMs)} ago, and is not at this moment: such things come and go.`)
-    if (!options.simulation) return applyShown(app, view.value, options)
+    if (!options.simulation) return applyShown(app, view.value, { ...options, rule })
     if (options.json) outJson('plan', view.value)
     else printPlan(view.value)
     return EXIT.ok

@@ -2,7 +2,7 @@ import { useEffect, useState } from 'react'
 import type { Answer } from '../../../electron/contract/channels.ts'
 import type { PlanView, PresetView } from '../../../electron/contract/views.ts'
 import type { Failure } from '../../../helper/contract/errors.ts'
-import { nothingToUndo } from '../../../helper/contract/plan.ts'
+import { changesNothing, nothingToUndo } from '../../../helper/contract/plan.ts'
 import { layerPresetId } from '../../../helper/contract/presets.ts'
 import { call } from '../../api.ts'
 import { ago, plural } from '../../format/format.ts'
@@ -61,7 +61,7 @@ const simulationText = 'This is what would be done. Changing settings needs the 
 const footText = (view: PlanView | null): string => {
   if (view === null) return ''
   if (view.simulation) return 'Simulation: nothing can be changed without the helper.'
-  if (view.plan.steps.length === 0) return 'There is nothing to change.'
+  if (changesNothing(view.plan)) return 'There is nothing to change.'
   return `${plural(view.plan.steps.length, 'step')}. ${view.asksPassword ? 'You may be asked for your password. ' : ''}${nothingToUndo(view.plan) ? 'Nothing stays on, so there is nothing to undo.' : 'Everything is undone unless you keep it.'}`
 }
 
@@ -202,7 +202,7 @@ const OpenDialog = ({ wanted }: { wanted: Wanted }) => {
               {helper === null || helper.system === 'not-installed' ? 'Install the helper' : 'Look at the helper'}
             </Button>
           ) : (
-            <Button kind="primary" busy={applying} disabled={view === null || view.plan.steps.length === 0 || planning} onClick={() => void apply()}>
+            <Button kind="primary" busy={applying} disabled={view === null || changesNothing(view.plan) || planning} onClick={() => void apply()}>
               Apply
             </Button>
           )}
@@ -222,7 +222,7 @@ const OpenDialog = ({ wanted }: { wanted: Wanted }) => {
       )}
       {view !== null && <NeedsSwap view={view} />}
       {view === null ? planning && <Skeleton lines={8} /> : <PlanBody view={view} />}
-      {view !== null && view.plan.steps.length === 0 && !onlyPagingRefused(view) && (
+      {view !== null && changesNothing(view.plan) && !onlyPagingRefused(view) && (
         <Notice tone="info" title="Nothing to do">
           All that this asks for is already so, or is not possible on this machine now.
         </Notice>
