@@ -9,6 +9,7 @@ import { createKeeper } from './agents/policy/keeper.ts'
 import { nextLookMs, startLoop, type Loop } from './agents/policy/loop.ts'
 import { loadPolicy, savePolicy } from './agents/policy/policy-file.ts'
 import { createPolicyEngine } from './agents/policy/policy.ts'
+import { createTrimTally } from './agents/policy/trim-tally.ts'
 import { createStanding } from './agents/policy/standing.ts'
 import { createWatch } from './agents/policy/watch.ts'
 import { createRegistry, launchedBy } from './agents/registry/registry.ts'
@@ -19,6 +20,7 @@ import { loadSignaturesOrBuiltIn } from './agents/signatures.ts'
 import { createAgentTracker } from './agents/tracker.ts'
 import { openBus } from './bus.ts'
 import type { Call, Service } from './bus.ts'
+import type { AgentId } from './contract/agents.ts'
 import type { Failure, Result } from './contract/errors.ts'
 import { fail, ok } from './contract/result.ts'
 import type { LifecycleCause, LifecycleEvent } from './contract/lifecycle.ts'
@@ -117,7 +119,12 @@ const main = async (): Promise<void> => {
   const loaded = loadPolicy(places.policy)
   let policyProblem = loaded.problem
   if (policyProblem !== null) console.error(policyProblem)
-  const engine = createPolicyEngine({ policy: loaded.policy, registry, keeper, trees: watch.trees, ask: extras.ask, root, nowMs: Date.now })
+  const trims = createTrimTally({ nowMs: Date.now, onEvent })
+  const onTrimmed = (id: AgentId, wonBytes: number): void => {
+    const agent = registry.get(id)?.agent
+    if (agent !== undefined) trims.add(agent, wonBytes)
+  }
+  const engine = createPolicyEngine({ policy: loaded.policy, registry, keeper, trees: watch.trees, ask: extras.ask, onTrimmed, root, nowMs: Date.now })
 
   const { gc } = globalThis
   const tidy = createTidy(gc === undefined ? undefined : (how) => { gc(how) })
@@ -200,6 +207,7 @@ const main = async (): Promise<void> => {
   const end = async (cause: LifecycleCause): Promise<void> => {
     if (ending) return
     ending = true
+    trims.end()
     // Nothing stays frozen without somebody who answers for it.
     if (anySuspended()) await keeper.resume(null, cause)
     await own?.close()
@@ -236,6 +244,7 @@ const main = async (): Promise<void> => {
     // Before the first answer nothing is known of those that an earlier one of us suspended.
     if (keeper.check() || (keeper.refreshedAtMs() === null && anySuspended())) await keeper.refresh()
     await engine.step()
+    trims.look()
     await stand()
     // Logind says on the system bus when the machine is about to sleep.
     if (anySuspended()) await client.connect()

@@ -6,7 +6,7 @@ import type { Payload, Answer, CallName, EventName, Request } from '../contract/
 import { createDiagnose, type Diagnose } from './diagnose/diagnose.ts'
 import { causeTitle, didNotFall } from './diagnose/did-not-fall.ts'
 import { kernelFeatures } from './diagnose/features.ts'
-import { createLeakWatch } from './diagnose/growth.ts'
+import { createLeakWatch, growthOfOne } from './diagnose/growth.ts'
 import { machineLook } from './diagnose/machine-look.ts'
 import { rules } from './diagnose/rules/all.ts'
 import { LEAK_LIMITS, leakRule } from './diagnose/rules/leaks-of-history.ts'
@@ -161,7 +161,7 @@ export const createApp = (options: AppOptions = {}): App => {
     },
     now,
   })
-  const journal = createJournal({ history, found: () => diagnose.get({ leaks: true }), kernelRelease: () => readKernelRelease(paths.root), onChanged: () => { changed('journal') }, now })
+  const journal = createJournal({ history, found: () => diagnose.get({ leaks: true }), grown: (subject) => diagnose.grown(growthOfOne(history.reader, subject, now())), kernelRelease: () => readKernelRelease(paths.root), onChanged: () => { changed('journal') }, now })
   const link = brokerLink(brokerSocket(paths.runtimeDir))
   const brokerProgram = join(paths.projectDir, 'build/native/agentmem-broker')
   const units = createUnits({

@@ -1,7 +1,7 @@
 import type { Solution } from './diagnosis.ts'
 
 /** What the program does with agents and their files besides runs, and writes down itself. */
-export type Deed = 'suspend' | 'limit' | 'end-leftovers' | 'free' | 'fix' | 'policy'
+export type Deed = 'suspend' | 'trim' | 'limit' | 'end-leftovers' | 'free' | 'fix' | 'policy'
 
 /** Where solutions lead that open a page; the first of each stands beside the entries. */
 export const LEADS_TO: ReadonlyMap<string, Deed> = new Map([

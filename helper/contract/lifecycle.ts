@@ -257,6 +257,14 @@ export const askedSchema = z.object({
 })
 export type Asked = z.infer<typeof askedSchema>
 
+/** What trimming took out of idle agents since it was told last, summed over its small steps. */
+export const trimmedSchema = z.object({
+  fromMs: z.number(), // of the first step
+  toMs: z.number(), // of the last one
+  agents: z.array(z.object({ agentId: agentIdSchema, title: z.string(), name: z.string(), wonBytes: z.int() })).min(1),
+})
+export type TrimmedAgents = z.infer<typeof trimmedSchema>
+
 /** A line of the session's spool; the app takes it into the history. `seq` never repeats within a `spool`. */
 export const lifecycleEventSchema = z.object({
   seq: z.int().min(1),
@@ -272,6 +280,8 @@ export const lifecycleEventSchema = z.object({
   text: z.string(),
   /** What `text` is about where none of the fields above says it; the history files it by this. */
   topic: z.enum(['limit', 'reaped', 'fix']).optional(),
+  /** The policy's trimming, once it paused or an hour passed. */
+  trimmed: trimmedSchema.optional(),
   atMs: z.number(),
 })
 export type LifecycleEvent = z.infer<typeof lifecycleEventSchema>

@@ -158,6 +158,34 @@ describe('what the policy does', () => {
   })
 })
 
+describe('what the policy trims', () => {
+  const trimmed = (wonBytes: number, fromMs = START) => ({ fromMs, toMs: fromMs + 45 * 60_000, agents: [one, two].map(({ id, title, name }) => ({ agentId: id, title, name, wonBytes })) })
+
+  test('is one entry a sweep with all its agents, at its own time, written once by whichever program takes it in', async () => {
+    const atMs = START + 60 * 60_000
+    answers.Events = ok({ spool: 'one', events: [sampleEvent(1, null, { atMs, text: '2 idle agents were paged out', trimmed: trimmed(30 * MIB) })] })
+    nowMs = START + 9 * 3600_000
+    await make().look()
+    // A spool that another program reads anew, and one that counts anew.
+    answers.Events = ok({ spool: 'two', events: [sampleEvent(1, null, { atMs, trimmed: trimmed(30 * MIB) })] })
+    await make().look()
+    expect(journal()).toMatchObject([{ kind: 'outcome', atMs, title: '2 idle agents paged out by the policy', outcome: 'kept', gainBytes: known(60 * MIB), rule: null, solution: null }])
+    expect(journal()[0]?.text).toBe('web-100 (Claude Code) and web-200 (Claude Code): 60 MB in small steps over 45 min, measured at each. What an agent touches comes back.')
+    expect(changes).toBe(1)
+    expect(history.reader.events({ fromMs: 0, toMs: nowMs, limit: 9 }).map(({ text }) => text)).toEqual(['2 idle agents were paged out'])
+    // Suspending is another thing to do.
+    expect(shown(suspendIdle())[0]?.before).toEqual([])
+  })
+
+  test('that came to nothing is told as such', async () => {
+    answers.Events = ok({ spool: 'one', events: [sampleEvent(1, null, { trimmed: trimmed(-4 * MIB) })] })
+    await make().look()
+    expect(journal()).toMatchObject([{ outcome: 'no-gain', gainBytes: known(-8 * MIB) }])
+    const all = history.reader.journalAll()
+    expect(journalFileSchema.parse({ version: 1, what: 'agentmem-journal', exportedAtMs: 0, entries: all }).entries).toHaveLength(1)
+  })
+})
+
 describe('limits', () => {
   const view = (state: LimitView['state'], changed: Partial<LimitView> = {}): LimitView => ({ agentId: one.id, cgroup: '/x', limits: { highBytes: 2048 * MIB }, files: [], setAtMs: 77.25, state, watchUntilMs: 0, text: `It ${state}.`, ...changed })
   const limited = (limit: LimitView): void => { entries = [sampleEntry(one, { limit })] }

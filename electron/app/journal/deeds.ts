@@ -1,6 +1,6 @@
 import type { Agent } from '../../../helper/contract/agents.ts'
 import type { Failure } from '../../../helper/contract/errors.ts'
-import type { Orphan, Policy, Suspension } from '../../../helper/contract/lifecycle.ts'
+import type { LifecycleEvent, Orphan, Policy, Suspension, TrimmedAgents } from '../../../helper/contract/lifecycle.ts'
 import type { LimitView } from '../../../helper/contract/limits.ts'
 import type { Registry, SessionMethod, SessionRequest, SessionResponse } from '../../../helper/contract/requests.ts'
 import type { Deed } from '../../contract/deeds.ts'
@@ -29,6 +29,8 @@ export interface Deeds {
   know(agents: readonly Pick<Agent, 'id' | 'title' | 'name'>[]): void
   /** The user had this done, by window or command line. */
   did<M extends SessionMethod>(method: M, done: Done<M>): void
+  /** Lines of the session role, before the history takes them; the same ones twice write nothing twice. */
+  spooled(events: readonly LifecycleEvent[]): void
   /** With every look: what came of limits that were being watched, and what went to sleep by itself. */
   look(registry: Registry): void
 }
@@ -50,8 +52,11 @@ const SWEEPS_MS = 60_000
 const NAMES_MS = 24 * 3600_000
 
 const limitId = ({ agentId, setAtMs }: LimitView): string => `limit-${Math.round(setAtMs)}-${agentId === null ? 'all' : agentId.slice(agentId.indexOf(':') + 1)}`.slice(0, 64)
+const trimId = (fromMs: number, toMs: number): string => `trim-${Math.round(fromMs)}-${Math.round(toMs)}`
 const fixId = (id: string, atMs: number): string => `fix-${Math.round(atMs)}-${id}`.slice(0, 64)
 const fixOf = (runId: string | null): string => /^fix-\d+-(.*)$/u.exec(runId ?? '')?.[1] ?? ''
+
+const labelOf = ({ title, name }: Pick<Agent, 'title' | 'name'>): string => (name === title || name === '' ? title : `${name} (${title})`)
 
 export const createDeeds = ({ history, kernelRelease, onChanged, now }: DeedsDeps): Deeds => {
   const { reader, writer } = history
@@ -86,6 +91,20 @@ export const createDeeds = ({ history, kernelRelease, onChanged, now }: DeedsDep
         ...(stopped === null ? [] : [stopped]),
         ...(left.length === 0 ? [] : [`${left.length} left alone: ${left[0]?.error.message ?? ''}`]),
       ].join('\n'),
+      ...gained(won),
+    })
+  }
+
+  /** The session role has summed it up; what an agent touches afterwards is nobody's to measure. */
+  const trimEntry = ({ fromMs, toMs, agents }: TrimmedAgents, atMs: number): void => {
+    const won = agents.reduce((sum, { wonBytes }) => sum + wonBytes, 0)
+    const who = namesOf(agents.map(({ agentId, title, name }) => ({ agentId, title: labelOf({ title, name }) })))
+    write('trim', {
+      kind: 'outcome',
+      runId: trimId(fromMs, toMs),
+      atMs,
+      title: `${plural(agents.length, 'idle agent')} paged out by the policy`,
+      text: `${who}: ${amount(won)} in small steps${toMs - fromMs < 60_000 ? '' : ` over ${durationText(toMs - fromMs)}`}, measured at each. What an agent touches comes back.`,
       ...gained(won),
     })
   }
@@ -170,7 +189,8 @@ export const createDeeds = ({ history, kernelRelease, onChanged, now }: DeedsDep
   }
 
   return {
-    know(agents) { known = new Map(agents.map(({ id, title, name }) => [id, name === title || name === '' ? title : `${name} (${title})`])) },
+    know(agents) { known = new Map(agents.map((agent) => [agent.id, labelOf(agent)])) },
+    spooled(events) { for (const { trimmed, atMs } of events) if (trimmed !== undefined) trimEntry(trimmed, atMs) },
     did(method, done) { methods[method]?.(done) },
     look(registry) {
       for (const view of [registry.budget, ...registry.entries.map(({ limit }) => limit)]) if (view !== null) limitEntry(view)

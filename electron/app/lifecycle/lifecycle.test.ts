@@ -48,7 +48,7 @@ describe('looking', () => {
   it('reads the registry, tells it, and takes in every page of what was spooled', async () => {
     const stored = history()
     const onRegistry = vi.fn()
-    const lifecycle = createLifecycle({ session, history: stored, onRegistry, deeds: { know: () => {}, did: () => {}, look: () => {} }, now: () => 5 })
+    const lifecycle = createLifecycle({ session, history: stored, onRegistry, deeds: { know: () => {}, did: () => {}, spooled: () => {}, look: () => {} }, now: () => 5 })
     session.spoolLines(1_201)
     expect(lifecycle.registry()).toBeNull()
     expect(await lifecycle.look()).toMatchObject({ ok: true })
@@ -61,8 +61,8 @@ describe('looking', () => {
   it('goes on where an earlier program ended, and from the start where the counting began anew', async () => {
     const stored = history()
     session.spoolLines(10)
-    await createLifecycle({ session, history: stored, onRegistry: () => {}, deeds: { know: () => {}, did: () => {}, look: () => {} }, now: () => 5 }).look()
-    const lifecycle = createLifecycle({ session, history: stored, onRegistry: () => {}, deeds: { know: () => {}, did: () => {}, look: () => {} }, now: () => 5 })
+    await createLifecycle({ session, history: stored, onRegistry: () => {}, deeds: { know: () => {}, did: () => {}, spooled: () => {}, look: () => {} }, now: () => 5 }).look()
+    const lifecycle = createLifecycle({ session, history: stored, onRegistry: () => {}, deeds: { know: () => {}, did: () => {}, spooled: () => {}, look: () => {} }, now: () => 5 })
     session.asked.length = 0
     await lifecycle.look()
     expect(session.asked.at(-1)).toEqual(['Events', { afterSeq: 10, limit: 500 }])
@@ -74,7 +74,7 @@ describe('looking', () => {
   })
 
   it('forgets a registry it cannot read, and passes the failure on', async () => {
-    const lifecycle = createLifecycle({ session, history: history(), onRegistry: () => {}, deeds: { know: () => {}, did: () => {}, look: () => {} }, now: () => 5 })
+    const lifecycle = createLifecycle({ session, history: history(), onRegistry: () => {}, deeds: { know: () => {}, did: () => {}, spooled: () => {}, look: () => {} }, now: () => 5 })
     await lifecycle.look()
     session.fails()
     expect(await lifecycle.look()).toMatchObject({ ok: false, error: { code: 'helper-gone' } })
@@ -82,7 +82,7 @@ describe('looking', () => {
   })
 
   it('looks once for two who ask at the same time', async () => {
-    const lifecycle = createLifecycle({ session, history: history(), onRegistry: () => {}, deeds: { know: () => {}, did: () => {}, look: () => {} }, now: () => 5 })
+    const lifecycle = createLifecycle({ session, history: history(), onRegistry: () => {}, deeds: { know: () => {}, did: () => {}, spooled: () => {}, look: () => {} }, now: () => 5 })
     await Promise.all([lifecycle.look(), lifecycle.look()])
     expect(session.asked.filter(([method]) => method === 'Registry')).toHaveLength(1)
   })
@@ -90,7 +90,7 @@ describe('looking', () => {
 
 describe('changing', () => {
   it('looks afterwards, whether it went well or not', async () => {
-    const lifecycle = createLifecycle({ session, history: history(), onRegistry: () => {}, deeds: { know: () => {}, did: () => {}, look: () => {} }, now: () => 5 })
+    const lifecycle = createLifecycle({ session, history: history(), onRegistry: () => {}, deeds: { know: () => {}, did: () => {}, spooled: () => {}, look: () => {} }, now: () => 5 })
     expect(await lifecycle.change('SetAgent', { id: agent.id, pinned: true })).toMatchObject({ ok: true, value: { pinned: true } })
     expect(await lifecycle.change('Suspend', { ids: [agent.id], cause: 'user' })).toEqual({ ok: false, error: { code: 'not-supported', message: 'There is no swap to go to.' } })
     expect(session.asked.map(([method]) => method).filter((method) => method !== 'Events')).toEqual(['SetAgent', 'Registry', 'Suspend', 'Registry'])

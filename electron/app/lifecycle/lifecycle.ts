@@ -49,6 +49,7 @@ export const createLifecycle = (deps: LifecycleDeps): Lifecycle => {
         if (history.reader.afterSeq(found) !== afterSeq) continue
       }
       if (events.length === 0) return
+      deps.deeds.spooled(events)
       const taken = history.writer.takeLifecycle(found, events, deps.now())
       // A full disk: the lines stay in the spool and are asked for again.
       if (!taken.ok || events.length < PAGE) return

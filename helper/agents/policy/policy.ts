@@ -24,6 +24,8 @@ export interface PolicyEngineOptions {
   readonly trees: () => ReadonlyMap<AgentId, AgentTree>
   /** An agent that can free memory by itself is asked before it is squeezed. */
   readonly ask: (id: AgentId) => Promise<unknown>
+  /** What each step of trimming won; less than nothing where more came back than went. */
+  readonly onTrimmed: (id: AgentId, wonBytes: number) => void
   readonly root: string
   readonly nowMs: () => number
 }
@@ -112,8 +114,10 @@ export const createPolicyEngine = (options: PolicyEngineOptions): PolicyEngine =
       if (next.askBytes === null) continue
       steps += 1
       const answer = await keeper.trim(id, next.askBytes)
-      if (answer.ok) trims.set(id, trimmed(next.state, answer.value.wonBytes, seen))
-      else {
+      if (answer.ok) {
+        trims.set(id, trimmed(next.state, answer.value.wonBytes, seen))
+        options.onTrimmed(id, answer.value.wonBytes)
+      } else {
         trims.set(id, { ...next.state, nextAtMs: nowMs() + PERMISSION_AGAIN_MS, lastWonBytes: 0 })
         if (!answer.error.code.startsWith('authorization')) continue
         refusedAtMs = nowMs()
