@@ -29,6 +29,8 @@ export interface Diagnose {
   ofRun(runId: string): Promise<Result<Diagnosis>>
   /** Leaks by limits of the user's, each with what to do about it where it is still there. */
   leaks(leaks: readonly Leak[], thresholds: LeakThresholds): Promise<Result<LeakView[]>>
+  /** What was said of one who grows, by whichever limits it was shown, also where it has ended since: starting it anew is what is advised. */
+  grown(growth: readonly Leak[]): Promise<Result<Finding | null>>
   /** The plan of a solution of something that is found now, or was within the last minutes on a machine set as it is now. */
   try(wish: { rule: string; subject: string; solution: string }): Promise<Result<PlanView>>
   /** A run was measured: what is found now belongs to it. */
@@ -93,6 +95,16 @@ export const createDiagnose = (deps: DiagnoseDeps): Diagnose => {
       const { findings } = judge([leakRule(leaks, { each: true, limits })], answer.value.looks)
       const told = new Map(withJournal(findings, history.reader).map((finding) => [finding.subject, finding]))
       return ok(leaks.map((leak) => ({ ...leak, finding: told.get(leakSubject(leak)) ?? null })))
+    },
+    async grown(growth) {
+      const answer = await judged()
+      if (!answer.ok) return answer
+      const limits = { bytesPerHour: 0, percentPerHour: 0 }
+      for (const leak of growth) {
+        const [finding] = judge([leakRule([leak], { each: true, ended: true, limits })], answer.value.looks).findings
+        if (finding !== undefined) return ok(finding)
+      }
+      return ok(null)
     },
     async try({ rule, subject, solution }) {
       const answer = await found(rule, subject)

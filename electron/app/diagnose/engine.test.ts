@@ -36,6 +36,31 @@ describe('judge', () => {
     expect(judgement).toEqual({ findings: [], silent: ['silent'], couldNotLook: [{ rule: 'blind', needs: 'pgscan_direct in /proc/vmstat; two looks at least 1 s apart; there is one' }] })
   })
 
+  describe('of two rules that tell of the same', () => {
+    const weak = (severity: Finding['severity'], subject = 'p') => rule('weak', () => [found(severity, 1, subject)])
+    const strong = (severity: Finding['severity'], subject = 'p', about: readonly string[] = []) => ({ ...rule('strong', () => [{ ...found(severity, 1, subject), about }]), covers: ['weak'] })
+    const said = (...rules: readonly Rule[]) => {
+      const { findings, silent } = judge(rules, one)
+      expect(judge(rules.toReversed(), one)).toEqual(judge(rules, one))
+      return { found: findings.map((finding) => finding.rule), silent }
+    }
+
+    test.each([
+      ['even, the one that covers the other', 'warning', 'warning', 'strong', 'weak'],
+      ['the more severe, where it is the one that covers', 'advice', 'warning', 'strong', 'weak'],
+      ['the more severe, where it is the covered one', 'critical', 'advice', 'weak', 'strong'],
+    ] as const)('one speaks about one subject: %s', (_name, ofWeak, ofStrong, speaks, isSilent) => {
+      expect(said(weak(ofWeak), strong(ofStrong))).toEqual({ found: [speaks], silent: [isSilent] })
+    })
+
+    test('also about what the other is about as well; about anything else both do', () => {
+      expect(said(weak('warning'), strong('warning', 'agent', ['p', 'q']))).toEqual({ found: ['strong'], silent: ['weak'] })
+      expect(said(weak('critical'), strong('warning', 'agent', ['p']))).toEqual({ found: ['weak'], silent: ['strong'] })
+      expect(said(weak('advice', 'other'), strong('warning', 'agent', ['p'])).found).toEqual(['strong', 'weak'])
+      expect(said(rule('third', () => [found('advice', 1, 'p')]), strong('warning')).found).toEqual(['strong', 'third'])
+    })
+  })
+
   test('reports a rule that throws, and one that contradicts itself, and goes on', () => {
     const broken = rule('broken', () => { throw new Error('no zone 3') })
     const twice = rule('twice', () => [found('advice', 1), found('advice', 2)])

@@ -28,7 +28,21 @@ const findingOf = (rule: Rule, found: Found): Finding => ({
   lookDeeper: [...rule.lookDeeper],
 })
 
-type Outcome = { readonly findings: readonly Finding[] } | { readonly needs: string }
+/** A finding with what its rule said of other rules' subjects. */
+interface Told {
+  readonly finding: Finding
+  readonly about: ReadonlySet<string>
+  readonly covers: readonly string[]
+}
+
+const isCoveredBy = (weak: Told, strong: Told): boolean => {
+  const isAbove = strong.covers.includes(weak.finding.rule)
+  if (!isAbove && !weak.covers.includes(strong.finding.rule)) return false
+  const lead = RANK[weak.finding.severity] - RANK[strong.finding.severity]
+  return (lead > 0 || (lead === 0 && isAbove)) && (strong.about.has(weak.finding.subject) || weak.about.has(strong.finding.subject))
+}
+
+type Outcome = { readonly told: readonly Told[] } | { readonly needs: string }
 
 const whatFailed = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
@@ -40,9 +54,9 @@ const ask = (rule: Rule, looks: Looks): Outcome => {
   try {
     const lacking = rule.needs.flatMap((need) => need(looks) ?? [])
     if (lacking.length > 0) return { needs: [...new Set(lacking)].join('; ') }
-    const findings = rule.find(looks, rule.thresholds).map((found) => findingOf(rule, found))
-    const subjects = new Set(findings.map((finding) => finding.subject))
-    return subjects.size === findings.length ? { findings } : { needs: 'the rule failed: it named the same subject twice' }
+    const told = rule.find(looks, rule.thresholds).map((found): Told => ({ finding: findingOf(rule, found), about: new Set([found.subject, ...(found.about ?? [])]), covers: rule.covers ?? [] }))
+    const subjects = new Set(told.map(({ finding }) => finding.subject))
+    return subjects.size === told.length ? { told } : { needs: 'the rule failed: it named the same subject twice' }
   } catch (error) {
     return { needs: `the rule failed: ${whatFailed(error)}` }
   }
@@ -53,18 +67,22 @@ const ask = (rule: Rule, looks: Looks): Outcome => {
  * answer to the byte: nothing here asks a clock, a machine or the locale.
  */
 export const judge = (rules: readonly Rule[], looks: Looks): Judgement => {
-  const findings: Finding[] = []
-  const silent: string[] = []
+  const all: Told[] = []
+  const asked: string[] = []
   const couldNotLook: Judgement['couldNotLook'][number][] = []
   for (const rule of rules) {
     const outcome = ask(rule, looks)
     if ('needs' in outcome) couldNotLook.push({ rule: rule.id, needs: outcome.needs })
-    else if (outcome.findings.length === 0) silent.push(rule.id)
-    else findings.push(...outcome.findings)
+    else {
+      asked.push(rule.id)
+      all.push(...outcome.told)
+    }
   }
+  const findings = all.filter((weak) => !all.some((strong) => isCoveredBy(weak, strong))).map(({ finding }) => finding)
+  const speaking = new Set(findings.map(({ rule }) => rule))
   return {
     findings: findings.toSorted(bySeverity),
-    silent: silent.toSorted(byName),
+    silent: asked.filter((id) => !speaking.has(id)).toSorted(byName),
     couldNotLook: couldNotLook.toSorted((a, b) => byName(a.rule, b.rule)),
   }
 }

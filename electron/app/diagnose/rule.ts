@@ -11,6 +11,8 @@ export type Offer = Omit<Solution, 'before'>
 export interface Found {
   /** Empty where there is but one: the machine. */
   readonly subject: string
+  /** Other subjects that it is about as well, as other rules name them: of an agent its processes. */
+  readonly about?: readonly string[]
   readonly severity: Severity
   /** Where the rule's own title does not say enough. */
   readonly title?: string
@@ -35,6 +37,11 @@ export interface Rule<T extends Readonly<Record<string, number>> = Readonly<Reco
   /** Why these limits: the source, for the docs. */
   readonly because: string
   readonly find: (looks: Looks, thresholds: T) => readonly Found[]
+  /**
+   * Rules that tell of the same by weaker evidence: about one subject only one
+   * of the two speaks, the more severe, and this one where they are even.
+   */
+  readonly covers?: readonly string[]
   /** Ids of lines to look deeper with. */
   readonly lookDeeper: readonly string[]
 }

@@ -3,6 +3,7 @@ import { fail, ok } from '../../../helper/contract/result.ts'
 import type { Request } from '../../contract/channels.ts'
 import { isByHand } from '../../contract/deeds.ts'
 import type { Diagnosis, Finding, Solution } from '../../contract/diagnosis.ts'
+import { LEAKS_OF_HISTORY } from '../diagnose/rules/leaks-of-history.ts'
 import type { NewEntry } from '../history/journal.ts'
 import type { HistoryReader } from '../history/types.ts'
 
@@ -14,6 +15,8 @@ export interface ByHandDeps {
   readonly reader: Pick<HistoryReader, 'foundAtMs' | 'findingsBetween'>
   /** What is found now. */
   readonly found: () => Promise<Result<Diagnosis>>
+  /** A leak, by whichever limits of the user's it was shown, where anything of it is known. */
+  readonly grown: (subject: string) => Promise<Result<Finding | null>>
 }
 
 const CAME_OF_IT: Readonly<Record<Said['outcome'], string>> = { kept: 'done by hand', 'no-gain': 'done by hand, but nothing was won', undone: 'done by hand and taken back' }
@@ -35,14 +38,19 @@ const chosen = (finding: Finding | undefined, said: Said): { finding: Finding; s
 }
 
 /** The entry of it, for a solution that was shown: now, or when it was found last. */
-export const byHandEntry = async ({ reader, found }: ByHandDeps, said: Said): Promise<Result<Omit<NewEntry, 'atMs' | 'kernelRelease'>>> => {
+export const byHandEntry = async ({ reader, found, grown }: ByHandDeps, said: Said): Promise<Result<Omit<NewEntry, 'atMs' | 'kernelRelease'>>> => {
   const about = said.subject === '' ? said.rule : `${said.rule}: ${said.subject}`
   const past = kept(reader, said)
   let known = chosen(past, said)
   if (known === null) {
     const now = await found()
     if (!now.ok) return now
-    const present = now.value.findings.find(same(said))
+    let present = now.value.findings.find(same(said))
+    if (present === undefined && said.rule === LEAKS_OF_HISTORY) {
+      const leak = await grown(said.subject)
+      if (!leak.ok) return leak
+      present = leak.value ?? undefined
+    }
     known = chosen(present, said)
     if (known === null) {
       const finding = present ?? past

@@ -10,7 +10,7 @@ let other: History
 let journal: Journal
 let changes = 0
 const NOW = Date.UTC(2026, 4, 3, 10)
-const make = (of: History): Journal => createJournal({ history: of, found: async () => fail('internal', 'Nobody may look here.'), kernelRelease: () => '6.12.9', onChanged: () => { changes += 1 }, now: () => NOW })
+const make = (of: History): Journal => createJournal({ history: of, found: async () => fail('internal', 'Nobody may look here.'), grown: async () => ok(null), kernelRelease: () => '6.12.9', onChanged: () => { changes += 1 }, now: () => NOW })
 beforeEach(() => {
   history = openHistoryInMemory({ code: 'internal', message: 'test' })
   other = openHistoryInMemory({ code: 'internal', message: 'test' })
@@ -115,7 +115,7 @@ describe('by hand', () => {
   test('what the program does itself, and what was never shown, is refused in words', async () => {
     findIt(NOW)
     for (const id of ['try', 'suspend-idle']) expect(await journal.did(said({ solution: id }))).toMatchObject({ ok: false, error: { code: 'bad-request', about: id } })
-    const now = (): Journal => createJournal({ history, found: async () => ok({ findings: [] } as unknown as Diagnosis), kernelRelease: () => '', onChanged: () => {}, now: () => NOW })
+    const now = (): Journal => createJournal({ history, found: async () => ok({ findings: [] } as unknown as Diagnosis), grown: async () => ok(null), kernelRelease: () => '', onChanged: () => {}, now: () => NOW })
     expect(await now().did(said({ solution: 'pray' }))).toMatchObject({ ok: false, error: { code: 'bad-request', expected: 'buy, type, try, suspend-idle, end-unneeded', got: 'pray' } })
     expect(await now().did(said({ rule: 'no.such' }))).toMatchObject({ ok: false, error: { code: 'bad-request', about: 'no.such' } })
     // Not written down yet, but there: what is found now is asked.

@@ -9,6 +9,7 @@ import { byHandEntry, type ByHandDeps } from './by-hand.ts'
 export interface JournalDeps {
   readonly history: Pick<History, 'reader' | 'writer'>
   readonly found: ByHandDeps['found']
+  readonly grown: ByHandDeps['grown']
   readonly kernelRelease: () => string
   readonly onChanged: () => void
   readonly now: () => number
@@ -56,7 +57,7 @@ const parseFile = (text: string): Result<readonly JournalFileEntry[]> => {
 }
 
 /** What was found, tried and came of it, with the user's words on it. */
-export const createJournal = ({ history, found, kernelRelease, onChanged, now }: JournalDeps): Journal => ({
+export const createJournal = ({ history, found, grown, kernelRelease, onChanged, now }: JournalDeps): Journal => ({
   search: (request) => ok(history.reader.journal(request)),
   totals: () => ok(history.reader.journalTotals()),
   note({ id, note }) {
@@ -83,7 +84,7 @@ export const createJournal = ({ history, found, kernelRelease, onChanged, now }:
     return ok(entry)
   },
   async did(said) {
-    const made = await byHandEntry({ reader: history.reader, found }, said)
+    const made = await byHandEntry({ reader: history.reader, found, grown }, said)
     if (!made.ok) return made
     const added = history.writer.addToJournal({ atMs: now(), kernelRelease: kernelRelease(), ...made.value })
     if (!added.ok) return added

@@ -17,6 +17,7 @@ Each rule is tested just beside its limits on one healthy machine (\`testing/cas
 - A limit must be passed: at it nothing is found. Rates need two looks a second or more apart and are of the last five minutes; growth needs more, as the rule says.
 - Signs (pressure, little available) carry few bytes and causes many, so that of equal severity a cause is named first.
 - Of the ways to act those are left out that a machine cannot go: no agent, no swap, a setting its kernel lacks or already holds (\`rules/fit.ts\`). Two always remain.
+- ${rules.filter(({ covers = [] }) => covers.length > 0).map(({ id, covers = [] }) => `\`${id}\` covers ${covers.map((each) => `\`${each}\``).join(', ')}`).join('; ')}: about one subject, or an agent and its process, only one of the two speaks, the more severe, and the first where they are even.
 - After a run, \`did-not-fall.ts\` says which of five causes explain that memory did not fall: only limits were set, the page cache took what was won, there is no swap, the memory is in use, merging needs time. Beside these: a program was ended meanwhile, and what an older kernel has instead.
 `
 

@@ -100,6 +100,52 @@ test('an agent and its process that grow together are one finding, unless the pr
   expect(both).toHaveLength(2)
 })
 
+describe('a fast leak is told once', () => {
+  const grows = rules.filter(({ id }) => id === 'leaks.process-grows')
+  /** Six looks a minute apart, in which the process grows by 60 MB at each. */
+  const looksAfter = (leak: Leak, agentId: string | null): readonly [Evidence, ...Evidence[]] => {
+    const at = (i: number): Evidence => lookAfter(leak, { processes: [...HEALTHY.processes, processOf(PID, 'indexer', (400 + i * 60) * MB, { agentId })] })
+    const looks = Array.from({ length: 6 }, (_, i): Evidence => ({ ...at(i), takenAtMs: at(i).takenAtMs + i * 60_000, monotonicMs: HEALTHY.monotonicMs + i * 60_000 }))
+    const [first, ...rest] = looks
+    if (first === undefined) throw new RangeError('no looks')
+    return [first, ...rest]
+  }
+  const told = (leaks: readonly Leak[], agentId: string | null = null): string[] => {
+    const [leak] = leaks
+    if (leak === undefined) throw new RangeError('no leak')
+    const { findings, couldNotLook } = judge([...grows, leakRule(leaks)], looksAfter(leak, agentId))
+    expect(couldNotLook).toEqual([])
+    return findings.map(({ rule, subject }) => `${rule} ${subject}`).toSorted()
+  }
+  const own = `${PID}:${PID * 10}`
+  const sure = (subject: Leak['subject']): Leak => leakOf(leaking(300 * MB, 100 * MB), 6, subject)
+  const OTHER = `${HEALTHY.bootId}:${HEALTHY.processes[0]?.ref.pid ?? 0}:${HEALTHY.processes[0]?.ref.startTimeTicks ?? 0}`
+
+  test('by the history where that is sure, of the process or of its agent', () => {
+    expect(told([{ ...sure(OF_PROCESS), verdict: 'steady' }])).toEqual([`leaks.process-grows ${own}`])
+    expect(told([sure(OF_PROCESS)])).toEqual([`leaks.history ${own}`])
+    // By its number, by the look, and by the history, which knows processes that nobody looked for agents in.
+    expect(told([sure(OF_AGENT)])).toEqual([`leaks.history ${AGENT}`])
+    const ofOther = { ...OF_AGENT, agentId: OTHER }
+    expect(told([sure(ofOther)], OTHER)).toEqual([`leaks.history ${OTHER}`])
+    expect(told([sure(ofOther), { ...sure({ ...OF_PROCESS, agentId: OTHER }), verdict: 'steady' }])).toEqual([`leaks.history ${OTHER}`])
+  })
+
+  test('by what a minute shows where the history is in doubt', () => {
+    expect(told([{ ...sure(OF_PROCESS), verdict: 'suspected' }])).toEqual([`leaks.process-grows ${own}`])
+    expect(told([{ ...sure(OF_AGENT), verdict: 'suspected' }])).toEqual([`leaks.process-grows ${own}`])
+  })
+
+  test('and another agent or process is told of beside it', () => {
+    expect(told([sure({ ...OF_AGENT, agentId: OTHER })])).toEqual([`leaks.history ${OTHER}`, `leaks.process-grows ${own}`])
+  })
+
+  test('names a rule that there is', () => {
+    const ids = new Set(rules.map(({ id }) => id))
+    for (const { covers = [] } of [...rules, leakRule(null)]) for (const id of covers) expect(ids).toContain(id)
+  })
+})
+
 test('two ways and more to act, for an agent with suspending it, written for people', () => {
   const sides = [leakOf(leaking(300 * MB, 100 * MB)), leakOf(leaking(300 * MB, 100 * MB), 6, OF_AGENT), leakOf(leaking(300 * MB, 100 * MB), 6, { ...OF_PROCESS, agentId: AGENT })]
   const ways = sides.map((leak) => {

@@ -5,10 +5,12 @@ import { durationText } from '../../report/format.ts'
 import { above, figure } from '../figures.ts'
 import type { Found, Rule } from '../rule.ts'
 import { lastOf } from '../series.ts'
-import { MB, mem } from './kit.ts'
+import { MB, mem, processSubject } from './kit.ts'
 import { advice, command, limitAgents, page, suspendIdle } from './offers.ts'
 
 /** Slow leaks: what the history says of growth over hours, as findings like all others. */
+
+export const LEAKS_OF_HISTORY = 'leaks.history'
 
 /** Points of a curve that goes with a finding: it is drawn small, and kept with each finding. */
 const COURSE_POINTS = 60
@@ -27,6 +29,17 @@ const isAgent = ({ subject }: Leak): boolean => subject.of === 'agent'
 
 /** As other rules name them: "pid:start", or an agent's id. */
 export const leakSubject = ({ subject }: Pick<Leak, 'subject'>): string => (subject.of === 'agent' ? subject.agentId : `${subject.pid}:${subject.startTicks}`)
+
+/** Of an agent: its processes, those that grew and those that are there now; its own is named by its id. */
+const aboutOf = (leak: Leak, leaks: readonly Leak[], look: Evidence): readonly string[] => {
+  const id = agentOf(leak)
+  if (!isAgent(leak) || id === null) return []
+  return [
+    id.slice(id.indexOf(':') + 1),
+    ...leaks.flatMap((each) => (!isAgent(each) && agentOf(each) === id ? [leakSubject(each)] : [])),
+    ...look.processes.flatMap((process) => (process.agentId === id ? [processSubject(process)] : [])),
+  ]
+}
 
 /** The process that grows, or the agent's own, is still the one that was written down, in this boot. */
 const runs = (look: Evidence, leak: Leak): boolean => {
@@ -99,7 +112,7 @@ const ofProgram = (leak: Leak, availableBytes: number): Found['solutions'] => {
   ]
 }
 
-const foundOf = (leak: Leak, look: Evidence, limit: Limits): Found => {
+const foundOf = (leak: Leak, leaks: readonly Leak[], look: Evidence, limit: Limits): Found => {
   const available = mem(look, 'MemAvailable')
   const isSure = leak.verdict === 'leak'
   const source = isAgent(leak) ? 'history: what the agent cost (PSS + swap of its processes)' : 'history: RssAnon + VmSwap of /proc/PID/status, once a minute'
@@ -107,6 +120,7 @@ const foundOf = (leak: Leak, look: Evidence, limit: Limits): Found => {
   const old = look.takenAtMs - lastMs > STALE_MS ? ` This was last written down ${durationText(look.takenAtMs - lastMs)} ago, when the app ran.` : ''
   return {
     subject: leakSubject(leak),
+    about: aboutOf(leak, leaks, look),
     severity: isSure ? 'warning' : 'advice',
     title: isSure ? `${leak.subject.title} leaks ${amount(leak.bytesPerHour)} an hour` : `${leak.subject.title} may leak ${amount(leak.bytesPerHour)} an hour`,
     explanation: `${whose(leak)} holds ${amount(leak.nowBytes)}. ${leak.why} ${isSure ? 'It keeps this memory and never uses it again: starting up, caches that fill, single steps and garbage that is collected look different.' : 'It is not beyond doubt yet: a cache that fills slowly looks like this as well.'}${old}`,
@@ -123,10 +137,11 @@ const foundOf = (leak: Leak, look: Evidence, limit: Limits): Found => {
 
 /**
  * The rule over what was told from the history; null where it was not asked. With
- * `each`, an agent and its process that grow together are told of both.
+ * `each`, an agent and its process that grow together are told of both; with
+ * `ended`, also who does not run any more.
  */
-export const leakRule = (leaks: readonly Leak[] | null, { each = false, limits = LEAK_LIMITS }: { each?: boolean; limits?: Limits } = {}): Rule => ({
-  id: 'leaks.history',
+export const leakRule = (leaks: readonly Leak[] | null, { each = false, ended = false, limits = LEAK_LIMITS }: { each?: boolean; ended?: boolean; limits?: Limits } = {}): Rule => ({
+  id: LEAKS_OF_HISTORY,
   topic: 'leaks',
   title: 'A program leaks memory, hour by hour',
   needs: [() => {
@@ -138,8 +153,10 @@ export const leakRule = (leaks: readonly Leak[] | null, { each = false, limits =
   find: (looks, given) => {
     const look = lastOf(looks)
     const limit = { ...limits, ...given }
-    const there = (leaks ?? []).filter((leak) => isProblem(leak, limit) && runs(look, leak))
-    return (each ? there : closest(there)).map((leak) => foundOf(leak, look, limit))
+    const there = (leaks ?? []).filter((leak) => isProblem(leak, limit) && (ended || runs(look, leak)))
+    return (each ? there : closest(there)).map((leak) => foundOf(leak, leaks ?? [], look, limit))
   },
+  // What a minute shows of the same growth.
+  covers: ['leaks.process-grows'],
   lookDeeper: ['bpftrace.growth', 'perf.page-faults'],
 })
