@@ -230,6 +230,12 @@ describe('trying', () => {
     }
     const changedPlan = { ok: false, error: { code: 'plan-changed' } }
 
+    test('is told from a name that no rule has', async () => {
+      await goneAfter(0)
+      expect(await diagnose.try({ ...wish, rule: 'swap.nearly-ful' })).toMatchObject({ ok: false, error: { code: 'bad-request', message: 'There is no rule "swap.nearly-ful".', expected: expect.stringMatching(/^swap\./u), got: 'swap.nearly-ful' } })
+      expect(await diagnose.try({ ...wish, subject: 'sdz' })).toMatchObject(changedPlan)
+    })
+
     test('may be tried while it is away for a moment, and says since when', async () => {
       const foundAtMs = atMs
       await goneAfter(40_000)
@@ -296,7 +302,7 @@ describe('trying', () => {
   test('what is no run, no solution or not found any more says so', async () => {
     expect(await diagnose.try({ ...wish, solution: 'third' })).toMatchObject({ ok: false, error: { code: 'not-supported' } })
     expect(await diagnose.try({ ...wish, solution: 'nope' })).toMatchObject({ ok: false, error: { code: 'bad-request', expected: 'first, second, third' } })
-    expect(await diagnose.try({ ...wish, rule: 'other' })).toMatchObject({ ok: false, error: { code: 'plan-changed' } })
+    expect(await diagnose.try({ ...wish, rule: 'other' })).toMatchObject({ ok: false, error: { code: 'bad-request' } })
     expect(planned).not.toHaveBeenCalled()
   })
 

@@ -8,6 +8,7 @@ import type { Planner } from '../runs/planner.ts'
 import { withJournal } from './advice.ts'
 import { bySeverity, judge } from './engine.ts'
 import { createFinder, findingEntry, type FindDeps, type Finder, type FindHistory } from './find.ts'
+import { rulesOf, wrongRule } from './known.ts'
 import type { LeakThresholds } from './leaks.ts'
 import { createRecall, movedSince } from './recall.ts'
 import type { Looks } from './rule.ts'
@@ -67,6 +68,9 @@ export const createDiagnose = (deps: DiagnoseDeps): Diagnose => {
     const { looks, judgement } = answer.value
     const finding = judgement.findings.find((each) => each.rule === rule && each.subject === subject) ?? causeOfNewest(rule)
     if (finding !== undefined) return ok({ finding, lastFoundAtMs: null })
+    // Causes of a run are no rules of the machine.
+    const wrong = rule.startsWith('did-not-fall.') ? null : wrongRule(rule, rulesOf(judgement))
+    if (wrong !== null) return wrong
     const about = subject === '' ? rule : `${rule}: ${subject}`
     const seen = recall.seen(rule, subject, lastOf(looks))
     if (seen === null) return fail('plan-changed', 'This is not found any more: the machine is another than when it was shown.', { about, advice: 'Look at what is found now.' })

@@ -2,6 +2,7 @@ import { uptime } from 'node:os'
 import { fail } from '../../../helper/contract/result.ts'
 import { runIdSchema } from '../../../helper/contract/runs.ts'
 import { askDiagnosis } from '../../app/ask-diagnosis.ts'
+import { rulesOf, wrongRule } from '../../app/diagnose/known.ts'
 import { createRecall, type Seen } from '../../app/diagnose/recall.ts'
 import type { HistoryReader } from '../../app/history/types.ts'
 import { appPaths } from '../../app/paths.ts'
@@ -39,8 +40,6 @@ const latelyIn = (reader: Pick<HistoryReader, 'findingsBetween'>): Lately => (ru
 /** What this user's programs found in the last minutes, of the file alone: nothing else of the app is begun for it. */
 const latelyInFile: Lately = (rule, takenAtMs) => withBriefHistory((history) => (history === null ? [] : latelyIn(history.reader)(rule, takenAtMs)))
 
-const rulesOf = ({ findings, silent, couldNotLook }: Diagnosis): string[] => [...findings.map((finding) => finding.rule), ...silent, ...couldNotLook.map((one) => one.rule)]
-
 /** What comes and goes is told as it last was: silence right now does not mean that all is well. */
 const printSeen = (rule: string, seen: readonly Seen[], takenAtMs: number): void => {
   const [newest] = seen
@@ -52,8 +51,8 @@ const printSeen = (rule: string, seen: readonly Seen[], takenAtMs: number): void
 const printRule = (answer: Answer<'diagnosis.get'>, rule: string, options: ExplainOptions, lately: Lately): number => {
   if (!answer.ok) return printFailure(answer.error, options.json)
   const { findings, couldNotLook, takenAtMs } = answer.value
-  const known = rulesOf(answer.value)
-  if (!known.includes(rule)) return printFailure(fail('bad-request', `There is no rule "${rule}".`, { expected: [...new Set(known)].toSorted().join(', '), got: rule, advice: 'What is found now: agentmemctl memory-diagnose' }).error, options.json)
+  const wrong = wrongRule(rule, rulesOf(answer.value))
+  if (wrong !== null) return printFailure(wrong.error, options.json)
   const found = findings.filter((finding) => finding.rule === rule)
   const needs = couldNotLook.find((one) => one.rule === rule)?.needs ?? null
   const seen = found.length > 0 ? [] : lately(rule, takenAtMs)
