@@ -36,7 +36,7 @@ export const wrapped = (text: string, indent: number): string => {
     if (line.trim() !== '' && line.length + 1 + word.length > room) lines.push(word)
     else lines[lines.length - 1] = `${line} ${word}`
   }
-  return lines.join(`\n${' '.repeat(indent)}`)
+  return lines.map((line) => line.trimEnd()).join(`\n${' '.repeat(indent)}`)
 }
 
 /** A line of prose, broken to fit. */
