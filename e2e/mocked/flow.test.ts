@@ -48,6 +48,18 @@ describe('the way of one click', () => {
     expect(asked('run.undo')).toHaveLength(1)
   })
 
+  it('says so on every page when another program undoes what was kept here', async () => {
+    const { page, mock, served } = await start(scenarios.waiting)
+    await press(page, 'Keep')
+    await seen(page, /^Kept\. Won/u)
+    await page.goto(`${served.address}/#/diagnosis`)
+    mock.undoElsewhere()
+    const strip = page.getByRole('region', { name: 'Run' })
+    await strip.getByText('Undone', { exact: true }).waitFor()
+    expect(await strip.innerText()).toMatch(/5\ssettings back at the old value/u)
+    expect(await strip.getByRole('button', { name: 'Undo' }).count()).toBe(0)
+  })
+
   it('shows the seconds left on every page and lets any page decide', async () => {
     const { page, served } = await start(scenarios.waiting)
     for (const hash of ['#/agents', '#/leftovers', '#/fixes', '#/layers', '#/compare', '#/history', '#/settings', '#/overview']) {

@@ -25,6 +25,8 @@ export interface Mock {
   on(listener: Listener): () => void
   /** What was asked, in order. */
   readonly asked: { name: CallName; request: unknown }[]
+  /** Another program undoes the newest run that is kept. */
+  undoElsewhere(): void
   close(): void
 }
 
@@ -175,6 +177,7 @@ export const createMock = (scenario: Scenario): Mock => {
 
   return {
     asked,
+    undoElsewhere: runs.undoElsewhere,
     call: async (name, request) => {
       if (!isCallName(name)) throw new Error(`no channel ${name}`)
       return answer(name, channels[name].request.parse(request))

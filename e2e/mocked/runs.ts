@@ -198,6 +198,14 @@ export const createRuns = ({ scenario, presets, past, emit, after, sleep, simula
     },
   }
 
+  /** Another program undoes the newest run that is kept: this app hears of it by the record alone. */
+  const undoElsewhere = (): void => {
+    const kept = runs.find((run) => run.state === 'kept')
+    if (kept === undefined) throw new Error('no run is kept')
+    replace(undone(kept, 'user-undo'))
+    emit('changed', { what: 'runs', runId: kept.id })
+  }
+
   /** The run that the scenario begins with. */
   const seed = (): void => {
     if (scenario.run === 'none') return
@@ -211,5 +219,5 @@ export const createRuns = ({ scenario, presets, past, emit, after, sleep, simula
     show({ runId: record.id, state: 'applying', fraction: 0.34, text: `Step 7 of ${steps.length}: ${steps[6]?.target ?? ''}`, confirmUntilMs: null, canCancel: true })
   }
 
-  return { handlers, seed, find, switched, planView, all: (): readonly RunRecord[] => runs, progress: () => progress, paged: () => paged }
+  return { handlers, seed, undoElsewhere, find, switched, planView, all: (): readonly RunRecord[] => runs, progress: () => progress, paged: () => paged }
 }

@@ -22,9 +22,19 @@ export const useRun = create<RunStore>()(() => ({ progress: null, detail: null, 
 export const isOpenState = (state: RunState): boolean =>
   state === 'started' || state === 'applying' || state === 'settling' || state === 'waiting' || state === 'undoing'
 
+/** Takes what was read of the run that is shown; how it ended with it. */
+const takeDetail = (detail: RunDetail): void => {
+  const { progress, pending } = useRun.getState()
+  const { id, state } = detail.record
+  useRun.setState({ detail })
+  // Another program may have decided: of that only the record tells, and no progress comes.
+  if (progress?.runId !== id || pending !== null || isOpenState(state) || progress.state === state) return
+  useRun.setState({ progress: { ...progress, state, fraction: 1, canCancel: false, confirmUntilMs: null } })
+}
+
 const fetchDetail = async (runId: string): Promise<void> => {
   const answer = await call('runs.get', { runId })
-  if (answer.ok) useRun.setState({ detail: answer.value })
+  if (answer.ok) takeDetail(answer.value)
 }
 
 const takeProgress = (progress: Progress): void => {
@@ -46,9 +56,7 @@ const takeLive = (progress: Progress | null): void => {
   // It ended without our hearing: read how.
   if (mine !== null && isOpenState(mine.state) && useRun.getState().pending === null) {
     void call('runs.get', { runId: mine.runId }).then((answer) => {
-      if (!answer.ok) return
-      const { state } = answer.value.record
-      if (!isOpenState(state)) useRun.setState({ detail: answer.value, progress: { ...mine, state, fraction: 1, canCancel: false, confirmUntilMs: null } })
+      if (answer.ok && !isOpenState(answer.value.record.state)) takeDetail(answer.value)
     })
   }
 }
