@@ -28,6 +28,9 @@ const gainOf = ({ delta }: RunDetail): { of: 'agents' | 'machine'; bytes: number
   return verdict === 'nothing-to-compare' ? null : { of: 'agents', bytes: gainBytes }
 }
 
+/** Below it nobody would notice, and a report rounds it to nothing. */
+const LEAST_GAIN_BYTES = 1024 ** 2
+
 /** Whether memory should have come free by the time it was measured; a setting or a new swap shows only later, or in less waiting. */
 const isToFree = ({ record: { plan } }: RunDetail): boolean =>
   plan.steps.some(({ source, operation: { op }, target, new: next }) => op === 'reclaim' || op === 'prune-cache' || target.endsWith('/nr_hugepages') || (source === 'ksm' && target.endsWith('/run') && next === '1'))
@@ -37,7 +40,7 @@ const isNoGain = (detail: RunDetail): boolean => {
   const verdict = detail.delta?.total.verdict
   const rates = detail.delta?.rates?.verdict ?? null
   if (rates !== null) return rates !== 'better'
-  return isToFree(detail) && gain?.of === 'agents' && (verdict === 'within-noise' || verdict === 'loss')
+  return isToFree(detail) && gain?.of === 'agents' && (verdict === 'within-noise' || verdict === 'loss' || gain.bytes < LEAST_GAIN_BYTES)
 }
 
 /** Null while it is open, and for one that ended by a restart of the computer: nobody decided that. */
@@ -64,7 +67,7 @@ const outcomeOf = (detail: RunDetail): Outcome | null => {
 const figureOf = (detail: RunDetail, outcome: Outcome): number | null => {
   const gain = gainOf(detail)
   if (gain === null || outcome === 'failed') return null
-  const isTold = gain.of === 'machine' || (outcome === 'no-gain' && (detail.delta?.rates?.verdict ?? null) === null) || detail.delta?.total.verdict === 'gain' || detail.delta?.total.verdict === 'loss'
+  const isTold = gain.of === 'machine' || (outcome === 'no-gain' && (detail.delta?.rates?.verdict ?? null) === null) || ((detail.delta?.total.verdict === 'gain' || detail.delta?.total.verdict === 'loss') && Math.abs(gain.bytes) >= LEAST_GAIN_BYTES)
   return isTold ? Math.round(gain.bytes) : null
 }
 
