@@ -20,6 +20,13 @@ test('each is told whether it is there, also where no rule has anything to say',
     hardening.ptraceScope = known(0)
   })).toMatchObject({ aslr: 'partial', 'no-execute': 'off', 'guard-pages': 'partial', 'low-addresses': 'off', ptrace: 'off' })
   expect(states(({ hardening }) => { hardening.aslr = missing('not-permitted') })).toMatchObject({ aslr: 'unknown' })
+  expect(states(({ hardening }) => { hardening.ptraceScope = missing('not-permitted') })).toMatchObject({ ptrace: 'unknown' })
+})
+
+test('a kernel without Yama lets every program of the same user read, which is known', () => {
+  const [look] = healthyLooks()
+  look.hardening.ptraceScope = missing('not-supported', '/proc/sys/kernel/yama/ptrace_scope: ENOENT')
+  expect(protectionsOf(look).find(({ id }) => id === 'ptrace')).toMatchObject({ state: 'off', says: 'every program of the same user: this kernel has no Yama, which could narrow it' })
 })
 
 test('swap is encrypted when all of it is', () => {

@@ -11,6 +11,16 @@ const of = <T extends string | number | boolean>(id: string, title: string, read
   return { id, title, state, says, source }
 }
 
+/** Without Yama, a part of the kernel that not all are built with, the kernel's own rule is all there is. */
+const ptrace = ({ hardening: { ptraceScope } }: Evidence): Protection => {
+  const id = 'ptrace'
+  const title = 'Who may read another program\'s memory'
+  const source = '/proc/sys/kernel/yama/ptrace_scope'
+  const names = ['every program of the same user', 'only a program\'s own children', 'only root', 'nobody']
+  if ('reason' in ptraceScope && ptraceScope.reason === 'not-supported') return { id, title, state: 'off', says: `${names[0]}: this kernel has no Yama, which could narrow it`, source }
+  return of(id, title, ptraceScope, source, (scope) => [scope > 0 ? 'on' : 'off', names[scope] ?? String(scope)])
+}
+
 const swap = (look: Evidence): Protection => {
   const states = look.hardening.swapEncryption
   const plain = states.filter(({ state }) => state === 'plain')
@@ -31,7 +41,7 @@ export const protectionsOf = (look: Evidence): readonly Protection[] => {
     of('guard-pages', 'Guard pages below stacks', hardening.guardGapPages, '/proc/cmdline stack_guard_gap', (pages) => [pages >= 256 ? 'on' : pages > 0 ? 'partial' : 'off', `${counted(pages)} pages, ${amount(pages * look.pageBytes)}; usual are 256 pages`]),
     of('low-addresses', 'Lowest addresses kept empty', hardening.mmapMinAddr, '/proc/sys/vm/mmap_min_addr', (bytes) => [bytes >= 4096 ? 'on' : bytes > 0 ? 'partial' : 'off', `the first ${amount(bytes)}`]),
     swap(look),
-    of('ptrace', 'Who may read another program\'s memory', hardening.ptraceScope, '/proc/sys/kernel/yama/ptrace_scope', (scope) => [scope > 0 ? 'on' : 'off', ['every program of the same user', 'only a program\'s own children', 'only root', 'nobody'][scope] ?? String(scope)]),
+    ptrace(look),
     of('init-on-alloc', 'Memory is cleared before it is handed out', hardening.initOnAlloc, '/proc/cmdline and the kernel\'s config', (value) => [value ? 'on' : 'off', value ? 'also for the kernel itself' : 'only for programs, as always']),
   ]
 }
