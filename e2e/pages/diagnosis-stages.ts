@@ -3,7 +3,7 @@ import type { Page } from 'playwright-core'
 /** What the stages need of whoever takes the pictures. */
 export interface Stage {
   readonly page: Page
-  readonly shoot: (name: string) => Promise<void>
+  readonly shoot: (name: string, place?: () => Promise<unknown>) => Promise<void>
   readonly say: (text: string) => void
 }
 
@@ -30,8 +30,7 @@ const trace = async (stage: Stage): Promise<void> => {
       await page.waitForTimeout(400)
       const run = page.locator('.finding').nth(at).getByRole('button', { name: /^Run…/u })
       if ((await run.count()) > 0) {
-        await deeper.evaluate((node) => node.scrollIntoView({ block: 'start' }))
-        await shoot('diagnosis-deeper')
+        await shoot('diagnosis-deeper', () => deeper.evaluate((node) => node.scrollIntoView({ block: 'start' })))
         await run.first().click()
         const dialog = page.getByRole('dialog')
         await dialog.waitFor()
@@ -58,8 +57,7 @@ const tryOne = async (stage: Stage): Promise<void> => {
     if ((await toggle.getAttribute('aria-expanded')) === 'false') await toggle.click()
     const tries = page.getByRole('button', { name: /^Try…/u })
     if ((await tries.count()) > 0) {
-      await tries.first().scrollIntoViewIfNeeded()
-      await shoot('diagnosis-try')
+      await shoot('diagnosis-try', () => tries.first().scrollIntoViewIfNeeded())
       await tries.first().click()
       const dialog = page.getByRole('dialog')
       await dialog.getByRole('button', { name: /^(?:Apply|Close|Not now)/u }).first().waitFor({ timeout: LIMIT_MS })
@@ -76,18 +74,18 @@ const tryOne = async (stage: Stage): Promise<void> => {
 export const walkDiagnosis = async (stage: Stage): Promise<void> => {
   const { page, shoot } = stage
   await go(stage, '#/diagnosis')
-  // The second look, from which rates are known.
-  await page.waitForTimeout(4_000)
+  // Rates are known from the second look on, those of a program from five seconds on.
+  await page.waitForTimeout(6_000)
+  await page.getByRole('button', { name: 'Look again' }).click()
+  await page.waitForTimeout(1_500)
   await shoot('diagnosis')
   if ((await page.locator('.finding-group').count()) > 1) {
-    await scrollTo(stage, '.finding-group >> nth=-1')
-    await shoot('diagnosis-more')
+    await shoot('diagnosis-more', () => scrollTo(stage, '.finding-group >> nth=-1'))
   }
   await page.getByText(/looked and found nothing wrong/u).click()
-  await scrollTo(stage, '.looked-at')
-  await shoot('diagnosis-looked')
-  await scrollTo(stage, '.kernel-features')
-  await shoot('diagnosis-kernel')
+  await shoot('diagnosis-looked', () => scrollTo(stage, '.looked-at'))
+  await shoot('diagnosis-protections', () => scrollTo(stage, '.protections'))
+  await shoot('diagnosis-kernel', () => scrollTo(stage, '.kernel-features'))
   await go(stage, '#/diagnosis')
   await tryOne(stage)
   await trace(stage)
@@ -100,8 +98,7 @@ export const walkLeaks = async (stage: Stage): Promise<void> => {
   const rows = page.locator('.leak-toggle')
   if ((await rows.count()) > 1) {
     await rows.nth(1).click()
-    await rows.nth(1).evaluate((node) => node.scrollIntoView({ block: 'start' }))
-    await shoot('leaks-second')
+    await shoot('leaks-second', () => rows.nth(1).evaluate((node) => node.scrollIntoView({ block: 'start' })))
   }
 }
 

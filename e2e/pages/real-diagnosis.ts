@@ -7,7 +7,9 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { reportFormatSchema } from '../../electron/contract/views.ts'
+import { asUser } from '../fixtures/fleet/ground.ts'
 import { startJob, valueOf } from '../installed/job.ts'
+import { startProgram } from '../installed/world.ts'
 import { launchChromium } from '../mocked/browser.ts'
 import { walkDiagnosis, walkJournal, walkLeaks } from './diagnosis-stages.ts'
 import { openWindow, terminal } from './real-window.ts'
@@ -23,6 +25,15 @@ const must = (what: string, holds: boolean): void => {
   say(`${holds ? 'as it must be' : 'WRONG'}: ${what}`)
   if (!holds) problems.push(what)
 }
+/** Gets pages and gives them back again and again: a finding that there are lines to look deeper with for. */
+const CHURN = `
+import mmap
+print('churning', flush=True)
+while True:
+  held = mmap.mmap(-1, 16 << 20)
+  for at in range(0, 16 << 20, 4096): held[at] = 1
+  held.close()
+`
 const WHY = 'Only limits and settings were changed'
 
 const undo: (() => Promise<unknown>)[] = []
@@ -83,8 +94,7 @@ try {
   }, `#/history/run/${runId}`)
   await page.getByText('Why memory did not fall more').waitFor({ timeout: 20_000 }).catch(() => undefined)
   must('the window says why memory did not fall', (await page.getByText(WHY).count()) > 0)
-  await page.getByText('Why memory did not fall more').first().evaluate((node) => node.scrollIntoView({ block: 'start' })).catch(() => undefined)
-  await shoot('run-why')
+  await shoot('run-why', () => page.locator('.panel', { hasText: 'Why memory did not fall more' }).last().evaluate((node) => node.scrollIntoView({ block: 'start' })).catch(() => undefined))
   for (const format of reportFormatSchema.options) {
     for (const isPrivate of [true, false]) {
       const { base64 } = valueOf(await window.call('report.make', { subject: { of: 'run', runId }, format, private: isPrivate }))
@@ -112,7 +122,12 @@ try {
   await ctl('man')
   writeFileSync(join(folder, 'commands.txt'), said)
 
-  await walkDiagnosis(stage)
+  const churn = await startProgram('env', ['--', ...asUser(user), 'nice', 'python3', '-c', CHURN], { ready: /churning/u })
+  try {
+    await walkDiagnosis(stage)
+  } finally {
+    await churn.stop()
+  }
   await walkJournal(stage)
   for (const complaint of window.complaints) say(`the page complained: ${complaint}`)
 } finally {

@@ -15,10 +15,12 @@ export const shootOne = async (page: Page, folder: string, name: string, size: S
   await page.screenshot({ path: join(folder, `${name}.png`) })
 }
 
-/** Pictures in every size, light and dark, named by both; `wide` hears of each size how far the page runs out of it sideways. Leaves the page in size `rest`. */
+/** Pictures in every size, light and dark, named by both; `place` scrolls to what they are of, which another size has moved; `wide` hears of each size how far the page runs out of it sideways. Leaves the page in size `rest`. */
 export const shooter = (page: Page, how: { readonly folder: string; readonly sizes: readonly Size[]; readonly rest: Size; readonly wide: (name: string, widthPx: number, overflowPx: number) => void }) =>
-  async (name: string): Promise<void> => {
+  async (name: string, place?: () => Promise<unknown>): Promise<void> => {
     for (const size of how.sizes) {
+      await page.setViewportSize(size)
+      await place?.()
       for (const colorScheme of ['light', 'dark'] as const) await shootOne(page, how.folder, `${name}-${size.width}-${colorScheme}`, size, colorScheme)
       how.wide(name, size.width, await overflow(page))
     }

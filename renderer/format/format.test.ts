@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { ago, bytes, duration, gigabytes, megabytes, missingWords, percent, plural, pressureWord, reading, signedBytes, withNoise } from './format.ts'
+import { ago, bytes, duration, gigabytes, megabytes, missingWords, percent, plural, pressureWord, reading, signedBytes, unbroken, withNoise } from './format.ts'
 
 const MB = 1024 * 1024
 const GB = 1024 * MB
@@ -47,6 +47,10 @@ describe('times', () => {
 })
 
 describe('words', () => {
+  it('keeps a figure of prose on one line with its unit, and breaks everywhere else', () => {
+    expect(unbroken('68 ± 1 MB won from 3 agents, 11 % of what they would cost, in 3 s; 4 GB.')).toBe('68\u00a0±\u00a01\u00a0MB won from 3 agents, 11\u00a0% of what they would cost, in 3\u00a0s; 4\u00a0GB.')
+    expect(unbroken('1 second, 2 minutes, 8 held, 3 dozen')).toBe('1 second, 2 minutes, 8 held, 3 dozen')
+  })
   it('shows a dash for what is missing and says why', () => {
     expect(reading({ value: null, reason: 'not-supported' }, bytes)).toBe('\u2013')
     expect(reading({ value: 5 * MB }, bytes)).toBe('5\u00a0MB')

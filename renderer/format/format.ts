@@ -53,6 +53,9 @@ export const signedMegabytes = (amount: number): string => {
   return size === '0' ? size : `${amount > 0 ? '+' : MINUS}${size}`
 }
 
+/** Prose with its figures kept whole: no line ends between "11" and "%", or within "68 ± 1 MB". */
+export const unbroken = (text: string): string => text.replaceAll(/(?<=\d) (?=(?:%|[kMG]B|min|ms|s|h|d)(?![\p{L}\d]))|(?<=\d) (?=± \d)|(?<=±) (?=\d)/gu, '\u00a0')
+
 /** Gigabytes with one decimal and no unit, for columns headed "GB". */
 export const gigabytes = (amount: number): string => tenth.format(amount / GB)
 

@@ -1,3 +1,4 @@
+import { unbroken } from '../../format/format.ts'
 import { useCall } from '../../stores/data.ts'
 import { go } from '../../stores/route.ts'
 import { Button } from '../../ui/button.tsx'
@@ -24,7 +25,7 @@ export const DidNotFall = ({ runId }: { runId: string }) => {
         {causes.map((cause) => (
           <section key={cause.rule}>
             <h3 className="cause-title">{cause.title}</h3>
-            <p className="cause-why">{cause.explanation}</p>
+            <p className="cause-why">{unbroken(cause.explanation)}</p>
             <Figures figures={cause.figures} />
             <Solutions finding={cause} />
           </section>

@@ -1,6 +1,7 @@
 import { ChevronRight } from 'lucide-react'
 import type { Finding } from '../../../electron/contract/diagnosis.ts'
 import { figureWords } from '../../format/evidence.ts'
+import { unbroken } from '../../format/format.ts'
 import { useNames } from '../lifecycle/act-result.tsx'
 import { Figures } from './figures.tsx'
 import { LookDeeper } from './look-deeper.tsx'
@@ -47,7 +48,7 @@ export const FindingCard = ({ finding, open, onToggle }: Props) => {
       </h3>
       {open && (
         <div className="finding-body" id={id}>
-          <p className="finding-why">{finding.explanation}</p>
+          <p className="finding-why">{unbroken(finding.explanation)}</p>
           <Figures figures={finding.figures} />
           <h4 className="finding-heading">What you can do</h4>
           <Solutions finding={finding} />

@@ -30,23 +30,20 @@ export const KernelTable = ({ features, release }: { features: readonly KernelFe
         )
       }
     >
-      <Table label="Features of this kernel" columns={['Feature', 'Since', 'Here', 'What was read', 'Instead']} className="kernel-features">
+      <Table label="Features of this kernel" columns={['Feature, and since when', 'Here', 'What was read', 'Instead']} className="kernel-features">
         {list.map((feature) => (
           <tr key={feature.id}>
             <th scope="row">
               {feature.title}
               <span className="step-sub">
-                <code>{feature.id}</code>
+                <code>{feature.id}</code>, Linux {feature.since}
               </span>
-            </th>
-            <td>
-              Linux {feature.since}
               {feature.changes.map(({ version, what }) => (
                 <span key={version + what} className="step-sub">
                   {version}: {what}
                 </span>
               ))}
-            </td>
+            </th>
             <td>
               <span className={`tag ${featureStates[feature.state].tone}`}>{featureStates[feature.state].word}</span>
             </td>

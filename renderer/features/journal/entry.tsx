@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from 'react'
 import type { JournalEntry } from '../../../electron/contract/diagnosis.ts'
 import { call } from '../../api.ts'
-import { exactMoment, timeOfDay } from '../../format/format.ts'
+import { exactMoment, timeOfDay, unbroken } from '../../format/format.ts'
 import { useSend } from '../../stores/data.ts'
 import { go } from '../../stores/route.ts'
 import { Button } from '../../ui/button.tsx'
@@ -79,7 +79,7 @@ export const Entry = ({ entry, withDay }: { entry: JournalEntry; withDay: boolea
             {gain !== '' && <span className={entry.outcome === 'kept' ? 'entry-gain gain' : 'entry-gain muted'}>{gain}</span>}
           </p>
         )}
-        {entry.text !== '' && <p className="entry-text">{entry.text}</p>}
+        {entry.text !== '' && <p className="entry-text">{unbroken(entry.text)}</p>}
         {editing ? (
           <NoteForm id={entry.id} note={entry.note} onDone={() => setEditing(false)} />
         ) : (
