@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { amount, counted, listed, often, percent, times } from './amounts.ts'
+import { amount, counted, figureText, listed, often, percent, times } from './amounts.ts'
 
 describe('figures in sentences', () => {
   test('amounts in the unit that fits', () => {
@@ -12,6 +12,11 @@ describe('figures in sentences', () => {
 
   test('percent with a decimal only where it says something', () => {
     expect([0, 0.04, 3.14, 9.94, 9.96, 34.4, 150].map(percent)).toEqual(['0 %', '0 %', '3.1 %', '9.9 %', '10 %', '34 %', '150 %'])
+  })
+
+  test('a figure in its unit, with a decimal only below a hundred', () => {
+    expect([181_996.5, 230.8, 99.97, 99.9, 4.55, 4, -0.01].map((value) => figureText(value, 'per-second'))).toEqual(['181,997 a second', '231 a second', '100 a second', '99.9 a second', '4.5 a second', '4 a second', '0 a second'])
+    expect([figureText(1024 ** 3, 'bytes'), figureText(2500, 'ms'), figureText('yes', 'text')]).toEqual(['1.0 GB', '2.5 s', 'yes'])
   })
 
   test('how often, how many times, and lists', () => {

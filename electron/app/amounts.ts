@@ -27,10 +27,10 @@ export const often = (perSecond: number): string => (Math.abs(perSecond - 1) < 0
 export const listed = (items: readonly string[]): string =>
   items.length < 2 ? items.join('') : `${items.slice(0, -1).join(', ')} and ${items.at(-1) ?? ''}`
 
-/** At most one decimal, thousands parted. Not by Intl: its tables cost a short command 7 MB. */
+/** One decimal at most, and none from a hundred on; thousands parted. Not by Intl: its tables cost a short command 7 MB. */
 const figure = (value: number): string => {
-  const [whole = '', decimal] = Math.abs(value).toFixed(1).split('.')
-  const text = `${whole.replaceAll(/\B(?=(?:\d{3})+(?!\d))/gu, ',')}${decimal === '0' ? '' : `.${decimal ?? ''}`}`
+  const [whole = '', decimal] = (Math.abs(value) < 99.95 ? Math.abs(value).toFixed(1) : String(Math.round(Math.abs(value)))).split('.')
+  const text = `${whole.replaceAll(/\B(?=(?:\d{3})+(?!\d))/gu, ',')}${decimal === undefined || decimal === '0' ? '' : `.${decimal}`}`
   return value < 0 && text !== '0' ? `-${text}` : text
 }
 

@@ -120,7 +120,7 @@ const maxHits = define({
       title: `${nameOf(group)} keeps running into its hard limit`,
       explanation: `${nameOf(group)} may hold ${amount(group.maxBytes.value ?? 0)} and reached that ${often(rate(group))}. Each time one of its programs stops and throws out something of the group's: first its files, which it then reads again. It is slow, and the next step is that a program in it is ended.`,
       figures: [
-        figure({ what: 'Times at the limit, a second', value: rate(group), unit: 'per-second', source: `${group.path}/memory.events max`, threshold: above(limit.hitsPerSecond), history: rateHistoryOf(looks, (each) => sameGroup(each, group.path)?.events['max']) }),
+        figure({ what: 'Times at the limit', value: rate(group), unit: 'per-second', source: `${group.path}/memory.events max`, threshold: above(limit.hitsPerSecond), history: rateHistoryOf(looks, (each) => sameGroup(each, group.path)?.events['max']) }),
         figure({ what: 'Limit', value: group.maxBytes.value ?? 0, unit: 'bytes', source: `${group.path}/memory.max` }),
       ],
       solutions: [raise(group, 'MemoryMax', group.currentBytes.value ?? 0), suspendIdle(), leaveIt('Leave it', 'The limit keeps the rest of the machine quick.', 'What is in the group stays slow, or is ended.')],
@@ -148,7 +148,7 @@ const throttled = define({
       explanation: `${nameOf(group)} holds more than its limit of ${amount(group.highBytes.value ?? 0)} (memory.high). So the kernel pauses its programs and takes pages from them: in ${percent(lost(group))} of the time some program in it waits for memory. Others are not affected; that is what the limit is for.`,
       figures: [
         figure({ what: 'Time in which some of its programs wait', value: lost(group), unit: 'percent', source: `${group.path}/memory.pressure some avg10`, threshold: above(limit.somePercent) }),
-        figure({ what: 'Times over the limit, a second', value: rate(group), unit: 'per-second', source: `${group.path}/memory.events high`, threshold: above(limit.hitsPerSecond) }),
+        figure({ what: 'Times over the limit', value: rate(group), unit: 'per-second', source: `${group.path}/memory.events high`, threshold: above(limit.hitsPerSecond) }),
         figure({ what: 'Limit', value: group.highBytes.value ?? 0, unit: 'bytes', source: `${group.path}/memory.high` }),
       ],
       solutions: [raise(group, 'MemoryHigh', (group.currentBytes.value ?? 0) + (group.swapBytes.value ?? 0)), suspendIdle(), leaveIt('Leave it', 'The limit keeps the rest of the machine quick.', 'What is in the group stays slow.')],

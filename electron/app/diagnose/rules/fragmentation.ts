@@ -133,7 +133,7 @@ const compactionStalls = define({
       subject: '',
       severity: 'warning',
       explanation: `About ${often(rate.perSecond)} a program that asked for a large piece of memory was stopped until pages had been moved together for it. Mostly that is for huge pages (2 MB), which programs could do without.`,
-      figures: [figure({ what: 'Requests that tidied up themselves, a second', value: rate.perSecond, unit: 'per-second', source: '/proc/vmstat compact_stall', threshold: above(limit.stallsPerSecond), history: rateHistoryOf(looks, (look) => look.vmstat['compact_stall']) })],
+      figures: [figure({ what: 'Requests that tidied up themselves', value: rate.perSecond, unit: 'per-second', source: '/proc/vmstat compact_stall', threshold: above(limit.stallsPerSecond), history: rateHistoryOf(looks, (look) => look.vmstat['compact_stall']) })],
       solutions: [tunable({
         id: 'do-not-wait',
         title: 'Do not wait for huge pages',

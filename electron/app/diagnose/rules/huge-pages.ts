@@ -88,7 +88,7 @@ const defragStalls = define({
       severity: 'warning',
       explanation: `The huge pages' setting "defrag" is "always": a program that asks for memory is stopped until a piece of 2 MB has been made, even if small pages are there. That happened ${often(rate.perSecond)} lately.`,
       figures: [
-        figure({ what: 'Requests that waited for large pieces, a second', value: rate.perSecond, unit: 'per-second', source: '/proc/vmstat compact_stall', threshold: above(limit.stallsPerSecond), history: rateHistoryOf(looks, (each) => each.vmstat['compact_stall']) }),
+        figure({ what: 'Requests that waited for large pieces', value: rate.perSecond, unit: 'per-second', source: '/proc/vmstat compact_stall', threshold: above(limit.stallsPerSecond), history: rateHistoryOf(looks, (each) => each.vmstat['compact_stall']) }),
         figure({ what: 'Huge pages\' defrag', value: 'always', unit: 'text', source: thp('defrag'), threshold: is('always') }),
       ],
       solutions: [tunable({ id: 'wait-on-request', title: 'Wait only for who asked', what: 'Sets defrag to "madvise", the kernel\'s default: only programs that ask for huge pages wait for them.', tradeOff: 'Other programs get fewer huge pages.', sideEffects: 'None known.' }, { hugePageDefrag: 'madvise' }), tunable({ id: 'never-wait', title: 'Let nobody wait', what: 'Sets defrag to "defer": small pages at once, tidying up later.', tradeOff: 'Huge pages come later or not at all.', sideEffects: 'None known.' }, { hugePageDefrag: 'defer' })],

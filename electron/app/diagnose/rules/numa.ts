@@ -81,7 +81,7 @@ const remote = define({
       explanation: `Of the pages that programs got lately, ${percent(share)} lie in a part of memory that is far from the processor that asked, because the near part was full. Each access to them takes half again to twice as long.`,
       figures: [
         figure({ what: 'Pages taken from far away', value: share, unit: 'percent', source: '/sys/devices/system/node/node*/numastat numa_miss', threshold: above(limit.missPercent) }),
-        figure({ what: 'Such pages a second', value: miss.perSecond, unit: 'per-second', source: 'numastat numa_miss', threshold: above(limit.pagesPerSecond) }),
+        figure({ what: 'Such pages', value: miss.perSecond, unit: 'per-second', source: 'numastat numa_miss', threshold: above(limit.pagesPerSecond) }),
       ],
       solutions: [balancing(), spreadOut()],
     }]

@@ -125,7 +125,7 @@ const meetsDirty = define({
       severity: 'warning',
       explanation: `The kernel needs room, but the oldest pages it finds, ${amount(rate.perSecond * look.pageBytes)} a second, hold data that is just being written. It must wait for the disk before it can use them, and programs that ask for memory wait with it.`,
       figures: [
-        figure({ what: 'Pages found unwritten, a second', value: rate.perSecond, unit: 'per-second', source: '/proc/vmstat nr_vmscan_immediate_reclaim', threshold: above(limit.pagesPerSecond), history: rateHistoryOf(looks, (each) => each.vmstat['nr_vmscan_immediate_reclaim']) }),
+        figure({ what: 'Pages found unwritten', value: rate.perSecond, unit: 'per-second', source: '/proc/vmstat nr_vmscan_immediate_reclaim', threshold: above(limit.pagesPerSecond), history: rateHistoryOf(looks, (each) => each.vmstat['nr_vmscan_immediate_reclaim']) }),
         figure({ what: 'Waiting to be written', value: mem(look, 'Dirty') + mem(look, 'Writeback'), unit: 'bytes', source: '/proc/meminfo Dirty + Writeback' }),
       ],
       solutions: [smallerDirty(), moreMemory()],

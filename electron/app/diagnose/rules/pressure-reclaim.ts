@@ -37,7 +37,7 @@ const directReclaim = define({
       figures: [
         figure({ what: 'Part of the room that programs had to make themselves', value: share, unit: 'percent', source: '/proc/vmstat pgsteal_direct / (pgsteal_direct + pgsteal_kswapd)', threshold: above(limit.sharePercent) }),
         figure({ what: 'Collected by programs themselves lately', value: own.change * look.pageBytes, unit: 'bytes', source: '/proc/vmstat pgsteal_direct' }),
-        figure({ what: 'Pages that programs collected, a second', value: own.perSecond, unit: 'per-second', source: '/proc/vmstat pgsteal_direct', threshold: above(limit.pagesPerSecond), history: rateHistoryOf(looks, (each) => each.vmstat['pgsteal_direct']) }),
+        figure({ what: 'Pages that programs collected', value: own.perSecond, unit: 'per-second', source: '/proc/vmstat pgsteal_direct', threshold: above(limit.pagesPerSecond), history: rateHistoryOf(looks, (each) => each.vmstat['pgsteal_direct']) }),
       ],
       solutions: [beginEarlier(look), keepFree(look), pageOutIdle(), moreMemory()],
     }]
@@ -61,7 +61,7 @@ const allocationStalls = define({
       subject: '',
       severity: 'warning',
       explanation: `About ${often(rate.perSecond)} a program that asked for memory found none free and was stopped until some had been collected. The kernel begins to collect too late for how quickly memory is asked for here, or there is too little left to collect.`,
-      figures: [figure({ what: 'Requests that had to wait, a second', value: rate.perSecond, unit: 'per-second', source: '/proc/vmstat allocstall_*', threshold: above(limit.stallsPerSecond), history: rateHistoryOf(looks, (each) => vmstatOf(each, ...STALLS)) })],
+      figures: [figure({ what: 'Requests that had to wait', value: rate.perSecond, unit: 'per-second', source: '/proc/vmstat allocstall_*', threshold: above(limit.stallsPerSecond), history: rateHistoryOf(looks, (each) => vmstatOf(each, ...STALLS)) })],
       solutions: [beginEarlier(look), keepFree(look), suspendIdle(), moreMemory()],
     }]
   },

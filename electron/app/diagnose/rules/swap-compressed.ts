@@ -107,7 +107,7 @@ const rejects = define({
       severity: 'warning',
       explanation: `${counted(rate.perSecond)} pages a second that should be kept compressed are turned away, mostly because ${why}. They go to the disk behind the pool instead, uncompressed and slowly.`,
       figures: [
-        figure({ what: 'Pages turned away, a second', value: rate.perSecond, unit: 'per-second', source: '/sys/kernel/debug/zswap/reject_*', threshold: above(limit.pagesPerSecond), history: rateHistoryOf(looks, rejected) }),
+        figure({ what: 'Pages turned away', value: rate.perSecond, unit: 'per-second', source: '/sys/kernel/debug/zswap/reject_*', threshold: above(limit.pagesPerSecond), history: rateHistoryOf(looks, rejected) }),
         figure({ what: 'Most frequent reason', value: main, unit: 'text', source: '/sys/kernel/debug/zswap' }),
       ],
       solutions: [poolTo('larger-pool', 'Let the pool grow', Math.min(50, (numberIn(lastOf(looks).mm, zswap('max_pool_percent')) ?? 20) + 15)), suspendIdle(), endUnneeded(), leaveIt('Leave it', 'Where the reason is content that does not compress, a disk is the right place for it.', 'It is slow to come back.')],
@@ -132,7 +132,7 @@ const writesBack = define({
       subject: '',
       severity: 'advice',
       explanation: `${amount(rate.perSecond * look.pageBytes)} a second leave the compressed pool for the swap on disk. There they lie as they are, and are slow to come back. zswap does that when its pool is full, or when its shrinker is on.`,
-      figures: [figure({ what: 'Pages written on to the disk, a second', value: rate.perSecond, unit: 'per-second', source: '/proc/vmstat zswpwb', threshold: above(limit.pagesPerSecond), history: rateHistoryOf(looks, (each) => each.vmstat['zswpwb']) })],
+      figures: [figure({ what: 'Pages written on to the disk', value: rate.perSecond, unit: 'per-second', source: '/proc/vmstat zswpwb', threshold: above(limit.pagesPerSecond), history: rateHistoryOf(looks, (each) => each.vmstat['zswpwb']) })],
       solutions: [trial({
         id: 'no-shrinker',
         title: 'Keep it in memory',

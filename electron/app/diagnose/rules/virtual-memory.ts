@@ -162,7 +162,7 @@ const majorFaults = define({
         title: `${process.title || process.name} keeps waiting for its own memory`,
         explanation: `About ${often(rate.perSecond)} ${processWords(process)} touched a page that was not in memory and had to wait until it was read (a "major fault"). ${swapped > 0 ? `${amount(swapped)} of it lie in swap.` : 'Nothing of it lies in swap, so these are parts of its program and of files that were dropped.'} It holds ${amount(heldBy(process))}.`,
         figures: [
-          figure({ what: 'Waits for a page, a second', value: rate.perSecond, unit: 'per-second', source: `/proc/${process.ref.pid}/stat majflt`, threshold: above(limit.faultsPerSecond) }),
+          figure({ what: 'Waits for a page', value: rate.perSecond, unit: 'per-second', source: `/proc/${process.ref.pid}/stat majflt`, threshold: above(limit.faultsPerSecond) }),
           figure({ what: 'Of it in swap', value: swapped, unit: 'bytes', source: `/proc/${process.ref.pid}/status VmSwap` }),
         ],
         solutions: [suspendIdle(), moreMemory(), leaveIt('Wait', 'After a program was paged out or started, that is normal for some seconds.', 'It is slow until it is back.')],
@@ -190,7 +190,7 @@ const minorFaults = define({
         severity: 'information' as const,
         title: `${process.title || process.name} keeps getting memory and giving it back`,
         explanation: `${processWords(process)} touches ${counted(rate.perSecond)} fresh pages a second, ${amount(rate.perSecond * look.pageBytes)}, while it holds ${amount(heldBy(process))}. So it gets memory, gives it back and gets it again, or it forks often, and each write after a fork copies a page (copy-on-write). The work is the kernel's: clearing or copying each page.`,
-        figures: [figure({ what: 'Fresh pages a second', value: rate.perSecond, unit: 'per-second', source: `/proc/${process.ref.pid}/stat minflt`, threshold: above(limit.faultsPerSecond) })],
+        figures: [figure({ what: 'Fresh pages', value: rate.perSecond, unit: 'per-second', source: `/proc/${process.ref.pid}/stat minflt`, threshold: above(limit.faultsPerSecond) })],
         solutions: [
           advice({ id: 'allocator', title: 'Let it keep its memory', what: 'For glibc programs, MALLOC_TRIM_THRESHOLD_=134217728 keeps up to 128 MB instead of giving it back; for Node, a larger young generation (--max-semi-space-size=64) collects less often.', tradeOff: 'The program holds somewhat more memory.', sideEffects: 'None for others.', scope: processWords(process) }, 'Start it without the setting.'),
           advice({ id: 'spawn', title: 'Fork less, or with less in hand', what: 'Start helpers from a small process, or with posix_spawn/vfork instead of fork: then nothing is copied.', tradeOff: 'A change of the program.', sideEffects: 'None for others.', scope: processWords(process) }),
