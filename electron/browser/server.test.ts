@@ -180,6 +180,6 @@ describe('files and events', () => {
       request.end()
     })
     expect(text).toContain('event: changed\ndata: {"what":"runs","runId":null}\n\n')
-    await vi.waitFor(() => { expect(listeners.size).toBe(0) })
+    await vi.waitFor(() => { expect(listeners.size).toBe(0) }, 15_000)
   })
 })

@@ -71,7 +71,7 @@ export const endTests: readonly Test[] = [
       await logOut(DEV)
       // It left its session with its move, and ends by its terminal's hang-up, if it has one: awake it can hear that.
       await until('nothing to be frozen', () => frozenGroups().length === 0)
-      check(!existsSync(`/proc/${agent.pid}`) || (await isBeating(agent, 5000)), 'it is there and stands still')
+      await until('it to end, or to run', async () => !existsSync(`/proc/${agent.pid}`) || isBeating(agent, 1000))
       if (existsSync(`/proc/${agent.pid}`)) await agent.end()
       await logIn(DEV)
       const held = good(await helper(DEV, 'Held'), 'Held') as unknown as { suspended: unknown[] }

@@ -46,7 +46,7 @@ export const startAgent = async (heapMib: number, how: 'user-service' | 'login' 
     // Through PAM, as login does: logind makes a session of it. In a shell: systemd's keeper of that session is a child of what it starts.
     spawn('systemd-run', ['--quiet', '--collect', `--unit=${unit}`, '--property=PAMName=login', `--property=User=${user.name}`, `--working-directory=${folder}`, '/bin/sh', '-c', `${command.join(' ')}; exit`], { stdio: 'ignore' })
   }
-  await until(`agent ${count} to start`, () => existsSync(`${folder}/ready`), 60_000)
+  await until(`agent ${count} to start`, () => Number(read(`${folder}/ready`)) > 0, 60_000)
   const pid = Number(read(`${folder}/ready`))
   const ticks = startTicks(pid)
   const id = `${bootId()}:${pid}:${ticks}`
@@ -70,6 +70,13 @@ export const startAgent = async (heapMib: number, how: 'user-service' | 'login' 
   return agent
 }
 
+/** For one that should run: as soon as it does, which takes a while where its memory comes back first. */
+export const hearBeat = async (agent: FakeAgent): Promise<void> => {
+  const before = agent.beats()
+  await until(`a beat of agent ${agent.pid} in ${cgroupOf(agent.pid)}`, () => agent.beats() > before)
+}
+
+/** For one that should stand still. */
 export const isBeating = async (agent: FakeAgent, forMs = 1200): Promise<boolean> => {
   const before = agent.beats()
   const end = Date.now() + forMs

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { check, read, same, tryRun, until, type Test } from './harness.ts'
-import { checkNothingFrozen, isBeating, isFrozen, startAgent } from './fake-agent.ts'
+import { checkNothingFrozen, hearBeat, isBeating, isFrozen, startAgent } from './fake-agent.ts'
 import { DEV, EVE } from './users.ts'
 import { cgroupOf, good, helper } from './world.ts'
 
@@ -29,7 +29,7 @@ export const suspendTests: readonly Test[] = [
       console.log(`# cost ${Math.round(found.before.costBytes / MIB)} -> ${Math.round(found.after.costBytes / MIB)} MiB`)
       const answer = good(await helper(DEV, 'Resume', { agentIds: [agent.id], cause: 'user' }), 'Resume') as unknown as { resumed: unknown[] }
       same(answer.resumed.length, 1, 'resumed')
-      check(await isBeating(agent, 3000), 'its heart does not beat')
+      await hearBeat(agent)
       checkNothingFrozen()
       check(cgroupOf(agent.pid) === home || cgroupOf(agent.pid).includes('/agent-'), `it is in ${cgroupOf(agent.pid)}`)
       await agent.end()

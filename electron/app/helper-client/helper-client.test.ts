@@ -131,7 +131,7 @@ describe.skipIf(!hasBus)('on a real bus (needs dbus-daemon)', () => {
     client.onGone(gone)
     helper = await serve(privateBus.address, { Status: () => status(PROTOCOL_VERSION), Undo: () => { setTimeout(() => helper?.disconnect(), 20); return null } })
     expect(await client.call('Undo', { runId: null, cause: 'user-undo' })).toMatchObject({ ok: false, error: { code: 'helper-gone' } })
-    await vi.waitFor(() => { expect(gone).toHaveBeenCalled() })
+    await vi.waitFor(() => { expect(gone).toHaveBeenCalled() }, 15_000)
   })
 
   it('says helper-gone when the bus itself goes away', async () => {
@@ -180,7 +180,7 @@ setInterval(() => {}, 1000)
       })
     expect(await connects()).toBe(true)
     child.kill('SIGKILL')
-    await vi.waitFor(async () => { expect(await connects()).toBe(false) }, 5_000)
+    await vi.waitFor(async () => { expect(await connects()).toBe(false) }, 15_000)
     utimesSync(join(path, '..'), 1, 1)
     const next = await startPrivateBus(runtimeDir())
     expect(existsSync(join(path, '..'))).toBe(false)
@@ -201,14 +201,14 @@ describe.skipIf(!hasBus)('the session role (needs dbus-daemon)', () => {
 
     // Killed from outside, it comes back by itself with the next call.
     process.kill(pid, 'SIGKILL')
-    await vi.waitFor(() => { expect(client.state()).toBe('starting') })
+    await vi.waitFor(() => { expect(client.state()).toBe('starting') }, 15_000)
     const again = await client.call('Status', {})
     const next = again.ok ? again.value.pid : 0
     expect(next).toBeGreaterThan(0)
     expect(next).not.toBe(pid)
 
     client.close()
-    await vi.waitFor(() => { expect(existsSync(`/proc/${next}`)).toBe(false) }, 5_000)
+    await vi.waitFor(() => { expect(existsSync(`/proc/${next}`)).toBe(false) }, 15_000)
     expect(readdirSync(runtimeDir())).toEqual([])
   })
 
@@ -217,7 +217,7 @@ describe.skipIf(!hasBus)('the session role (needs dbus-daemon)', () => {
     const answer = client.call('Status', {})
     client.close()
     expect(await answer).toMatchObject({ ok: false })
-    await vi.waitFor(() => { expect(readdirSync(runtimeDir())).toEqual([]) })
+    await vi.waitFor(() => { expect(readdirSync(runtimeDir())).toEqual([]) }, 15_000)
   })
 
   it('is shared: a second client on the same bus starts none', async () => {
@@ -249,7 +249,7 @@ describe.skipIf(!hasBus)('the session role (needs dbus-daemon)', () => {
   it('says why it cannot run, with the last line it printed', async () => {
     const broken = join(folder, 'broken.mjs')
     writeFileSync(broken, 'console.error("the disk ate my signatures"); process.exit(3)')
-    const client = createSessionClient({ address: null, runtimeDir: runtimeDir(), program: broken, startChild: true, startWaitMs: 300 })
+    const client = createSessionClient({ address: null, runtimeDir: runtimeDir(), program: broken, startChild: true, startWaitMs: 10_000 })
     expect(await client.call('Status', {})).toMatchObject({ ok: false, error: { got: expect.stringContaining('disk ate'), advice: expect.any(String) } })
     expect(client.state()).toBe('unreachable')
     client.close()

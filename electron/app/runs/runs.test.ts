@@ -111,7 +111,7 @@ describe('applying', () => {
     expect(runs.progress()?.text).toBe('Settling')
     system.answers.set('Run', () => ok(as(runId, { state: 'waiting', confirmUntilMs: 99 })))
     system.outcome({ runId, state: 'waiting', cause: 'user-preset', error: null })
-    await vi.waitFor(() => { expect(stateOf(runId)).toBe('waiting') })
+    await vi.waitFor(() => { expect(stateOf(runId)).toBe('waiting') }, 15_000)
     expect(runs.progress()).toMatchObject({ state: 'waiting', confirmUntilMs: 99 })
     expect(history.reader.run(runId)?.delta?.total.gainBytes).toBeGreaterThan(0)
 
@@ -122,7 +122,7 @@ describe('applying', () => {
     expect(runs.progress()).toBeNull()
     // The signal for what the answer has told already.
     system.outcome({ runId, state: 'kept', cause: 'user-preset', error: null })
-    await vi.waitFor(() => { expect(system.heard.filter((call) => call.method === 'Run')).toHaveLength(3) })
+    await vi.waitFor(() => { expect(system.heard.filter((call) => call.method === 'Run')).toHaveLength(3) }, 15_000)
     const kinds = history.reader.events({ fromMs: 0, toMs: Number.MAX_SAFE_INTEGER, limit: 10 }).map((event) => event.kind)
     expect(kinds.toSorted()).toEqual(['run-kept', 'run-started', 'run-waiting'])
   })
@@ -172,7 +172,7 @@ describe('applying', () => {
     expect(runs.detail(runId)?.record.state).toBe('started')
     system.answers.set('Run', () => ok(as(runId, { state: 'waiting' })))
     system.outcome({ runId, state: 'waiting', cause: 'user-preset', error: null })
-    await vi.waitFor(() => { expect(runs.detail(runId)?.record.state).toBe('waiting') })
+    await vi.waitFor(() => { expect(runs.detail(runId)?.record.state).toBe('waiting') }, 15_000)
     expect(runs.list(5)).toMatchObject([{ summary: { id: runId, state: 'waiting' }, gainBytes: { value: runs.detail(runId)?.delta?.total.gainBytes } }])
     expect(history.reader.runs(5)).toEqual([])
   })
@@ -189,7 +189,7 @@ describe('when the helper dies during Apply', () => {
     expect(stateOf(id)).toBe('started')
     system.answers.set('Runs', () => ok([]))
     system.answers.set('Run', () => ok(as(id, { state: 'undone', undoCause: 'startup-recovery' })))
-    await vi.waitFor(() => { expect(stateOf(id)).toBe('undone') })
+    await vi.waitFor(() => { expect(stateOf(id)).toBe('undone') }, 15_000)
   })
 
   it('says so when the helper never heard of the run', async () => {
@@ -200,7 +200,7 @@ describe('when the helper dies during Apply', () => {
     system.answers.set('Run', () => fail('no-such-run', 'Unknown.'))
     await press()
     const id = history.reader.runs(1)[0]?.summary.id ?? ''
-    await vi.waitFor(() => { expect(history.reader.run(id)?.record).toMatchObject({ state: 'failed', error: { code: 'no-such-run' } }) })
+    await vi.waitFor(() => { expect(history.reader.run(id)?.record).toMatchObject({ state: 'failed', error: { code: 'no-such-run' } }) }, 15_000)
   })
 })
 
@@ -274,13 +274,13 @@ describe('a run of another program of this user', () => {
     }
     system.answers.set('Runs', () => summaryOf('settling'))
     runs.heardOf(id)
-    await vi.waitFor(() => { expect(runs.progress()).toMatchObject({ runId: id, state: 'settling', text: 'Settling' }) })
+    await vi.waitFor(() => { expect(runs.progress()).toMatchObject({ runId: id, state: 'settling', text: 'Settling' }) }, 15_000)
     system.answers.set('Runs', () => summaryOf('waiting'))
     system.answers.set('Run', () => ok(as(id, { state: 'waiting', confirmUntilMs: 7 })))
-    await vi.waitFor(() => { expect(runs.progress()).toMatchObject({ state: 'waiting', confirmUntilMs: 7 }) })
+    await vi.waitFor(() => { expect(runs.progress()).toMatchObject({ state: 'waiting', confirmUntilMs: 7 }) }, 15_000)
     system.answers.set('Runs', () => ok([]))
     system.answers.set('Run', () => ok(as(id, { state: 'undone' })))
-    await vi.waitFor(() => { expect(runs.progress()).toBeNull() })
+    await vi.waitFor(() => { expect(runs.progress()).toBeNull() }, 15_000)
     expect(stateOf(id)).toBe('undone')
   })
 })
@@ -315,7 +315,7 @@ describe('the journal', () => {
     system.answers.set('Run', () => ok(as(runId, { state: 'kept' })))
     await runs.keep(runId)
     system.outcome({ runId, state: 'kept', cause: 'user-preset', error: null })
-    await vi.waitFor(() => { expect(system.heard.filter((call) => call.method === 'Run')).toHaveLength(2) })
+    await vi.waitFor(() => { expect(system.heard.filter((call) => call.method === 'Run')).toHaveLength(2) }, 15_000)
     const gainBytes = history.reader.run(runId)?.delta?.total.gainBytes
     expect(gainBytes).toBeGreaterThan(0)
     expect(history.reader.outcomesOf('swap.none', 'add-zram', null, 9)).toMatchObject([{ outcome: 'kept', gainBytes: { value: gainBytes }, text: expect.stringMatching(/won from \d+ agents/u) }])

@@ -1,6 +1,6 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -36,7 +36,9 @@ beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'agentmem-units-'))
   mkdirSync(join(folder, 'config/agentmem'), { recursive: true })
   broker = spawn(program, ['--foreground', '--socket', socketPath(), '--store', join(folder, 'store')], { env: { ...process.env, XDG_CONFIG_HOME: join(folder, 'config') }, stdio: 'inherit' })
-  for (let turn = 0; turn < 200 && !existsSync(socketPath()); turn += 1) await sleep(25)
+  // Not the file alone, which is there a moment before: connections to it are taken.
+  const listens = (): boolean => readFileSync('/proc/net/unix', 'utf8').split('\n').some((line) => line.endsWith(` ${socketPath()}`) && line.split(/\s+/u)[3] === '00010000')
+  for (let turn = 0; turn < 800 && !listens(); turn += 1) await sleep(25)
 }, 120_000)
 afterAll(async () => {
   const ended = once(broker, 'exit')

@@ -91,7 +91,7 @@ describe('the process is watched while it is looked at', () => {
   test('it ends with its caller, and no other can begin meanwhile', async () => {
     const tracer = createTracer(deps({ program: shell(`echo $$ > ${folder}/pid; exec sleep 30`) }))
     const running = tracer.run(caller, { id: 'perf.page-faults', process: null, seconds: 60 })
-    await vi.waitFor(() => expect(existsSync(join(folder, 'pid'))).toBe(true))
+    await vi.waitFor(() => expect(existsSync(join(folder, 'pid'))).toBe(true), 15_000)
     expect(await tracer.run({ ...caller, sender: ':1.2' }, { id: 'perf.page-faults', process: null, seconds: 1 })).toMatchObject({ error: { code: 'busy' } })
     tracer.callerGone(':1.2')
     tracer.callerGone(':1.1')

@@ -87,6 +87,7 @@ const ripen = (): Promise<void> => sleep(3_300) // younger ones may still be on 
 test('a server whose agent was killed is listed with what is below it, and reaped', async () => {
   const leftovers = createLeftovers({ root: '/', signatures, uid, graceMs: 1000 })
   const { agent, pids } = await startAgent(onPipes('--helper', '--stubborn'))
+  await expect.poll(() => [...readProcessTable('/').processes.values()].some(({ parentPid }) => parentPid === pids[0])).toBe(true)
   await ripen()
   expect(await orphansAmong(leftovers, pids)).toEqual([])
   await endAgent(agent)
@@ -163,9 +164,11 @@ test('a later process with the same number is not touched', async () => {
 test('the same server of two sessions is one duplicate, shared only where it speaks HTTP', async () => {
   const leftovers = createLeftovers({ root: '/', signatures, uid })
   const started2 = [await startAgent(onPipes(), onPipes('--listen')), await startAgent(onPipes(), onPipes('--listen'))]
-  await sleep(1500)
   const ours = new Set(started2.flatMap(({ pids }) => pids))
-  const duplicates = (await leftovers.look()).duplicates.filter(({ processes }) => processes.some(({ pid }) => ours.has(pid)))
+  const look = async () => (await leftovers.look()).duplicates.filter(({ processes }) => processes.some(({ pid }) => ours.has(pid)))
+  // A server listens some time after it was started.
+  await expect.poll(async () => (await look()).map(({ share }) => share.possible)).toEqual([false, true])
+  const duplicates = await look()
   expect(duplicates.map(({ label, processes, share }) => [label, processes.length, share.possible])).toEqual([['notes MCP server', 2, false], ['notes MCP server', 2, true]])
   const [alone, shared] = duplicates
   expect(alone?.couldSaveBytes.value).toBeNull()

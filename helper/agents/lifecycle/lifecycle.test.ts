@@ -27,7 +27,7 @@ const shellTree = async (script: string): Promise<ChildProcess & { pid: number }
   // What it started is a copy of itself until it has become another program, and a shell counts as a tool.
   const isShell = (one: string): boolean => existsSync(`/proc/${one}/comm`) && readFileSync(`/proc/${one}/comm`, 'utf8') === 'sh\n'
   const isStarting = (): boolean => isShell(String(pid)) || readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').some((one) => one !== '' && isShell(one))
-  for (let tries = 0; tries < 100 && isStarting(); tries += 1) await sleep(10)
+  for (let tries = 0; tries < 1500 && isStarting(); tries += 1) await sleep(10)
   return Object.assign(child, { pid })
 }
 
@@ -178,7 +178,8 @@ describe.skipIf(why !== null)(`suspending on this machine's cgroups${why === nul
     const holder = await start(`exec 9>${file}; flock 9`)
     const waiter = spawn('flock', [file, 'true'])
     children.push(waiter)
-    await expect.poll(() => readFileSync('/proc/locks', 'utf8')).toContain('->')
+    // Others of the machine wait for locks of theirs.
+    await expect.poll(() => readFileSync('/proc/locks', 'utf8')).toMatch(new RegExp(`-> .*:${statSync(file).ino} `, 'u'))
     expect(await life.suspend(root, { agent: targetOf(holder.pid), ...CAUSE })).toMatchObject({ error: { code: 'busy', message: expect.stringContaining('lock') } })
 
     const own = await start()
