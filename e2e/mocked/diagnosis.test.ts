@@ -17,7 +17,7 @@ describe('diagnosis', () => {
     expect(await page.locator('.finding-group-title').allInnerTexts()).toEqual(['Now', 'Soon', 'Could be better', 'Good to know'])
     const evidence = page.getByRole('list', { name: 'Evidence' })
     expect(await evidence.count()).toBe(1)
-    expect(await evidence.locator('li').first().innerText()).toMatch(/Stops to make room\s+214\sa second\s+limit 10\sa second\s+\/proc\/vmstat allocstall_normal/u)
+    expect(await evidence.locator('li').first().innerText()).toMatch(/Stops to make room\s+214\sa second\s+above 10\sa second\s+\/proc\/vmstat allocstall_normal/u)
     expect(await evidence.locator('svg.spark').count()).toBe(3)
     // A look that lacked the figure leaves a gap: two lines, not one through it.
     expect(await evidence.locator('li').first().locator('polyline').count()).toBe(2)

@@ -27,7 +27,7 @@ describe('figures of findings', () => {
   })
 
   test.each([
-    ['bytes', { kind: 'above', value: 1024 ** 3 }, `limit 1.0${NB}GB`],
+    ['bytes', { kind: 'above', value: 1024 ** 3 }, `above 1.0${NB}GB`],
     ['percent', { kind: 'below', value: 5 }, `expected at least 5${NB}%`],
     ['count', { kind: 'is', value: 0 }, ''],
     ['text', { kind: 'is-not', value: 'always' }, 'expected always'],

@@ -43,9 +43,9 @@ export const figureParts = (value: number | string, unit: Unit): { value: string
   }
 }
 
-const kinds = { above: 'limit', below: 'expected at least', 'is-not': 'expected' } as const
+const kinds = { above: 'above', below: 'expected at least', 'is-not': 'expected' } as const
 
-/** What a figure was held against: "limit 10 %". Nothing where it is the very value that counts. */
+/** What a figure was held against: "above 10 %". Nothing where it is the very value that counts. */
 export const thresholdWords = ({ threshold, unit }: Figure): string => (threshold === null || threshold.kind === 'is' ? '' : `${kinds[threshold.kind]} ${figureWords(threshold.value, unit)}`)
 
 const ends: Record<NonNullable<JournalEntry['outcome']>, string> = { kept: 'kept', undone: 'undone', failed: 'it failed', 'no-gain': 'nothing won' }
