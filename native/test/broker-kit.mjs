@@ -22,7 +22,7 @@ export const until = async (condition, what) => {
 }
 
 /** Connections to it are taken: the file is there a moment before. @param {string} socket */
-const listens = (socket) => readFileSync('/proc/net/unix', 'utf8').split('\n').some((line) => line.endsWith(` ${socket}`) && line.split(/\s+/u)[3] === '00010000')
+export const listens = (socket) => readFileSync('/proc/net/unix', 'utf8').split('\n').some((line) => line.endsWith(` ${socket}`) && line.split(/\s+/u)[3] === '00010000')
 
 /** @param {(folder: string) => unknown} use */
 export const withFolder = async (use) => {
@@ -50,8 +50,8 @@ export const startBroker = async (context, folder, { program = 'broker-double', 
   child.stderr.setEncoding('utf8').on('data', (/** @type {string} */ more) => (text += more))
   /** @type {Promise<number | null>} */
   const ended = new Promise((resolve) => child.once('close', (code) => resolve(code)))
-  await until(() => listens(socket) || child.exitCode !== null, `a broker that listens; it says ${text}`)
-  assert.equal(child.exitCode, null, text)
+  await until(() => listens(socket) || child.exitCode !== null || child.signalCode !== null, `a broker that listens; it says ${text}`)
+  assert.equal(child.exitCode ?? child.signalCode, null, text)
   return { folder, socket, pid: child.pid ?? 0, child, said: () => text, ended }
 }
 

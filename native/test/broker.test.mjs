@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { descriptorsOf, endBroker, has, memoryOf, play, programs, startBroker, until, withBroker, withFolder } from './broker-kit.mjs'
+import { descriptorsOf, endBroker, has, listens, memoryOf, play, programs, startBroker, until, withBroker, withFolder } from './broker-kit.mjs'
 
 /** @typedef {import('./broker-kit.mjs').Context} Context */
 
@@ -68,7 +68,7 @@ export const tests = [
   {
     name: 'broker: frees what dead agents held, after their grace',
     run: (/** @type {Context} */ context) =>
-      withBroker(context, { program: 'agentmem-broker' }, async (broker) => {
+      withBroker(context, { program: 'agentmem-broker', args: ['--grace-ms', '2000'] }, async (broker) => {
         for (const scenario of ['death', 'forked', 'closed', 'killed']) await play(context, broker.socket, scenario)
       }),
   },
@@ -135,7 +135,7 @@ export const tests = [
     run: (/** @type {Context} */ context) =>
       withFolder(async (folder) => {
         const socket = join(folder, 'inner', 'broker.sock')
-        const start = () => spawnSync(join(context.binDir, 'broker-double'), ['--socket', socket, '--no-store', '--grace-ms', '50', '--linger-ms', '300'], { encoding: 'utf8', env: { ...process.env, XDG_CONFIG_HOME: folder } })
+        const start = () => spawnSync(join(context.binDir, 'broker-double'), ['--socket', socket, '--no-store', '--grace-ms', '50', '--linger-ms', '3000'], { encoding: 'utf8', env: { ...process.env, XDG_CONFIG_HOME: folder } })
         const started = start()
         assert.deepEqual([started.status, started.stderr], [0, ''])
         assert.ok(existsSync(socket))
@@ -151,9 +151,10 @@ export const tests = [
   {
     name: 'broker: stays while somebody may come back for what it holds',
     run: (/** @type {Context} */ context) =>
-      withBroker(context, { args: ['--grace-ms', '1200', '--linger-ms', '100'] }, async (broker) => {
+      withBroker(context, { args: ['--grace-ms', '8000', '--linger-ms', '2000'] }, async (broker) => {
         await play(context, broker.socket, 'remember')
-        await new Promise((resolve) => setTimeout(resolve, 500))
+        // Longer than it lingers, and well within the grace.
+        await new Promise((resolve) => setTimeout(resolve, 4000))
         assert.equal(broker.child.exitCode, null)
         // In its grace the agent still has a unit; behind it nothing keeps the broker.
         assert.equal(await broker.ended, 0, broker.said())
@@ -166,11 +167,11 @@ export const tests = [
       if (!has('systemd-socket-activate')) return 'needs systemd-socket-activate'
       return withFolder(async (folder) => {
         const socket = join(folder, 'broker.sock')
-        const line = ['--listen', socket, '--seqpacket', ...['CONTENT_DOUBLE_DELAY_MS=0', `XDG_CONFIG_HOME=${folder}`].flatMap((pair) => ['--setenv', pair]), join(context.binDir, 'broker-double'), '--no-store', '--grace-ms', '50', '--linger-ms', '200']
+        const line = ['--listen', socket, '--seqpacket', ...['CONTENT_DOUBLE_DELAY_MS=0', `XDG_CONFIG_HOME=${folder}`].flatMap((pair) => ['--setenv', pair]), join(context.binDir, 'broker-double'), '--no-store', '--grace-ms', '50', '--linger-ms', '2000']
         const child = spawn('systemd-socket-activate', line, { stdio: 'ignore' })
         const ended = new Promise((resolve) => child.once('exit', resolve))
         try {
-          await until(() => existsSync(socket), 'a socket')
+          await until(() => listens(socket), 'a socket that is listened on')
           await play(context, socket, 'tokens')
           assert.equal(await ended, 0)
           assert.ok(existsSync(socket))

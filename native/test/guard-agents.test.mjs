@@ -112,7 +112,8 @@ export const tests = [
   },
   {
     name: 'guard: wake brings memory back, thaws and tells what it cost',
-    run: frozen('', async (_context, _guard, agent, client) => {
+    // Time enough for the process that brings memory back, which may only just have been started.
+    run: frozen('prefault_ms=5000\n', async (_context, _guard, agent, client) => {
       const answer = await client.ask(`wake ${agent.id} user`)
       assert.match(answer, /^ok \d+ \d+$/u)
       assert.equal(Number(answer.split(' ')[1]), 4 * 1024 * 1024)
@@ -148,14 +149,14 @@ export const tests = [
     name: 'guard: a helper that goes without leave has its agents thawed; one that leaves does not',
     run: async (/** @type {Context} */ context) => {
       if (cgroupRoot() === null) return needsCgroup
-      await withGuard(context, 'grace_ms=100\n', (guard) =>
+      await withGuard(context, 'grace_ms=2000\n', (guard) =>
         withAgent(context, async (agent) => {
           const first = await connect(guard.socket)
           await first.good('hello 1 own')
           await agent.suspend(first)
           await first.good('leave')
           first.end()
-          await sleep(400)
+          await sleep(3000)
           assert.ok(agent.isFrozen(), 'a helper may go and leave it frozen')
           const second = await connect(guard.socket)
           await second.good('hello 1 own')
@@ -163,7 +164,7 @@ export const tests = [
           second.end()
           const third = await connect(guard.socket)
           await third.good('hello 1 own')
-          await sleep(300)
+          await sleep(3000)
           assert.ok(agent.isFrozen(), 'the next helper in time adopts it')
           third.end()
           await until(() => !agent.isFrozen(), 'a thawed agent')
@@ -176,13 +177,13 @@ export const tests = [
   },
   {
     name: 'guard: agents are thawed when the program that suspended them ends without another in its place',
-    run: frozen('holder_grace_ms=200\n', async (_context, guard, agent, client) => {
+    run: frozen('holder_grace_ms=2000\n', async (_context, guard, agent, client) => {
       const holders = [spawn('sleep', ['60']), spawn('sleep', ['60'])]
       const [first = '', second = ''] = holders.map((holder) => `holder 0 ${holder.pid} ${startTicks(/** @type {number} */ (holder.pid))}`)
       await client.good(first)
       holders[0]?.kill('SIGKILL')
       await client.good(second)
-      await sleep(400)
+      await sleep(3000)
       assert.ok(agent.isFrozen(), 'another one took its place')
       holders[1]?.kill('SIGKILL')
       await until(() => !agent.isFrozen(), 'a thawed agent')

@@ -104,7 +104,8 @@ export const tests = [
     name: 'guard: told to end, the process that brings memory back ends, and another takes its place',
     run: async (/** @type {Context} */ context) => {
       if (cgroupRoot() === null) return needsCgroup
-      return withGuard(context, '', (guard) => withAgent(context, async (agent) => {
+      // Time enough for the one that takes its place: it is asked when it was only just started.
+      return withGuard(context, 'prefault_ms=5000\n', (guard) => withAgent(context, async (agent) => {
         const client = await connect(guard.socket)
         await client.good('hello 1 own')
         const helpers = () => readFileSync(`/proc/${guard.pid}/task/${guard.pid}/children`, 'utf8').trim().split(' ').filter((one) => one !== '' && !readFileSync(`/proc/${one}/stat`, 'utf8').includes(') Z'))

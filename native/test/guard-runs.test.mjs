@@ -230,29 +230,35 @@ export const tests = [
   },
   {
     name: 'guard: a silent helper that holds the lock is ended before anything is taken back',
-    run: withKsm('grace_ms=50\n', async (_context, guard, client) => {
-      client.end()
-      // It connects, arms, changes, holds the lock, and closes its connection without ending.
+    run: withKsm('grace_ms=50\n', async (_context, guard) => {
+      // It connects, arms, changes, holds the lock, and closes its connection without ending. Until it says hello the first client keeps the guard.
       const helper = spawn(process.execPath, ['-e', `
         const net = require('node:net'), fs = require('node:fs')
         const socket = net.createConnection(process.argv[1])
         const lines = process.argv[2].split('|')
         let answers = 0
-        socket.on('connect', () => socket.write(lines.join('\\n') + '\\n'))
+        socket.on('connect', () => process.stdin.once('data', () => socket.write(lines.join('\\n') + '\\n')))
         socket.on('data', (text) => {
           answers += String(text).split('\\n').length - 1
           if (answers === lines.length) { socket.destroy(); setInterval(() => undefined, 1000) }
-        })`, guard.socket, [`hello 1 own`, `run ${RUN} - ${join(guard.journals, `${RUN}.open`)}`, `armed ${RUN}`].join('|')], { stdio: 'inherit' })
+        })`, guard.socket, [`hello 1 own`, `run ${RUN} - ${join(guard.journals, `${RUN}.open`)}`, `armed ${RUN}`].join('|')], { stdio: ['pipe', 'inherit', 'inherit'] })
+      helper.stdin.on('error', () => undefined)
       const lock = join(dirname(guard.journals), 'lock')
-      writeFileSync(join(guard.journals, `${RUN}.open`), journalText(RUN, BOTH))
-      setBoth()
-      writeFileSync(`${lock}.own`, `${helper.pid} ${startTicks(/** @type {number} */ (helper.pid))} ${bootId}\n`)
-      linkSync(`${lock}.own`, lock)
-      const ended = new Promise((resolve) => helper.once('exit', (_code, signal) => resolve(signal)))
-      assert.equal(await ended, 'SIGKILL')
-      await until(() => value(SCAN) === '100' && value(SLEEP) === '20', 'the old values')
-      await until(() => !existsSync(lock), 'the lock to be free')
-      rmSync(`${lock}.own`)
+      try {
+        writeFileSync(join(guard.journals, `${RUN}.open`), journalText(RUN, BOTH))
+        setBoth()
+        writeFileSync(`${lock}.own`, `${helper.pid} ${startTicks(/** @type {number} */ (helper.pid))} ${bootId}\n`)
+        linkSync(`${lock}.own`, lock)
+        // Now there is a journal to arm, and the lock is its own.
+        helper.stdin.write('go\n')
+        await until(() => helper.exitCode !== null || helper.signalCode !== null, 'the helper to end')
+        assert.equal(helper.signalCode, 'SIGKILL')
+        await until(() => value(SCAN) === '100' && value(SLEEP) === '20', 'the old values')
+        await until(() => !existsSync(lock), 'the lock to be free')
+        rmSync(`${lock}.own`)
+      } finally {
+        helper.kill('SIGKILL')
+      }
     }),
   },
   {
@@ -315,8 +321,9 @@ export const tests = [
         withAgent(inner, (first) => withAgent(inner, async (second) => {
           await first.suspend(client)
           await second.suspend(client)
-          await arm(guard, client, journalText(RUN, BOTH))
+          // Written before the guard hears of the run: it takes it back at its first look, and what comes then stays.
           setBoth()
+          await arm(guard, client, journalText(RUN, BOTH))
           await until(() => value(SCAN) === '100' && value(SLEEP) === '20', 'the old values')
           await saw(guard, 'low-memory')
           assert.ok(first.isFrozen() && second.isFrozen(), 'thawing would take memory now')

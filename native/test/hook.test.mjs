@@ -5,6 +5,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 
 /** @typedef {{ binDir: string, testDir: string, kind: string }} Context */
 
@@ -41,7 +42,7 @@ const heardFrom = async (context, args, input) => {
     })
     assert.equal(code, 0)
     assert.equal(printed, '')
-    return { line: String(await Promise.race([heard, Promise.resolve('nothing')])), pid: child.pid }
+    return { line: String(await Promise.race([heard, sleep(5000, 'nothing', { ref: false })])), pid: child.pid }
   } finally {
     server.close()
     rmSync(runtime, { recursive: true })

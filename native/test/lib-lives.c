@@ -89,24 +89,27 @@ void test_cold(void)
 	uint8_t *data = kit_bytes(1, 2000000), *buffer = malloc(2000000);
 	struct agentmem_settings settings = { .size = sizeof(settings), .warm_after_ms = 1, .cold_after_ms = 1 };
 	agentmem_unit_t unit, talk;
+	uint64_t unit_cold_bytes;
 
 	GIVES(0, agentmem_settings(am, &settings));
 	GIVES(0, agentmem_alloc(am, AGENTMEM_OTHER, data, 2000000, &unit));
 	GIVES(0, agentmem_alloc(am, AGENTMEM_CONVERSATION, data, 700000, &talk));
 	GIVES(0, agentmem_set_state(am, AGENTMEM_SUSPENDED));
-	for (unsigned i = 0; i < 200 && stat.cold_bytes < 2000000; i++) {
+	for (unsigned i = 0; i < 2000 && stat.cold_bytes < 2000000; i++) {
 		usleep(10000);
 		GIVES(0, agentmem_stat_unit(am, unit, &stat));
 	}
-	for (unsigned i = 0; i < 200 && (stat.unit != talk || stat.cold_bytes < 700000); i++) {
+	unit_cold_bytes = stat.cold_bytes;
+	for (unsigned i = 0; i < 2000 && (stat.unit != talk || stat.cold_bytes < 700000); i++) {
 		usleep(10000);
 		GIVES(0, agentmem_stat_unit(am, talk, &stat));
 	}
-	/* The broker in use has no cold store. */
-	if (stat.cold_bytes == 0)
+	/* The broker in use has no cold store: one that has takes both, and whole. */
+	if (unit_cold_bytes == 0 && stat.cold_bytes == 0)
 		_exit(77);
-	/* Who holds it is written down within a second or so. */
-	usleep(1500000);
+	CHECK(unit_cold_bytes >= 2000000 && stat.cold_bytes >= 700000);
+	/* Who holds it is written down within a second or so, later where the machine is busy. */
+	usleep(6000000);
 	kit_kill_broker();
 	GIVES(2000000, agentmem_read(am, unit, 0, buffer, 2000000));
 	CHECK(kit_are(buffer, 2000000, 1));
@@ -127,7 +130,7 @@ void test_frozen(void)
 	pid_t broker;
 	char byte;
 
-	setenv("AGENTMEM_TIMEOUT_MS", "200", 1);
+	setenv("AGENTMEM_TIMEOUT_MS", "2000", 1);
 	am = kit_open();
 	GIVES(0, agentmem_alloc(am, AGENTMEM_OTHER, "x", 1, &unit));
 	broker = kit_broker();
@@ -135,7 +138,7 @@ void test_frozen(void)
 	GIVES(-ETIMEDOUT, agentmem_read(am, unit, 0, &byte, 1));
 	CHECK(kill(broker, SIGCONT) == 0);
 	/* Slow machines may need more than one try. */
-	for (unsigned i = 0; i < 50; i++) {
+	for (unsigned i = 0; i < 20; i++) {
 		if (agentmem_read(am, unit, 0, &byte, 1) == 1)
 			break;
 	}

@@ -4,9 +4,9 @@ import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { copyFileSync, existsSync, mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { delimiter, dirname, join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { packNode } from '../../tools/node-package.mjs'
+import { listens, until } from './broker-kit.mjs'
 
 /** @typedef {{ binDir: string, testDir: string, kind: string }} Context */
 /** @typedef {{ folder: string, packageDir: string, env: NodeJS.ProcessEnv, kind: string }} Place */
@@ -72,10 +72,10 @@ const withBroker = async (binDir, place, use) => {
   /** @type {unknown} */
   let brokerEnd = null
   try {
-    for (let tries = 0; tries < 500 && !existsSync(socket); tries += 1) await sleep(10)
-    assert.ok(existsSync(socket), 'the broker listens within five seconds')
+    await until(() => listens(socket) || broker.exitCode !== null || broker.signalCode !== null, 'a broker that listens')
+    assert.equal(broker.exitCode ?? broker.signalCode, null, 'the broker listens')
     await use()
-    assert.equal(broker.exitCode, null, 'the broker lives on')
+    assert.equal(broker.exitCode ?? broker.signalCode, null, 'the broker lives on')
   } finally {
     broker.kill()
     brokerEnd = await ended

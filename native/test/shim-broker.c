@@ -229,10 +229,16 @@ int main(int argc, char **argv)
 	struct pollfd polled[CLIENTS_MOST + 1];
 	unsigned count = 1;
 	unsigned held = 0;
+	sigset_t end, before;
 
 	if (argc != 3)
 		return 2;
 	mode = argv[2];
+	/* It comes only while waiting: between a look at `ended` and the wait it would be lost. */
+	sigemptyset(&end);
+	sigaddset(&end, SIGTERM);
+	sigprocmask(SIG_BLOCK, &end, &before);
+	sigdelset(&before, SIGTERM);
 	signal(SIGTERM, on_end);
 	strncpy(name.sun_path, argv[1], sizeof(name.sun_path) - 1);
 	polled[0] = (struct pollfd){ .fd = socket(AF_UNIX, SOCK_SEQPACKET, 0), .events = POLLIN };
@@ -241,9 +247,17 @@ int main(int argc, char **argv)
 	printf("ready\n");
 	fflush(stdout);
 	while (is("deaf") && !ended)
-		pause();
-	while (!ended) {
-		if (poll(polled, count, -1) < 0)
+		sigsuspend(&before);
+	while (!is("deaf")) {
+		const struct timespec at_once = { 0 };
+		int ready = ppoll(polled, count, ended ? &at_once : NULL, &before);
+
+		/* What was sent before the end was asked for still counts. */
+		if (ready == 0)
+			break;
+		if (ready < 0 && errno != EINTR)
+			return 2;
+		if (ready < 0)
 			continue;
 		for (unsigned i = count; i-- > 1;) {
 			if (polled[i].revents == 0 || receive(polled[i].fd))

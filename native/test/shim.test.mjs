@@ -4,6 +4,7 @@ import { spawn, spawnSync } from 'node:child_process'
 import { chmodSync, copyFileSync, existsSync, globSync, mkdtempSync, readFileSync, rmSync, truncateSync, utimesSync, writeFileSync } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { listens, until } from './broker-kit.mjs'
 
 /** @typedef {{ binDir: string, testDir: string, kind: string }} Context */
 /** @typedef {{ folder: string, file: string, socket: string, context: Context }} Place */
@@ -86,6 +87,18 @@ const sameAsWithout = (place, name, plain = without(subject(place, name))) => {
   const { done, ...shimmed } = withShim(place, subject(place, name))
   assert.deepEqual(shimmed, plain, name)
   return done
+}
+
+/**
+ * What may be shared is not shared where an answer takes longer than the shim waits, half a second: on a busy machine
+ * that is right, so it is tried up to three times, and the last is judged.
+ * @template Seen @param {() => Promise<Seen>} look @param {(seen: Seen) => boolean} isShared @returns {Promise<Seen>}
+ */
+const inTime = async (look, isShared) => {
+  for (let tries = 1; ; tries += 1) {
+    const seen = await look()
+    if (tries === 3 || isShared(seen)) return seen
+  }
 }
 
 /** Whether the case is to be shared at all. */
@@ -204,8 +217,11 @@ export const tests = [
     run: (/** @type {Context} */ context) =>
       inPlace(context, async (place) => {
         for (const [name, shared] of Object.entries(cases)) {
-          let done = /** @type {string[]} */ ([])
-          const held = await withBroker(place, 'good', () => (done = sameAsWithout(place, name)))
+          const { done, held } = await inTime(async () => {
+            let done = /** @type {string[]} */ ([])
+            const held = await withBroker(place, 'good', () => (done = sameAsWithout(place, name)))
+            return { done, held }
+          }, ({ done }) => !shared || done.length >= (name === 'whole' ? 2 : 1))
           assert.equal(done.length > 0, shared, `${name}: ${done.join(', ')}`)
           if (name === 'whole') assert.match(held, /^units 1 held 0 /u, 'what was freed is let go of')
         }
@@ -251,12 +267,17 @@ export const tests = [
       inPlace(context, async (place) => {
         /** @type {number[]} */
         let alone = []
-        /** @type {number[]} */
-        let shared = []
         await whileRunning(place, 2, (pids) => (alone = pids.map(privateKiB)))
-        const held = await withBroker(place, 'good', () => whileRunning(place, 2, (pids) => (shared = pids.map(privateKiB))))
+        /** @param {number[]} shared @param {number} at */
+        const isLess = (shared, at) => (shared[at] ?? 0) < (alone[at] ?? 0) - WHOLE / 1024 + 200
+        const { shared, held } = await inTime(async () => {
+          /** @type {number[]} */
+          let shared = []
+          const held = await withBroker(place, 'good', () => whileRunning(place, 2, (pids) => (shared = pids.map(privateKiB))))
+          return { shared, held }
+        }, ({ shared }) => isLess(shared, 0) && isLess(shared, 1))
         assert.match(held, /^units 1 held 1 /u)
-        for (const at of [0, 1]) assert.ok((shared[at] ?? 0) < (alone[at] ?? 0) - WHOLE / 1024 + 200, `${shared.join()} of ${alone.join()} KiB`)
+        for (const at of [0, 1]) assert.ok(isLess(shared, at), `${shared.join()} of ${alone.join()} KiB`)
       }),
   },
   {
@@ -264,29 +285,36 @@ export const tests = [
     run: (/** @type {Context} */ context) =>
       inPlace(context, async (place) => {
         const env = { ...process.env, XDG_RUNTIME_DIR: place.folder, XDG_CONFIG_HOME: place.folder, XDG_STATE_HOME: place.folder }
-        const broker = spawn(join(context.binDir, 'agentmem-broker'), ['--foreground', '--socket', place.socket, '--no-store'], { env, stdio: 'inherit' })
-        try {
-          while (!existsSync(place.socket) && broker.exitCode === null) await new Promise((resolve) => setTimeout(resolve, 20))
-          const done = sameAsWithout(place, 'whole')
-          assert.deepEqual(done.map((line) => line.replace(/ \d+$/u, '')), ['handed in', 'found'])
-          await whileRunning(place, 2, (pids) => {
-            for (const pid of pids) assert.match(readFileSync(`/proc/${pid}/maps`, 'utf8'), /memfd:/u)
-          })
-        } finally {
-          broker.kill('SIGTERM')
-          if (broker.exitCode === null) await new Promise((resolve) => broker.once('exit', resolve))
-        }
+        const seen = await inTime(async () => {
+          const broker = spawn(join(context.binDir, 'agentmem-broker'), ['--foreground', '--socket', place.socket, '--no-store'], { env, stdio: 'inherit' })
+          const hasEnded = () => broker.exitCode !== null || broker.signalCode !== null
+          try {
+            await until(() => listens(place.socket) || hasEnded(), 'a broker that listens')
+            assert.ok(!hasEnded(), `a broker that listens, not one that ended with ${broker.exitCode ?? broker.signalCode}`)
+            const done = sameAsWithout(place, 'whole').map((line) => line.replace(/ \d+$/u, ''))
+            /** @type {boolean[]} */
+            let mapped = []
+            await whileRunning(place, 2, (pids) => (mapped = pids.map((pid) => readFileSync(`/proc/${pid}/maps`, 'utf8').includes('memfd:'))))
+            return { done, mapped }
+          } finally {
+            broker.kill('SIGTERM')
+            if (!hasEnded()) await new Promise((resolve) => broker.once('exit', resolve))
+          }
+        }, ({ done, mapped }) => done.length === 2 && done[1] === 'found' && mapped.every(Boolean))
+        assert.deepEqual(seen, { done: ['handed in', 'found'], mapped: [true, true] })
       }),
   },
   {
     name: 'shim: it leaves children, excluded programs, sources and young files alone',
     run: (/** @type {Context} */ context) =>
       isRepeated(context) ? undefined : inPlace(context, async (place) => {
-        await withBroker(place, 'good', () => {
+        /** @param {string[]} command */
+        const doneInTime = (command) => inTime(async () => withShim(place, command).done, (done) => done.length > 0)
+        await withBroker(place, 'good', async () => {
           const whole = subject(place, 'whole')
-          assert.notDeepEqual(withShim(place, whole).done, [])
+          assert.notDeepEqual(await doneInTime(whole), [])
           assert.deepEqual(withShim(place, ['sh', '-c', '"$@"; echo end', 'sh', ...whole]).done, [])
-          assert.notDeepEqual(withShim(place, ['sh', '-c', 'exec "$@"', 'sh', ...whole]).done, [])
+          assert.notDeepEqual(await doneInTime(['sh', '-c', 'exec "$@"', 'sh', ...whole]), [])
           assert.deepEqual(withShim(place, whole, { AGENTMEM_SHARE_EXCLUDE: 'one:shim-subject:two' }).done, [])
           assert.equal(withShim(place, ['sh', '-c', 'sh -c \'echo "[$LD_PRELOAD][$AGENTMEM_SHARE_PID]"\'; :'], { LD_PRELOAD: '' }).stdout, '[][]\n')
           const source = `${place.file}.json`
@@ -336,13 +364,19 @@ export const tests = [
           const plain = without(command)
           assert.equal(plain.status, 0, `${name}: ${plain.stderr}`)
           assert.notEqual(plain.stdout, '', name)
-          await withBroker(place, 'good', () => {
-            const { done, ...shimmed } = withShim(place, command)
-            assert.deepEqual(shimmed, plain, name)
-            assert.equal(done.length > 0, !['vite', 'agent'].includes(name), `${name}: ${done.join(', ')}`)
-          })
+          const asks = !['vite', 'agent'].includes(name)
+          const done = await inTime(async () => {
+            let did = /** @type {string[]} */ ([])
+            await withBroker(place, 'good', () => {
+              const { done, ...shimmed } = withShim(place, command)
+              assert.deepEqual(shimmed, plain, name)
+              did = done
+            })
+            return did
+          }, (did) => !asks || did.length > 0)
+          assert.equal(done.length > 0, asks, `${name}: ${done.join(', ')}`)
           // The others ask for nothing.
-          if (!['vite', 'agent'].includes(name)) await withBroker(place, 'die-9', () => {
+          if (asks) await withBroker(place, 'die-9', () => {
             const { done: _, ...shimmed } = withShim(place, command)
             assert.deepEqual(shimmed, plain, name)
           })
