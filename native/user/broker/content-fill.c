@@ -69,8 +69,12 @@ static void fill_work(struct job *job)
 		}
 		munmap(map, end);
 	}
-	if (fill->error == 0 && fill->at + fill->step == fill->count && fill->tail_bytes > 0)
+	if (fill->at + fill->step < fill->count)
+		return;
+	if (fill->error == 0 && fill->tail_bytes > 0)
 		fill->error = write_all(fill->fd, fill->tail, fill->tail_bytes, fill->bytes - fill->tail_bytes);
+	if (fill->error == 0)
+		fill->error = memfd_seal(fill->fd);
 }
 
 static void fill_free(struct content *content, struct fill *fill)
@@ -119,8 +123,6 @@ static void fill_end(struct content *content, struct fill *fill)
 	bool is_newest = body->version == fill->version;
 	int error = fill->error;
 
-	if (error == 0)
-		error = memfd_seal(fill->fd);
 	if (fill->unit->dead && error == 0)
 		error = -ENOENT;
 	if (body->fill == fill)

@@ -60,6 +60,11 @@ void pages_free(void *memory, size_t bytes);
 void *pages_grow(void *memory, size_t bytes, size_t more_bytes);
 /* -1 with errno. */
 int memfd_make(uint64_t bytes);
+/*
+ * 0 or -errno. Waits while the kernel holds its pages, three seconds at most:
+ * what was read into them past the cache is let go of only after the read was
+ * said to have ended, late on a busy machine. Not for the thread that serves.
+ */
 int memfd_seal(int fd);
 
 /* ---- all of it ---- */

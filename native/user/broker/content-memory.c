@@ -7,6 +7,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#define SEAL_TRIES 20u
+
 #ifdef __has_feature
 #define IS_WATCHED (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
 #elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -95,5 +97,9 @@ int memfd_make(uint64_t bytes)
 
 int memfd_seal(int fd)
 {
-	return fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) == 0 ? 0 : -errno;
+	for (unsigned tries = 1; fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) != 0; tries++)
+		/* Each try waits by itself, 150 ms (mm/memfd.c). */
+		if (errno != EBUSY || tries == SEAL_TRIES)
+			return -errno;
+	return 0;
 }
