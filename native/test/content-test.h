@@ -44,6 +44,8 @@ void test_ignore(void *context, const struct content_result *result);
 int model_main(struct test *test, unsigned operations);
 int crash_main(struct test *test);
 int after_main(struct test *test);
+/* Of functions_main(). */
+void held_pages(void);
 int functions_main(struct test *test);
 
 #endif
